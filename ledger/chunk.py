@@ -1,0 +1,190 @@
+"""A chunk: the rows of some offsets, their fates and the checkpoint, in one transaction. Called by `steps/drain.py`.
+
+begin ─▶ lease.guard ─▶ control.still_open ─▶ the sink's own work ─▶ settle ─▶ commit
+│ Fenced          │ Closed                               │ Fenced    │ Unsure
+└─────────────────┴────────── roll back, nothing moved ──┘           └ is_settled on a new connection
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from uuid import UUID
+
+from psycopg.types.multirange import Int8Multirange
+from psycopg.types.range import Int8Range
+
+from ledger.database import Connection, one, rows, run
+from ledger.errors import Fenced
+from ledger.lease import Lease
+from ledger.statements import sql
+
+
+@dataclass
+class Fates:
+    """What became of rows; `read` is always the sum of the others."""
+
+    read: int = 0
+    loaded: int = 0
+    superseded: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    deferred: int = 0
+
+    def add(self, other: "Fates") -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One partition of one topic as a stage reads it; `next_offset` is its checkpoint."""
+
+    id: int
+    topic_id: str
+    partition: int
+    first_offset: int
+    next_offset: int
+
+
+@dataclass
+class Span:
+    """[from_offset, to_offset) of one source, as a chunk settles it."""
+
+    source: int
+    from_offset: int
+    to_offset: int
+    records: int = 0
+    absent: list[tuple[int, int]] = field(default_factory=list)
+    fates: Fates = field(default_factory=Fates)
+    replaced: dict[int, int] = field(default_factory=dict)
+    """Earlier run → how many of its rows this span's rows replaced."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row (or, row = -1, a whole message) for quarantine: everything needed to judge and load it later."""
+
+    source: int
+    offset: int
+    row: int
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    sent_at: int
+    correlation_id: UUID | None = None
+    fate: str = "quarantined"
+
+
+@dataclass
+class Answered:
+    """How many rows of one response a chunk settled, and what the response said about itself."""
+
+    base_date: date | None
+    seq: int | None
+    kind: str
+    reason: str | None
+    count: int | None
+    settled: int = 0
+
+
+@dataclass
+class Settled:
+    """What a sink did with a chunk, beside the fates that it wrote into the spans."""
+
+    kept: Sequence[Kept] = ()
+    answered: Mapping[UUID, Answered] = field(default_factory=dict)
+
+
+def sources(connection: Connection, lease: Lease, topic: str) -> list[Source]:
+    """The checkpoints of a topic's partitions."""
+    key = {"feed": lease.feed, "stage": lease.stage, "shard": lease.shard, "topic": topic}
+    return [Source(*row) for row in rows(connection, "chunk.sources", **key)]
+
+
+def open_source(
+    connection: Connection, lease: Lease, topic: str, topic_id: str, partition: int, low: int, *, markers: bool
+) -> Source:
+    """Book a partition that is seen for the first time. The caller commits."""
+    key = {"feed": lease.feed, "stage": lease.stage, "shard": lease.shard, "topic": topic, "topic_id": topic_id}
+    found = one(
+        connection, "chunk.open_source", **key, partition=partition, markers=markers, low=low, epoch=lease.epoch
+    )
+    return Source(found[0], topic_id, partition, low, low)
+
+
+def recent_bad(connection: Connection, lease: Lease) -> int:
+    """Bad rows of the last ten spans: what the feed's budget is held against."""
+    count: int = one(connection, "chunk.recent_bad", feed=lease.feed, stage=lease.stage, shard=lease.shard)[0]
+    return count
+
+
+def settle(
+    connection: Connection,
+    lease: Lease,
+    spans: Sequence[Span],
+    kept: Sequence[Kept] = (),
+    answered: Mapping[UUID, Answered] | None = None,
+) -> None:
+    """Book a chunk's spans, quarantine and requests, and move its checkpoints. The caller commits. Raises Fenced."""
+    for span in spans:
+        _settle_span(connection, lease, span)
+    if kept:
+        connection.cursor().executemany(sql("chunk.quarantine"), [_as_values(row, lease.run) for row in kept])
+    if answered:
+        _settle_requests(connection, lease, answered)
+
+
+def is_settled(connection: Connection, lease: Lease, spans: Sequence[Span]) -> bool:
+    """After a lost reply to COMMIT: did this run's spans get there?"""
+    first = spans[0]
+    answer = one(connection, "chunk.is_settled", source=first.source, from_offset=first.from_offset, run=lease.run)
+    return bool(answer[0])
+
+
+def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
+    moved = run(
+        connection,
+        "chunk.advance",
+        source=span.source,
+        epoch=lease.epoch,
+        from_offset=span.from_offset,
+        to_offset=span.to_offset,
+    )
+    if moved != 1:
+        raise Fenced(f"the checkpoint of {lease.feed} {lease.stage} was moved by another run; this one wrote nothing")
+    booked = one(
+        connection,
+        "chunk.span",
+        source=span.source,
+        from_offset=span.from_offset,
+        to_offset=span.to_offset,
+        run=lease.run,
+        records=span.records,
+        absent=Int8Multirange([Int8Range(low, high) for low, high in span.absent]),
+        **vars(span.fates),
+    )
+    for earlier, count in span.replaced.items():
+        run(connection, "chunk.replaced", span=booked[0], run=earlier, rows=count)
+
+
+def _as_values(row: Kept, run_id: int) -> dict[str, object]:
+    headers = [part for name, value in row.headers for part in (name.encode(), value)]
+    return {**vars(row), "run": run_id, "reason": row.reason[:2000].replace("\x00", "\\0"), "headers": headers}
+
+
+def _settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUID, Answered]) -> None:
+    column = list(answered.values())
+    run(
+        connection,
+        "chunk.settle_requests",
+        feed=lease.feed,
+        run=lease.run,
+        ids=list(answered),
+        base_dates=[a.base_date for a in column],
+        seqs=[a.seq for a in column],
+        kinds=[a.kind for a in column],
+        reasons=[a.reason for a in column],
+        counts=[a.count for a in column],
+        settled=[a.settled for a in column],
+    )

@@ -1,0 +1,67 @@
+-- name: sources
+-- The partitions of a topic that this stage reads, with their checkpoints.
+SELECT id, topic_id, partition, first_offset, next_offset FROM feedfall.source
+WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s ORDER BY partition, id
+
+-- name: open_source
+-- A partition seen for the first time starts at its low watermark.
+INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch)
+VALUES (%(feed)s, %(stage)s, %(shard)s, %(topic)s, %(topic_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
+RETURNING id
+
+-- name: advance
+-- The fence: only this epoch, only from where it was read.
+UPDATE feedfall.source SET next_offset = %(to_offset)s
+WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s
+
+-- name: span
+-- One partition's share of a chunk.
+INSERT INTO feedfall.span (source, from_offset, to_offset, run, records, absent,
+                           rows_read, loaded, superseded, duplicate, quarantined, deferred)
+VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(records)s, %(absent)s,
+        %(read)s, %(loaded)s, %(superseded)s, %(duplicate)s, %(quarantined)s, %(deferred)s)
+RETURNING id
+
+-- name: replaced
+-- Rows of an earlier run that this span's rows took the place of.
+INSERT INTO feedfall.replaced (span, run, rows) VALUES (%(span)s, %(run)s, %(rows)s)
+
+-- name: is_settled
+-- After a lost reply to COMMIT: did this run's span get there?
+SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offset = %(from_offset)s AND run = %(run)s)
+
+-- name: recent_bad
+-- Rows that the last ten spans of this stage sent to quarantine.
+SELECT coalesce(sum(quarantined), 0)::bigint FROM (
+    SELECT p.quarantined FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
+    WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
+
+-- name: quarantine
+-- Keep a row that is nowhere else.
+INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, correlation_id, key, value, headers, sent_at)
+VALUES (%(source)s, %(offset)s, %(row)s, %(run)s, %(fate)s, %(reason)s, %(correlation_id)s,
+        %(key)s, %(value)s, %(headers)s, to_timestamp(%(sent_at)s / 1000.0))
+
+-- name: settle_requests
+-- Rows of an answer that this chunk settled; the last of them makes its request complete.
+INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, last_run,
+                                   answered_at, complete_at)
+SELECT a.id, %(feed)s, a.base_date, a.seq, false,
+       CASE WHEN a.kind = 'refused' THEN 'refused' WHEN a.kind = 'empty' THEN 'empty'
+            WHEN a.settled >= a.count THEN 'complete' ELSE 'answered' END,
+       a.reason, a.count, a.settled, %(run)s, clock_timestamp(),
+       CASE WHEN a.kind <> 'row' OR a.settled >= a.count THEN clock_timestamp() END
+FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(kinds)s::text[], %(reasons)s::text[],
+            %(counts)s::bigint[], %(settled)s::bigint[]) AS a (id, base_date, seq, kind, reason, count, settled)
+ON CONFLICT (correlation_id) DO UPDATE SET
+    settled = r.settled + excluded.settled,
+    count = coalesce(excluded.count, r.count),
+    reason = coalesce(excluded.reason, r.reason),
+    last_run = excluded.last_run,
+    answered_at = coalesce(r.answered_at, excluded.answered_at),
+    status = CASE WHEN excluded.status IN ('refused', 'empty') THEN excluded.status
+                  WHEN r.settled + excluded.settled >= coalesce(excluded.count, r.count) THEN 'complete'
+                  ELSE 'answered' END,
+    complete_at = coalesce(r.complete_at, CASE
+        WHEN excluded.status IN ('refused', 'empty') OR r.settled + excluded.settled >= coalesce(excluded.count, r.count)
+        THEN clock_timestamp() END)

@@ -1,0 +1,71 @@
+"""Is a feed open? Held by a person, blocked by a fault, or waiting for a partner's quota; and the journal of who did what."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg.types.json import Jsonb
+
+from ledger.database import Connection, maybe, run
+from ledger.errors import translated
+
+
+@dataclass(frozen=True)
+class Control:
+    """A feed's control row. Times are aware; None where it does not apply."""
+
+    held_at: datetime | None = None
+    held_by: str | None = None
+    held_reason: str | None = None
+    blocked_at: datetime | None = None
+    blocked_code: int | None = None
+    blocked_stage: str | None = None
+    blocked_reason: str | None = None
+    wait_until: datetime | None = None
+
+
+def state(connection: Connection, feed: str) -> Control:
+    """The feed's control row; a feed that nobody touched is open."""
+    with translated():
+        found = maybe(connection, "control.state", feed=feed)
+    return Control(*found) if found else Control()
+
+
+def still_open(connection: Connection, feed: str) -> bool:
+    """At the head of a chunk: locks the control row FOR SHARE until the chunk ends. May wait for a `hold` in flight."""
+    found = maybe(connection, "control.share", feed=feed)
+    return found is None or not (found[0] or found[1])
+
+
+def hold(connection: Connection, feed: str, who: str, reason: str) -> None:
+    """Stop a feed. When the caller's commit returns, nothing of it commits any more."""
+    with translated():
+        run(connection, "control.hold", feed=feed, who=who, reason=reason)
+        write(connection, "hold", feed, who, reason)
+
+
+def free(connection: Connection, feed: str, who: str, reason: str) -> bool:
+    """Lift a hold, a block and a wait; False when there was none."""
+    with translated():
+        lifted = run(connection, "control.free", feed=feed) == 1
+        if lifted:
+            write(connection, "free", feed, who, reason)
+    return lifted
+
+
+def block(connection: Connection, feed: str, stage: str, code: int, reason: str) -> None:
+    """Keep the sweep from hammering a feed that needs a person; `free` lifts it."""
+    with translated():
+        run(connection, "control.block", feed=feed, stage=stage, code=code, reason=reason)
+        write(connection, "block", feed, stage, reason, exit_code=code)
+
+
+def wait(connection: Connection, feed: str, until: datetime, reason: str) -> None:
+    """Let relay ask no more until then."""
+    with translated():
+        run(connection, "control.wait", feed=feed, until=until.astimezone(UTC))
+        write(connection, "wait", feed, "relay", reason, until=until.isoformat())
+
+
+def write(connection: Connection, verb: str, feed: str | None, who: str, reason: str, **detail: object) -> None:
+    """A line in the journal. The caller commits."""
+    run(connection, "control.write", who=who, verb=verb, feed=feed, reason=reason, detail=Jsonb(detail))

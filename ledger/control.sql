@@ -1,0 +1,35 @@
+-- name: share
+-- Held until the chunk commits, so that `hold` returns only when nothing commits any more.
+SELECT held_reason, blocked_reason, wait_until FROM feedfall.feed_control WHERE feed = %(feed)s FOR SHARE
+
+-- name: state
+-- Open, held or blocked, and why.
+SELECT held_at, held_by, held_reason, blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until
+FROM feedfall.feed_control WHERE feed = %(feed)s
+
+-- name: hold
+-- No row moves until `free`. Waits for the chunk in flight.
+INSERT INTO feedfall.feed_control AS c (feed, held_at, held_by, held_reason)
+VALUES (%(feed)s, clock_timestamp(), %(who)s, %(reason)s)
+ON CONFLICT (feed) DO UPDATE SET held_at = excluded.held_at, held_by = excluded.held_by, held_reason = excluded.held_reason
+
+-- name: block
+-- A fault that a person must look at; the first reason stays.
+INSERT INTO feedfall.feed_control AS c (feed, blocked_at, blocked_code, blocked_stage, blocked_reason)
+VALUES (%(feed)s, clock_timestamp(), %(code)s, %(stage)s, %(reason)s)
+ON CONFLICT (feed) DO UPDATE SET blocked_at = excluded.blocked_at, blocked_code = excluded.blocked_code,
+    blocked_stage = excluded.blocked_stage, blocked_reason = excluded.blocked_reason WHERE c.blocked_at IS NULL
+
+-- name: free
+-- Lifts a hold, a block and a wait alike.
+UPDATE feedfall.feed_control SET held_at = NULL, held_by = NULL, held_reason = NULL, blocked_at = NULL, blocked_code = NULL,
+    blocked_stage = NULL, blocked_reason = NULL, wait_until = NULL
+WHERE feed = %(feed)s AND (held_at IS NOT NULL OR blocked_at IS NOT NULL OR wait_until IS NOT NULL)
+
+-- name: wait
+-- A partner's quota is used up: relay asks again after this.
+UPDATE feedfall.feed_control SET wait_until = %(until)s WHERE feed = %(feed)s
+
+-- name: write
+-- Who did what, and why.
+INSERT INTO feedfall.journal (who, verb, feed, reason, detail) VALUES (%(who)s, %(verb)s, %(feed)s, %(reason)s, %(detail)s)

@@ -1,0 +1,88 @@
+"""What can go wrong, in two families. `steps/errors.py` gives each its exit code.
+
+    Failure
+    ├── Transient            outside trouble: the same command may succeed later, and nothing was lost
+    │   └── Fenced           another run has taken over; this one must not write any more
+    └── Permanent            trying again will not help: a person must act first
+        ├── Misconfigured    a setting, a right, a table or a version is wrong
+        ├── DataRefused      more bad rows than the feed allows: a changed contract
+        ├── OffsetGap        Kafka no longer has what the checkpoint expects
+        └── LedgerBroken     the books do not add up
+
+A bad row is none of these: it is a value, and goes to quarantine.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors as pg
+
+
+class Failure(Exception):  # noqa: N818 -- the family's name; its members say what failed
+    """Something went wrong; the text says what an operator should do."""
+
+
+class Transient(Failure):
+    """Outside trouble: the same command may succeed later."""
+
+
+class Fenced(Transient):
+    """Another run has taken over; this one must not write any more."""
+
+
+class Permanent(Failure):
+    """Trying again will not help: a person must act first."""
+
+
+class Misconfigured(Permanent):
+    """A setting, a right, a table or a version is wrong."""
+
+
+class DataRefused(Permanent):
+    """More bad rows than the feed allows."""
+
+
+class OffsetGap(Permanent):
+    """Kafka no longer has what the checkpoint expects."""
+
+
+class LedgerBroken(Permanent):
+    """The books do not add up."""
+
+
+#: SQLSTATE classes of outside trouble: connection, transaction rolled back, resources, operator, system, failover.
+OUTAGE = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
+#: What an unreachable database says without an SQLSTATE, where it is a matter of settings.
+SETTINGS = ("authentication failed", "does not exist", "no password supplied", "no pg_hba.conf entry", "invalid ")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours. What is left is a bug of ours and passes through."""
+    try:
+        yield
+    except psycopg.Error as error:
+        failure = translate(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def translate(error: psycopg.Error) -> Failure | None:
+    """The failure that a driver's error stands for; None for a mistake in our own SQL."""
+    state, text = error.sqlstate or "", str(error).strip().replace("\n", " ")
+    if isinstance(error, pg.InsufficientPrivilege):
+        return Misconfigured(f"the database role lacks a right: {text}. `feedfall schema` prints the GRANTs")
+    if isinstance(error, pg.UndefinedTable | pg.UndefinedColumn | pg.InvalidSchemaName):
+        return Misconfigured(f"the database lacks a table or column: {text}. Run `feedfall migrate`")
+    if state.startswith(("28", "3D")) or (not state and any(word in text for word in SETTINGS)):
+        return Misconfigured(f"the database refuses this connection: {text}. Check DATABASE_URL")
+    if state.startswith(OUTAGE) or (not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)):
+        return Transient(f"the database is out of reach: {text}. Nothing was lost; the next run goes on from here")
+    return None
+
+
+def is_data(error: psycopg.Error) -> bool:
+    """Is this the database refusing a row (SQLSTATE 22, data; 23, constraint)?"""
+    return (error.sqlstate or "")[:2] in ("22", "23")

@@ -1,0 +1,111 @@
+"""Who may drain (feed, stage, shard) now. One lease, one epoch, one writer at a time.
+
+free ──take──▶ held ──release──▶ free        A taker fences the one before it in two steps:
+▲             │ renew every 10 s             1. `take`   the row is ours, its epoch is higher: a late renewal
+└──expires────┘ (30 s)                                   or a new chunk of the old holder finds that at once
+2. `exclude` no backend of the old holder is inside a chunk any
+more, then the checkpoint rows take the new epoch
+"""
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from ledger.database import Connection, maybe, one, rows, run
+from ledger.errors import Fenced, Misconfigured, Transient, translated
+
+SECONDS = 30.0
+#: The first number of our advisory locks ("feed" in ASCII); the second is the lease's id.
+SPACE = 0x66656564
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that this run holds, or held: its epoch tells."""
+
+    id: int
+    epoch: int
+    feed: str
+    stage: str
+    shard: int
+    run: int
+
+
+def take(
+    connection: Connection, feed: str, stage: str, shard: int, *, holder: str, run_id: int, seconds: float = SECONDS
+) -> Lease | None:
+    """Take the lease and commit; None when somebody alive holds it. `holder`: the Workflow's uid."""
+    with translated():
+        key = {"feed": feed, "stage": stage, "shard": shard}
+        run(connection, "lease.ensure", **key)
+        taken = maybe(connection, "lease.take", **key, holder=holder, run=run_id, seconds=seconds)
+        connection.commit()
+    return Lease(taken[0], taken[1], feed, stage, shard, run_id) if taken else None
+
+
+def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> None:
+    """End every backend still inside a chunk of an earlier holder, then fence. Leaves the transaction open, locked.
+
+    Raises Fenced when a later taker is already here, Misconfigured without the right to end a backend.
+    """
+    deadline = time.monotonic() + patience
+    with translated():
+        while not one(connection, "lease.lock", space=SPACE, id=lease.id)[0]:
+            for (pid,) in rows(connection, "lease.writers", space=SPACE, id=lease.id):
+                end_backend(connection, pid)
+            connection.rollback()
+            if time.monotonic() > deadline:
+                raise Transient(f"a backend that writes {lease.feed} did not end within {patience:.0f} s")
+            time.sleep(0.02)
+        if not one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)[1]:
+            raise Fenced(f"the lease of {lease.feed} {lease.stage} went to another run")
+        run(connection, "lease.fence", epoch=lease.epoch, feed=lease.feed, stage=lease.stage, shard=lease.shard)
+
+
+def end_backend(connection: Connection, pid: int) -> None:
+    """End another session of this database. Raises Misconfigured that names the GRANT."""
+    try:
+        run(connection, "lease.end", pid=pid)
+    except psycopg.errors.InsufficientPrivilege as error:
+        connection.rollback()
+        role = one(connection, "lease.me")[0]
+        raise Misconfigured(
+            f"a frozen run (backend {pid}) still holds the writer's lock and role {role} may not end it: "
+            f"GRANT pg_signal_backend TO {role}, or end it as its owner: SELECT pg_terminate_backend({pid})"
+        ) from error
+
+
+def guard(connection: Connection, lease: Lease) -> None:
+    """The first statement of every chunk: locks out other writers until it commits. Raises Fenced."""
+    locked, mine = one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)
+    if not (locked and mine):
+        raise Fenced(f"another run drains {lease.feed} {lease.stage} now; this one wrote nothing more")
+
+
+def renew(connection: Connection, lease: Lease, seconds: float = SECONDS) -> bool:
+    """Hold it for `seconds` more; False when it is no longer ours. On an autocommit connection."""
+    with translated():
+        return run(connection, "lease.renew", id=lease.id, epoch=lease.epoch, seconds=seconds) == 1
+
+
+def release(connection: Connection, lease: Lease) -> None:
+    """Free it, if it is still ours, and commit."""
+    with translated():
+        run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
+        connection.commit()
+
+
+def holder(connection: Connection, feed: str, stage: str, shard: int) -> str:
+    """Who has it, in words."""
+    with translated():
+        name, seconds = maybe(connection, "lease.held", feed=feed, stage=stage, shard=shard) or (None, None)
+    return f"{name} holds the lease for {seconds:.0f} s still" if seconds and seconds > 0 else "the lease is free"
+
+
+def states(connection: Connection) -> dict[tuple[str, str, int], tuple[int, bool]]:
+    """(feed, stage, shard) → (epoch, is it free)."""
+    with translated():
+        return {
+            (feed, stage, shard): (epoch, free) for feed, stage, shard, epoch, free in rows(connection, "lease.states")
+        }

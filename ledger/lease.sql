@@ -1,0 +1,60 @@
+-- name: ensure
+-- The row of (feed, stage, shard), and the feed's control row, made by whoever comes first.
+WITH control AS (
+    INSERT INTO feedfall.feed_control (feed) VALUES (%(feed)s) ON CONFLICT DO NOTHING
+)
+INSERT INTO feedfall.lease (feed, stage, shard) VALUES (%(feed)s, %(stage)s, %(shard)s) ON CONFLICT DO NOTHING
+
+-- name: take
+-- Free, expired, or held by this very Workflow (Argo's retry): ours, under a higher epoch.
+UPDATE feedfall.lease
+SET holder = %(holder)s, run = %(run)s, epoch = epoch + 1, taken_at = clock_timestamp(),
+    expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s
+  AND (expires_at IS NULL OR expires_at < clock_timestamp() OR holder = %(holder)s)
+RETURNING id, epoch
+
+-- name: held
+-- Who has it, and for how long still.
+SELECT r.name, extract(epoch FROM l.expires_at - clock_timestamp())::float8
+FROM feedfall.lease l LEFT JOIN feedfall.run r ON r.id = l.run
+WHERE l.feed = %(feed)s AND l.stage = %(stage)s AND l.shard = %(shard)s
+
+-- name: renew
+-- No row: another run has taken it.
+UPDATE feedfall.lease SET expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE id = %(id)s AND epoch = %(epoch)s AND expires_at IS NOT NULL
+
+-- name: release
+-- Free at once, unless it is no longer ours.
+UPDATE feedfall.lease SET expires_at = NULL WHERE id = %(id)s AND epoch = %(epoch)s
+
+-- name: lock
+-- Who writes: held by a chunk's transaction from its first statement to its last, under the database's own eyes.
+SELECT pg_try_advisory_xact_lock(%(space)s, %(id)s)
+
+-- name: writers
+-- The backends that hold that lock, under whatever pooling.
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = %(space)s::int::oid AND objid = %(id)s::int::oid
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+
+-- name: end
+-- A pod frozen in mid-COPY outlives every time-out; only this frees its lock.
+SELECT pg_terminate_backend(%(pid)s)
+
+-- name: fence
+-- Checkpoint rows take the new epoch: a chunk begun under the old one can no longer move them.
+UPDATE feedfall.source SET epoch = %(epoch)s WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s
+
+-- name: guard
+-- At the head of every chunk: the writer's lock, and whether the lease is still this run's.
+SELECT pg_try_advisory_xact_lock(%(space)s, %(id)s), epoch = %(epoch)s FROM feedfall.lease WHERE id = %(id)s
+
+-- name: states
+-- All leases, for people and for the sweep.
+SELECT feed, stage, shard, epoch, (expires_at IS NULL OR expires_at < clock_timestamp()) FROM feedfall.lease
+
+-- name: me
+-- Which role this is.
+SELECT quote_ident(current_user)

@@ -1,0 +1,39 @@
+-- name: order
+-- Book orders that are not there yet; the rest stay as they are.
+INSERT INTO feedfall.request (correlation_id, feed, base_date, seq, ordered, status)
+SELECT id, %(feed)s, base_date, %(seq)s, true, 'new'
+FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[]) AS o (id, base_date)
+ON CONFLICT (correlation_id) DO UPDATE SET ordered = true, base_date = excluded.base_date, seq = excluded.seq
+WHERE NOT request.ordered
+
+-- name: unsent
+-- Of these, the ones that were booked but are not known to have reached Kafka.
+SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND sent_at IS NULL
+
+-- name: sent
+-- Kafka has them.
+UPDATE feedfall.request SET sent_at = clock_timestamp(), status = CASE status WHEN 'new' THEN 'sent' ELSE status END
+WHERE correlation_id = ANY(%(ids)s)
+
+-- name: answered
+-- Of these, the ones that a partner has answered: asking again would answer twice.
+SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND answered_at IS NOT NULL
+
+-- name: answer
+-- relay's answers are in Kafka, committed.
+INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, count, answered_at)
+SELECT id, %(feed)s, base_date, seq, false, 'answered', count, clock_timestamp()
+FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(counts)s::bigint[]) AS a (id, base_date, seq, count)
+ON CONFLICT (correlation_id) DO UPDATE SET answered_at = coalesce(r.answered_at, excluded.answered_at),
+    count = coalesce(r.count, excluded.count),
+    status = CASE WHEN r.status IN ('new', 'sent') THEN 'answered' ELSE r.status END
+
+-- name: highest_seq
+-- The last try on purpose of a base date.
+SELECT max(seq) FROM feedfall.request WHERE feed = %(feed)s AND base_date = %(base_date)s AND ordered
+
+-- name: overdue
+-- Sent long ago and not answered: a partner, an API solution or a relay is silent.
+SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 FROM feedfall.request
+WHERE answered_at IS NULL AND sent_at < clock_timestamp() - %(seconds)s * interval '1 second'
+ORDER BY sent_at LIMIT 100

@@ -1,0 +1,197 @@
+"""How rows get into a feed's table: straight by COPY, and by a merge once a key is met that exists.
+
+    blocks ──COPY──▶ table                     nothing existed: all loaded
+               │ a key exists, or the database refuses a row
+               └──COPY──▶ _incoming ──judge──▶ _judged ──upsert──▶ table
+                             │ refused: halves, until the row stands alone → refused, for quarantine
+
+Blocks arrive while they are sent: PostgreSQL parses while Python validates while librdkafka fetches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Composed, Identifier
+
+from ledger.errors import is_data
+from ledger.statements import sql, with_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from feeds.form import Feed
+    from ledger.database import Connection
+
+#: Where a row came from; first in every line, so that a refused line names its message.
+LINEAGE = {
+    "_source": "int",
+    "_offset": "bigint",
+    "_row": "int",
+    "_at": "timestamptz",
+    "_seq": "int",
+    "_run": "bigint",
+}
+COORDINATES = ("_source", "_offset", "_row")
+
+
+@dataclass
+class Refused:
+    """A row that only the database refuses, by its coordinates, with the database's own words."""
+
+    source: int
+    offset: int
+    row: int
+    reason: str
+
+
+@dataclass
+class Merged:
+    """What a merge did: fates and replaced rows by source, and the rows that the database refused."""
+
+    fates: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    replaced: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Table:
+    """A feed's table and the statements that load it."""
+
+    def __init__(self, feed: Feed) -> None:
+        key = feed.key or COORDINATES
+        values = [name for name in feed.columns if name not in key] or [key[0]]
+        every = [*LINEAGE, *feed.columns]
+        rank = ["base_date", "_seq"] if "base_date" in feed.columns else ["_seq"]
+        self.name = Identifier(feed.table)
+        self._columns = _list(every)
+        self._names: dict[str, Composed | Identifier] = {
+            "table": self.name,
+            "columns": self._columns,
+            "excluded": _list(every, "excluded"),
+            "key": _list(key),
+            "joined": SQL(" AND ").join(SQL("i.{0} = t.{0}").format(Identifier(name)) for name in key),
+            "values": _list(values),
+            "i_values": _list(values, "i"),
+            "t_values": _list(values, "t"),
+            "i_columns": _list(every, "i"),
+            "rank": _list(rank),
+            "rank_desc": SQL(", ").join(SQL("{} DESC").format(Identifier(name)) for name in rank),
+            "i_rank": _list(rank, "i"),
+            "t_rank": _list(rank, "t"),
+        }
+
+    def copy(self, connection: Connection, blocks: Iterable[bytes], *, into: Identifier | None = None) -> None:
+        """COPY blocks of lines, as they come."""
+        statement = with_names("rows.copy", into=into or self.name, columns=self._columns)
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for block in blocks:
+                copy.write(block)
+
+    def statement(self, name: str) -> Composed:
+        return with_names(name, **self._names)
+
+
+def load(
+    connection: Connection, table: Table, blocks: Iterator[bytes], kept: Sequence[bytes], *, merge: bool
+) -> Merged | None:
+    """Load a chunk inside the caller's transaction. None: every row was loaded.
+
+    `blocks` may be lazy; each block it has yielded must stand in `kept` by then, so that a merge can start over.
+    """
+    if not merge and _straight(connection, table, blocks):
+        return None
+    for _ in blocks:  # a merge needs the whole chunk
+        pass
+    result = Merged()
+    _merge(connection, table, b"".join(kept).splitlines(keepends=True), result)
+    return result
+
+
+def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> bool:
+    try:
+        with connection.transaction():
+            table.copy(connection, blocks)
+    except psycopg.Error as error:
+        if is_data(error):
+            return False
+        raise
+    return True
+
+
+def _merge(connection: Connection, table: Table, lines: Sequence[bytes], result: Merged) -> None:
+    """Merge lines; where the database refuses one, go by halves until the bad ones stand alone."""
+    if not lines:
+        return
+    try:
+        with connection.transaction():
+            found = _merge_whole(connection, table, lines)
+    except psycopg.Error as error:
+        if not is_data(error):
+            raise
+        if len(lines) == 1:
+            source, offset, row = (int(part) for part in lines[0].split(b"\t", 3)[:3])
+            result.refused.append(Refused(source, offset, row, _reason(error)))
+            return
+        middle = len(lines) // 2
+        _merge(connection, table, lines[:middle], result)
+        _merge(connection, table, lines[middle:], result)
+        return
+    _add(result.fates, found[0])
+    _add(result.replaced, found[1])
+
+
+def _merge_whole(
+    connection: Connection, table: Table, lines: Sequence[bytes]
+) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
+    connection.execute(table.statement("rows.incoming"))
+    table.copy(connection, _blocks(lines), into=Identifier("_incoming"))
+    connection.execute("ANALYZE _incoming")
+    connection.execute(table.statement("rows.judge"))
+    connection.execute(table.statement("rows.upsert"))
+    fates = connection.execute(sql("rows.fates")).fetchall()
+    replaced = connection.execute(sql("rows.replaced")).fetchall()
+    connection.execute("DROP TABLE _incoming, _judged")
+    return fates, replaced
+
+
+def _blocks(lines: Sequence[bytes], size: int = 5000) -> Iterator[bytes]:
+    for start in range(0, len(lines), size):
+        yield b"".join(lines[start : start + size])
+
+
+def _add(
+    totals: dict[int, Counter[str]] | dict[int, Counter[int]], found: Iterable[tuple[int, str | int, int]]
+) -> None:
+    for source, what, count in found:
+        totals[source][what] += count  # type: ignore[index] # each total meets its own kind of row
+
+
+def _reason(error: psycopg.Error) -> str:
+    return f"the database refuses it: {error.diag.message_primary or error} ({error.sqlstate})"
+
+
+def _list(names: Iterable[str], of: str | None = None) -> Composed:
+    return SQL(", ").join(Identifier(of, name) if of else Identifier(name) for name in names)
+
+
+def encoder(feed: Feed) -> Callable[[dict[str, object]], str]:
+    """How a checked row becomes the rest of a line of COPY text, after where it came from (`LINEAGE`, in its order)."""
+    line = "\t".join(f"%({name})s" for name in feed.columns) + "\n"
+    special = [name for name, column in feed.columns.items() if column.free_text or column.nullable]
+    if not special:
+        return lambda row: line % row
+
+    def encode(row: dict[str, object]) -> str:
+        for name in special:
+            value = row[name]
+            row[name] = r"\N" if value is None else str(value).translate(ESCAPED)
+        return line % row
+
+    return encode
+
+
+#: What COPY's text format gives a meaning.
+ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})

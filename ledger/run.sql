@@ -1,0 +1,14 @@
+-- name: start
+-- One execution of one stage.
+INSERT INTO feedfall.run (feed, stage, shard, uid, name, code)
+VALUES (%(feed)s, %(stage)s, %(shard)s, %(uid)s, %(name)s, %(code)s) RETURNING id
+
+-- name: finish
+-- How it ended, and the counts of its RESULT line.
+UPDATE feedfall.run SET status = %(status)s, exit_code = %(exit_code)s, reason = %(reason)s, counts = %(counts)s,
+    ended_at = clock_timestamp() WHERE id = %(id)s
+
+-- name: latest
+-- The newest runs, of one feed or of all.
+SELECT id, feed, stage, name, status, exit_code, reason, counts, started_at, ended_at FROM feedfall.run
+WHERE %(feed)s::text IS NULL OR feed = %(feed)s ORDER BY id DESC LIMIT %(limit)s

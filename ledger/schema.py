@@ -1,0 +1,119 @@
+"""The ledger's tables and each feed's own: printed for a DBA, or applied where that is allowed.
+
+Expand first, contract a release later: a migration's first line says the oldest code that it serves, and only older
+code refuses to run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.database import maybe, rows, run
+from ledger.errors import Misconfigured, translated
+from ledger.rows import COORDINATES, LINEAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from feeds.form import Feed
+    from ledger.database import Connection
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered step of the schema."""
+
+    version: int
+    oldest_code: int
+    file: Path
+
+    @property
+    def sql(self) -> str:
+        return self.file.read_text(encoding="utf-8")
+
+
+def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
+    """All migrations, oldest first. Misconfigured names a file without its first line."""
+    found = []
+    for file in sorted(folder.glob("[0-9]*.sql")):
+        first = file.read_text(encoding="utf-8").split("\n", 1)[0]
+        serves = re.fullmatch(r"-- oldest code: (\d+)", first)
+        if not serves:
+            raise Misconfigured(f"{file.name} must begin with `-- oldest code: N`")
+        found.append(Migration(int(file.name[:4]), int(serves[1]), file))
+    return found
+
+
+def table(feed: Feed) -> str:
+    """The DDL of a feed's own table: its columns, then where each row came from."""
+    lines = [
+        f"    {name} {column.sql}{'' if column.nullable else ' NOT NULL'}" for name, column in feed.columns.items()
+    ]
+    lines += [f"    {name} {kind} NOT NULL" for name, kind in LINEAGE.items()]
+    lines += [f"    PRIMARY KEY ({', '.join(feed.key or COORDINATES)})"]
+    return f"CREATE TABLE IF NOT EXISTS {feed.table} (\n" + ",\n".join(lines) + "\n);\n"
+
+
+def grants(feeds: Iterable[Feed], role: str) -> str:
+    """What a pod's role needs: rows, never tables; and to end a frozen pod's session."""
+    tables = ", ".join(feed.table for feed in feeds)
+    return (
+        f"GRANT USAGE ON SCHEMA feedfall TO {role};\n"
+        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA feedfall TO {role};\n"
+        + (f"GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};\n" if tables else "")
+        + f"GRANT pg_signal_backend TO {role};\n"
+    )
+
+
+def script(feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS) -> Iterator[str]:
+    """The whole schema as SQL for a DBA, from nothing."""
+    for migration in migrations(folder):
+        yield migration.sql
+        yield f"INSERT INTO feedfall.schema (version, oldest_code) VALUES ({migration.version}, {migration.oldest_code});\n"
+    for feed in feeds:
+        yield f"-- {feed.name}\n{table(feed)}"
+    yield grants(feeds, role)
+
+
+def migrate(connection: Connection, feeds: Sequence[Feed], folder: Path = MIGRATIONS) -> list[str]:
+    """Apply what is missing, in one transaction, one migration at a time; the names of what was applied."""
+    with translated():
+        connection.execute("SET LOCAL lock_timeout = '5s'")
+        connection.execute("SET LOCAL client_min_messages = warning")
+        maybe(connection, "schema.one_migration_at_a_time")
+        applied = list(_apply(connection, folder))
+        for feed in feeds:
+            if not rows(connection, "schema.columns", table=feed.table):
+                applied.append(f"table {feed.table}")
+            connection.execute(table(feed).encode())
+            check_table(connection, feed)
+        connection.commit()
+    return applied
+
+
+def _apply(connection: Connection, folder: Path) -> Iterator[str]:
+    exists = maybe(connection, "schema.exists")
+    at = maybe(connection, "schema.version") if exists and exists[0] else None
+    for migration in migrations(folder):
+        if at is None or migration.version > at[0]:
+            connection.execute(migration.sql.encode())
+            run(connection, "schema.applied", version=migration.version, oldest_code=migration.oldest_code)
+            yield migration.file.stem
+
+
+def check_table(connection: Connection, feed: Feed) -> None:
+    """Does the table carry every column of the feed, in the feed's type? Misconfigured says which one differs."""
+    with translated():
+        actual = dict(rows(connection, "schema.columns", table=feed.table))
+    wanted = {name: column.sql for name, column in feed.columns.items()} | LINEAGE
+    aliases = {"int": "integer", "timestamptz": "timestamp with time zone"}
+    for name, kind in wanted.items():
+        if name not in actual:
+            raise Misconfigured(f"table {feed.table} has no column {name}: ALTER TABLE {feed.table} ADD {name} {kind}")
+        if actual[name] != aliases.get(kind, kind):
+            raise Misconfigured(f"{feed.table}.{name} is {actual[name]}; the feed writes {kind}: change one of the two")

@@ -1,0 +1,79 @@
+-- name: account
+-- One line a partition: what its spans say in sum.
+SELECT s.stage, s.topic, s.partition, s.first_offset, s.next_offset, count(p.id), coalesce(sum(p.records), 0)::bigint,
+    coalesce(sum(p.to_offset - p.from_offset - p.records), 0)::bigint, coalesce(sum(p.rows_read), 0)::bigint,
+    coalesce(sum(p.loaded), 0)::bigint, coalesce(sum(p.superseded), 0)::bigint, coalesce(sum(p.duplicate), 0)::bigint,
+    coalesce(sum(p.quarantined), 0)::bigint, coalesce(sum(p.deferred), 0)::bigint
+FROM feedfall.source s LEFT JOIN feedfall.span p ON p.source = s.id
+WHERE s.feed = %(feed)s GROUP BY s.id ORDER BY s.stage DESC, s.topic, s.partition, s.id
+
+-- name: gaps
+-- Spans abut, from the first offset to the checkpoint.
+WITH walked AS (
+    SELECT s.id, s.topic, s.partition, p.from_offset, p.to_offset,
+           coalesce(lag(p.to_offset) OVER (PARTITION BY s.id ORDER BY p.from_offset), s.first_offset) AS expected
+    FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id WHERE s.feed = %(feed)s
+), ended AS (
+    SELECT s.topic, s.partition, s.next_offset, coalesce(max(p.to_offset), s.first_offset) AS reached
+    FROM feedfall.source s LEFT JOIN feedfall.span p ON p.source = s.id WHERE s.feed = %(feed)s GROUP BY s.id
+)
+SELECT topic, partition, expected, from_offset FROM walked WHERE expected <> from_offset
+UNION ALL
+SELECT topic, partition, reached, next_offset FROM ended WHERE reached <> next_offset
+ORDER BY 1, 2, 3
+
+-- name: records
+-- Records and absent offsets fill a span.
+SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.records, a.absent
+FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id, LATERAL (
+    SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint AS absent FROM unnest(p.absent) AS r) AS a
+WHERE s.feed = %(feed)s AND (p.records + a.absent <> p.to_offset - p.from_offset
+    OR NOT p.absent <@ int8multirange(int8range(p.from_offset, p.to_offset)))
+
+-- name: absent
+-- Where nobody writes transactions and nothing compacts, every offset is a record.
+SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.absent::text
+FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
+WHERE s.feed = %(feed)s AND NOT s.markers AND NOT isempty(p.absent)
+
+-- name: fates
+-- Every row that was read has one fate.
+SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.rows_read,
+    p.loaded + p.superseded + p.duplicate + p.quarantined + p.deferred
+FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
+WHERE s.feed = %(feed)s AND p.rows_read <> p.loaded + p.superseded + p.duplicate + p.quarantined + p.deferred
+
+-- name: quarantine
+-- Quarantined and deferred rows are there, one by one.
+SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.quarantined + p.deferred, q.there
+FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id, LATERAL (
+    SELECT count(*) AS there FROM feedfall.quarantine k
+    WHERE k.source = s.id AND k."offset" >= p.from_offset AND k."offset" < p.to_offset) AS q
+WHERE s.feed = %(feed)s AND p.quarantined + p.deferred <> q.there
+
+-- name: rows
+-- Rows in the table by run: what it loaded, less what newer rows replaced.
+WITH booked AS (
+    SELECT run, sum(rows)::bigint AS rows FROM (
+        SELECT p.run, p.loaded AS rows FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
+        WHERE s.feed = %(feed)s AND s.stage = 'sub'
+        UNION ALL
+        SELECT r.run, -r.rows FROM feedfall.replaced r JOIN feedfall.span p ON p.id = r.span
+            JOIN feedfall.source s ON s.id = p.source WHERE s.feed = %(feed)s AND s.stage = 'sub') AS moves
+    GROUP BY run
+), there AS (
+    SELECT _run AS run, count(*) AS rows FROM {table} GROUP BY _run
+)
+SELECT coalesce(b.run, t.run), coalesce(b.rows, 0), coalesce(t.rows, 0)
+FROM booked b FULL JOIN there t ON t.run = b.run WHERE coalesce(b.rows, 0) <> coalesce(t.rows, 0) ORDER BY 1
+
+-- name: answers
+-- Per correlation id the fates add up to `count`. A part of an answer may be missing only while no run has reached the
+-- end since: relay's answers are committed whole, so a sub that succeeded has seen all of one or nothing.
+SELECT q.correlation_id::text, q.base_date, q.count, q.settled, q.status
+FROM feedfall.request q LEFT JOIN feedfall.run r ON r.id = q.last_run
+WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'refused') AND (
+    q.settled > q.count
+    OR (q.status = 'complete' AND q.settled <> q.count)
+    OR (q.settled > 0 AND q.settled < q.count AND %(whole)s AND r.status = 'SUCCEEDED')
+)

@@ -1,0 +1,197 @@
+"""The pod's only door: stage → settings → run → one RESULT line → exit code. The only `except Exception`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from datetime import date
+from typing import TYPE_CHECKING, NoReturn
+
+import feeds
+from feeds.form import Policy
+from ledger import control
+from steps import gate, settings
+from steps.errors import BLOCKING, Exit, Failure, Misconfigured, Transient, exit_of
+from steps.execution import Execution, Outcome, executing, stopping
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping, Sequence
+
+    from feeds.form import Feed
+    from steps.settings import Settings
+
+DRAINS = ("relay", "sub")
+
+
+def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one stage. The last line of stdout is always exactly one RESULT."""
+    started = time.monotonic()
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr] # a real stream
+    asked = argparse.Namespace(stage="-", feed="-")
+    name = "-"
+    with stopping() as stop:
+        try:
+            parser().parse_args(words, namespace=asked)
+            environment = settings.read(environ, asked.stage)
+            name = environment.name
+            outcome = execute(environment, asked, stop)
+        except Exception as error:  # noqa: BLE001 -- the one place where every failure becomes an exit code
+            outcome = failed(error, stop)
+    print(outcome.line(asked.feed or "-", asked.stage, name, time.monotonic() - started), flush=True)  # noqa: T201 -- the RESULT line
+    return outcome.exit
+
+
+def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Event) -> Outcome:
+    """Open the ledger, run the stage, book how it ended; a fault that needs a person leaves the feed blocked."""
+    chosen = _feeds(environment, asked)
+    with executing(environment, asked.feed or "-", asked.stage, asked.shard, stop) as (execution, ended):
+        try:
+            outcome = act(execution, asked, chosen)
+        except Exception as error:  # noqa: BLE001 -- booked here, translated once
+            outcome = failed(error, stop)
+            if asked.stage in DRAINS and outcome.exit in BLOCKING:
+                _block(execution, asked, outcome)
+        ended.append(outcome)
+    return outcome
+
+
+def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed]) -> Outcome:
+    """One stage. Each imports only what it needs: sub never pays for an HTTP client."""
+    match asked.stage:
+        case "sub":
+            from steps.sub import sub
+
+            return sub(execution, chosen[0], asked.shard)
+        case "relay":
+            from steps.relay import relay
+
+            return relay(execution, chosen[0], asked.shard)
+        case "pub":
+            from steps.pub import pub
+
+            return pub(
+                execution, chosen[0], _days(asked, chosen[0], execution), asked.seq, asked.policy or chosen[0].policy
+            )
+        case "sweep":
+            from steps.sweep import sweep
+
+            return sweep(execution, chosen)
+        case _:
+            from steps.verify import verify
+
+            return verify(execution, chosen[0])
+
+
+def failed(error: Exception, stop: threading.Event) -> Outcome:
+    """A failure as an outcome. A traceback only where the fault is ours."""
+    if isinstance(error, feeds.UnknownFeed):
+        error = Misconfigured(str(error))
+    code = exit_of(error)
+    if stop.is_set() and isinstance(error, Transient):
+        return Outcome("STOPPED", Exit.STOPPED, str(error))
+    if code == Exit.BUG:
+        traceback.print_exception(error)
+    words = str(error) if isinstance(error, Failure) else f"a bug of ours: {type(error).__name__}: {error}"
+    print(words, file=sys.stderr, flush=True)  # noqa: T201 -- the operator's line
+    status = {"Fenced": "FENCED"}.get(type(error).__name__, "FAILED")
+    return Outcome(status, code, words)
+
+
+def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) -> None:
+    try:
+        if execution.connection.closed or execution.connection.broken:
+            execution.reconnect()
+        execution.connection.rollback()
+        control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
+        execution.connection.commit()
+    except Failure as error:
+        print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
+
+
+def _feeds(environment: Settings, asked: argparse.Namespace) -> Sequence[Feed]:
+    if asked.stage == "sweep":
+        return feeds.every(environment.feeds)
+    feed = feeds.load(asked.feed, environment.feeds)
+    if not 0 <= asked.shard < feed.shards:
+        raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {asked.shard}")
+    return [feed]
+
+
+def _days(asked: argparse.Namespace, feed: Feed, execution: Execution) -> list[date]:
+    from steps.pub import span
+
+    if asked.first or asked.last:
+        if asked.base_date or not (asked.first and asked.last):
+            raise Misconfigured("give --from and --to together, and no --base-date beside them")
+        return span(asked.first, asked.last)
+    return [asked.base_date or gate.today(feed, execution.now())]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is a Misconfigured like any other: exit 78 and a RESULT line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Misconfigured(f"{message}. `python -m steps --help` shows the form")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The door's form. An empty value counts as absent, as Argo passes it."""
+    door = Parser(prog="python -m steps", description="Run one stage of a feed, and leave.")
+    stages = door.add_subparsers(dest="stage", required=True, metavar="stage", parser_class=Parser)
+    for stage, words in STAGES.items():
+        form = stages.add_parser(stage, help=words, description=words)
+        form.set_defaults(shard=0, feed=None)
+        if stage != "sweep":
+            form.add_argument("--feed", required=True)
+        if stage in DRAINS:
+            form.add_argument("--shard", type=int, default=0)
+        if stage == "pub":
+            form.add_argument("--base-date", type=_date, help="YYYY-MM-DD or YYYYMMDD; the feed's today if absent")
+            form.add_argument("--seq", type=_seq, default=1, help="the how-manieth time on purpose, from 1")
+            form.add_argument("--from", dest="first", type=_date, help="order every open day from here …")
+            form.add_argument("--to", dest="last", type=_date, help="… to here")
+            form.add_argument("--policy", type=_policy, help="on a closed day, in Control-M's words")
+    return door
+
+
+STAGES = {
+    "pub": "order base dates",
+    "relay": "answer requests by asking the partner",
+    "sub": "load responses",
+    "sweep": "start what is due and does not run",
+    "verify": "prove the ledger",
+}
+
+
+def _date(word: str) -> date | None:
+    """A date in the two forms that schedulers write, never a guess."""
+    if not word:
+        return None
+    try:
+        if len(word) in (8, 10) and word.isascii():
+            return date.fromisoformat(word)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{word!r} is not a date as YYYY-MM-DD or YYYYMMDD")
+
+
+def _seq(word: str) -> int:
+    if word.isascii() and word.isdigit() and 1 <= int(word) < 2**31:
+        return int(word)
+    raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1")
+
+
+def _policy(word: str) -> Policy | None:
+    if not word:
+        return None
+    if word in list(Policy):
+        return Policy(word)
+    raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(Policy)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

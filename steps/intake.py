@@ -1,0 +1,90 @@
+"""What one chunk takes in: messages of the assigned partitions, counted before anybody judges them.
+
+An offset between two messages, or before a partition's end, that no message shows is *absent*: a commit marker, an
+aborted record or a compacted one. It is booked as a range, so that records + absent = to - from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.chunk import Span
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ledger.chunk import Source
+    from steps.kafka import Message, Reader
+
+MEGABYTES_16 = 16 * 2**20
+
+
+class Intake:
+    """Batches for a sink, until the chunk is full, every end is reached, or somebody says stop."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        sources: Mapping[int, Source],
+        start: Mapping[int, int],
+        ends: Mapping[int, int],
+        *,
+        rows: int,
+        batch: int,
+        stop: threading.Event,
+        beat: Callable[[], None],
+    ) -> None:
+        self.spans = {partition: Span(sources[partition].id, offset, offset) for partition, offset in start.items()}
+        self._reader, self._ends, self._stop, self._beat = reader, ends, stop, beat
+        self._rows, self._bytes, self._batch = rows, MEGABYTES_16, batch
+        self._open = {partition for partition, end in ends.items() if start[partition] < end}
+
+    def batches(self) -> Iterator[Sequence[Message]]:
+        """Messages in the order of each partition's offsets."""
+        while self._open and self._rows > 0 and self._bytes > 0 and not self._stop.is_set():
+            self._beat()
+            batch = self._reader.read(min(self._batch, self._rows))
+            for message in batch:
+                self._count(message)
+            yield batch
+            self._close_reached()
+        self._count_tails()
+
+    def grow(self, rows: int, size: int) -> None:
+        """The sink's rows so far: a chunk ends by rows or by bytes, whichever comes first."""
+        self._rows -= rows
+        self._bytes -= size
+
+    def fill(self) -> None:
+        """The sink has enough for one chunk."""
+        self._rows = 0
+
+    def taken(self) -> list[Span]:
+        """The spans that moved."""
+        return [span for span in self.spans.values() if span.to_offset > span.from_offset]
+
+    def position(self) -> dict[int, int]:
+        """Partition → where the next chunk begins."""
+        return {partition: span.to_offset for partition, span in self.spans.items()}
+
+    def _count(self, message: Message) -> None:
+        span, offset = self.spans[message.partition()], message.offset()
+        if offset > span.to_offset:
+            span.absent.append((span.to_offset, offset))
+        span.to_offset = offset + 1
+        span.records += 1
+
+    def _close_reached(self) -> None:
+        """ "Reached" is judged by the position, never by the last message: markers take offsets."""
+        for partition, position in self._reader.positions().items():
+            if partition in self._open and position >= self._ends[partition]:
+                self._open.discard(partition)
+                self._reader.pause(partition)
+
+    def _count_tails(self) -> None:
+        for partition, position in self._reader.positions().items():
+            span = self.spans[partition]
+            if position > span.to_offset:
+                span.absent.append((span.to_offset, position))
+                span.to_offset = position

@@ -1,0 +1,107 @@
+"""pub: order base dates. Asks the calendar, books the request, produces it, confirms, marks it sent.
+
+The run key (feed, base date, seq) orders once: the same again is ALREADY_DONE, a half-way run is taken up where it
+stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers it once.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import business_day
+from feeds.form import Envelope, Policy
+from feeds.form.message import correlation
+from feeds.form.partner import Request
+from ledger import control, request
+from steps import gate
+from steps.errors import Exit, Misconfigured
+from steps.execution import Execution, Outcome
+from steps.kafka import Cluster, Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from feeds.form import Feed
+
+#: Requests of a range that are booked, produced and confirmed together.
+BATCH = 1000
+
+
+def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy: Policy) -> Outcome:
+    """Order these base dates, each at most once."""
+    verdict = gate.admit(control.state(execution.connection, feed.name), "pub", execution.now())
+    if not verdict.opens:
+        return Outcome(verdict.status, reason=verdict.reason)
+    open_days = _open_days(feed, days, policy)
+    ordered = sent = 0
+    if open_days:
+        publisher = _publisher(execution, feed)
+        for batch in _batches(open_days):
+            if execution.stop.is_set():
+                return _outcome(days, open_days, ordered, sent, "STOPPED")
+            ordered += len(batch)
+            sent += _order(execution, feed, publisher, batch, seq)
+    return _outcome(days, open_days, ordered, sent, _status(open_days, sent))
+
+
+def span(first: date, last: date) -> list[date]:
+    """Every date from first to last."""
+    if last < first:
+        raise Misconfigured(f"--to {last} is before --from {first}")
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _open_days(feed: Feed, days: Sequence[date], policy: Policy) -> list[date]:
+    calendar = business_day.calendar(feed.calendar)
+    judged = (gate.judge(calendar, day, policy) for day in days)
+    return sorted({day for day in judged if day})
+
+
+def _publisher(execution: Execution, feed: Feed) -> Publisher:
+    topic = feed.topic("request", execution.settings.topic_prefix)
+    Cluster(execution.settings).topic(topic)  # a missing topic is said before anything is booked
+    return Publisher(execution.settings)
+
+
+def _order(execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int) -> int:
+    """Book, produce, confirm, mark; how many were sent now."""
+    requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
+    unsent = request.order(execution.connection, feed.name, requests)
+    topic = feed.topic("request", execution.settings.topic_prefix)
+    for each in requests:
+        if each.correlation_id in unsent:
+            envelope = Envelope(each.correlation_id, each.base_date, each.seq)
+            key = each.base_date.isoformat().encode()
+            publisher.send(topic, key, write(feed, each), envelope.headers())
+    if unsent:
+        publisher.confirm()
+        request.sent(execution.connection, list(unsent))
+    return len(unsent)
+
+
+def write(feed: Feed, each: Request) -> bytes:
+    """A request as a message: the feed's own shape, or ours."""
+    if feed.request:
+        return feed.request(each)
+    body = {"correlation_id": str(each.correlation_id), "base_date": each.base_date.isoformat(), "seq": each.seq}
+    return json.dumps(body).encode()
+
+
+def _batches(days: Sequence[date]) -> Iterator[Sequence[date]]:
+    for start in range(0, len(days), BATCH):
+        yield days[start : start + BATCH]
+
+
+def _status(open_days: Sequence[date], sent: int) -> str:
+    if not open_days:
+        return "SKIPPED"
+    return "SUCCEEDED" if sent else "ALREADY_DONE"
+
+
+def _outcome(days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: str) -> Outcome:
+    named = days[0].isoformat() if len(days) == 1 else f"{days[0]}..{days[-1]}"
+    counts = {"date": named, "ordered": sent, "already": ordered - sent, "closed": len(days) - len(open_days)}
+    reason = f"{named} is no business day" if status == "SKIPPED" and len(days) == 1 else None
+    return Outcome(status, Exit.STOPPED if status == "STOPPED" else Exit.OK, reason, counts)

@@ -1,0 +1,93 @@
+"""The environment as one frozen object, read once; everything that is missing is named at once.
+
+KAFKA_BOOTSTRAP_SERVERS   needed          DATABASE_URL        needed, a secret
+KAFKA_SECURITY_PROTOCOL … optional        FEEDFALL_DOMAIN     names groups and transactional ids: feedfall
+WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every topic's name: none
+ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
+ARGO_TOKEN(_FILE)         sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from steps.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Environment names that become librdkafka properties. A list, for Kubernetes itself sets KAFKA_PORT and the like.
+KAFKA = (
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_SASL_USERNAME",
+    "KAFKA_SASL_PASSWORD",
+    "KAFKA_SSL_CA_LOCATION",
+    "KAFKA_SSL_CERTIFICATE_LOCATION",
+    "KAFKA_SSL_KEY_LOCATION",
+    "KAFKA_SSL_KEY_PASSWORD",
+)
+#: Where Kubernetes mounts a pod's own token.
+TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path, not a password
+
+NEEDED = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
+NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify": ("DATABASE_URL",)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a pod knows about where it runs."""
+
+    kafka: Mapping[str, str] = field(repr=False)
+    database_url: str = field(repr=False)
+    domain: str = "feedfall"
+    topic_prefix: str = ""
+    feeds: tuple[str, ...] = ("feeds",)
+    uid: str = field(default_factory=lambda: str(uuid4()))
+    name: str = "by-hand"
+    argo_server: str = ""
+    argo_namespace: str = ""
+    argo_token: str = field(default="", repr=False)
+    argo_ca: str = ""
+    partner_urls: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
+    """Read the environment. Misconfigured names everything that this stage misses."""
+    missing = [name for name in NEEDED_BY_STAGE.get(stage, NEEDED) if not environ.get(name)]
+    if missing:
+        raise Misconfigured(f"not set: {', '.join(missing)}. See the README's table of settings")
+    return Settings(
+        kafka={name[6:].lower().replace("_", "."): environ[name] for name in KAFKA if environ.get(name)},
+        database_url=environ["DATABASE_URL"],
+        domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
+        topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
+        feeds=packages(environ),
+        uid=environ.get("WORKFLOW_UID") or str(uuid4()),
+        name=environ.get("WORKFLOW_NAME") or "by-hand",
+        argo_server=environ.get("ARGO_SERVER", ""),
+        argo_namespace=environ.get("ARGO_NAMESPACE", ""),
+        argo_token=_token(environ),
+        argo_ca=environ.get("ARGO_CA_FILE", ""),
+        partner_urls={
+            name.removeprefix("FEEDFALL_PARTNER_URL_").lower(): value
+            for name, value in environ.items()
+            if name.startswith("FEEDFALL_PARTNER_URL_")
+        },
+    )
+
+
+def packages(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Which packages hold feed files."""
+    named = environ.get("FEEDFALL_FEEDS") or "feeds"
+    return tuple(name.strip() for name in named.split(",") if name.strip())
+
+
+def _token(environ: Mapping[str, str]) -> str:
+    file = Path(environ.get("ARGO_TOKEN_FILE") or TOKEN_FILE)
+    return environ.get("ARGO_TOKEN") or (file.read_text(encoding="ascii").strip() if file.is_file() else "")

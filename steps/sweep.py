@@ -1,0 +1,130 @@
+"""sweep: once a minute, for all feeds: is there something to read and nobody there to read it? Start it.
+
+The doorbell makes a run start quickly; the sweep makes it start surely. It compares the log's end with the checkpoint,
+so a lost doorbell, a dead pod and a message that nobody rang for all look alike.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from ledger import chunk, control, lease, request
+from ledger.errors import translated
+from ledger.lease import Lease
+from steps import gate
+from steps.errors import Misconfigured, Transient
+from steps.execution import Execution, Outcome
+from steps.kafka import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from feeds.form import Feed
+    from steps.kafka import Topic
+
+#: A request that nobody answered for so many seconds is reported.
+OVERDUE = 1800.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run to be started: its template, its shard, and a name that only one run can have."""
+
+    feed: str
+    stage: str
+    shard: int
+    epoch: int
+    lag: int
+
+    @property
+    def name(self) -> str:
+        """Fixed by (feed, stage, shard, epoch): a second start of the same is refused by the cluster itself."""
+        return f"{self.feed}-{self.stage}-{self.shard}-epoch-{self.epoch}"
+
+
+def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
+    """Start what is due; say what is overdue."""
+    starts = due(execution, feeds)
+    started = 0
+    if starts:
+        with argo(execution) as client:
+            started = sum(submit(client, execution.settings.argo_namespace, start) for start in starts)
+    overdue = request.overdue(execution.connection, OVERDUE)
+    for late in overdue:
+        print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
+    return Outcome("SUCCEEDED", counts={"due": len(starts), "started": started, "overdue": len(overdue)})
+
+
+def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
+    """Which drains have something to read, an open gate and a free lease."""
+    cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
+    drains = [(feed, stage, feed.topic(kind, prefix)) for feed in feeds for stage, kind in _stages(feed)]
+    topics = cluster.topics({topic for _, _, topic in drains})
+    states = lease.states(execution.connection)
+    found = []
+    for feed, stage, name in drains:
+        if name not in topics:
+            print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
+            continue
+        verdict = gate.admit(control.state(execution.connection, feed.name), stage, execution.now())
+        for shard in range(feed.shards) if verdict.opens else ():
+            epoch, free = states.get((feed.name, stage, shard), (0, True))
+            lag = behind(execution, cluster, feed, stage, shard, topics[name]) if free else 0
+            if lag > 0:
+                found.append(Start(feed.name, stage, shard, epoch, lag))
+    execution.connection.rollback()
+    return found
+
+
+def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard: int, topic: Topic) -> int:
+    """Offsets between the checkpoint and the log's end, an open transaction's included."""
+    with translated():
+        asked = Lease(0, 0, feed.name, stage, shard, 0)
+        at = {source.partition: source.next_offset for source in chunk.sources(execution.connection, asked, topic.name)}
+    mine = [partition for partition in topic.partitions if partition % feed.shards == shard]
+    ends = cluster.ends(topic, mine)
+    return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
+
+
+def argo(execution: Execution) -> httpx.Client:
+    """A client of Argo's own API, as this pod's account."""
+    settings = execution.settings
+    headers = {"Authorization": f"Bearer {settings.argo_token}"} if settings.argo_token else {}
+    trust = ssl.create_default_context(cafile=settings.argo_ca) if settings.argo_ca else True
+    return httpx.Client(base_url=settings.argo_server, headers=headers, timeout=10.0, verify=trust)
+
+
+def submit(client: httpx.Client, namespace: str, start: Start) -> bool:
+    """Argo's own submit call; False when that very run is already there."""
+    body = {
+        "namespace": namespace,
+        "resourceKind": "WorkflowTemplate",
+        "resourceName": f"{start.feed}-{start.stage}",
+        "submitOptions": {"name": start.name, "parameters": [f"shard={start.shard}"]},
+    }
+    try:
+        answer = client.post(f"/api/v1/workflows/{namespace}/submit", json=body)
+    except httpx.HTTPError as error:
+        raise Transient(f"the Argo server is out of reach ({type(error).__name__}): {client.base_url}") from error
+    if answer.status_code == httpx.codes.CONFLICT:
+        return False
+    if answer.status_code in (401, 403, 404):
+        words = answer.text[:300]
+        raise Misconfigured(
+            f"Argo refuses to start {body['resourceName']}: {answer.status_code} {words}. Check its rights"
+        )
+    if answer.is_error:
+        raise Transient(f"Argo could not start {body['resourceName']}: {answer.status_code} {answer.text[:300]}")
+    print(f"STARTED {start.name}: {start.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
+    return True
+
+
+def _stages(feed: Feed) -> Iterable[tuple[str, str]]:
+    return [("relay", "request"), ("sub", "response")] if feed.partner else [("sub", "response")]
+
+
+__all__ = ["Start", "sweep"]

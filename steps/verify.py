@@ -1,0 +1,25 @@
+"""verify: do the books add up? A run-and-finish script like any other; exit 83 says no, and names where."""
+
+from typing import TYPE_CHECKING
+
+from ledger import verify as books
+from steps.errors import Exit
+from steps.execution import Execution, Outcome
+
+if TYPE_CHECKING:
+    from feeds.form import Feed
+
+
+def verify(execution: Execution, feed: "Feed") -> Outcome:
+    """Prove a feed's ledger."""
+    account = books.verify(execution.connection, feed)
+    for sentence in account.broken:
+        print(f"BROKEN {sentence}", flush=True)  # noqa: T201 -- the pod's log is its desk
+    counts = {
+        "offsets": sum(line.next_offset - line.first_offset for line in account.lines),
+        "rows": sum(line.read for line in account.lines if line.stage == "sub"),
+        "broken": len(account.broken),
+    }
+    if account.broken:
+        return Outcome("BROKEN", Exit.LEDGER, account.broken[0], counts)
+    return Outcome("SUCCEEDED", counts=counts)
