@@ -1,0 +1,50 @@
+"""WHEN AND WHERE IT RUNS: Hera definitions, one container factory, rights, render. Builds manifests, nothing else.
+
+One object a file, in the order of the flow: pub, relay, sub, script, sweep; `pod` is what they share. Read by
+`python -m workflows.render`, by the local player and by the tests. No pod imports this room.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hera.workflows import CronWorkflow, WorkflowTemplate
+
+from feeds.form import Feed
+from workflows import pub, relay, rights, script, sub, sweep
+
+Document = dict[str, Any]
+
+KUSTOMIZATION = "kustomization.yaml"
+
+
+def manifests(feeds: Sequence[Feed]) -> dict[str, list[Document]]:
+    """Return everything that goes into `argo-workflows/`: file name → the documents of that file."""
+    files = {_file(found): [found.to_dict()] for found in objects(feeds)}
+    files["rights.yaml"] = rights.documents()
+    return files | {KUSTOMIZATION: [_kustomization(list(files))]}
+
+
+def objects(feeds: Sequence[Feed]) -> Iterator[WorkflowTemplate | CronWorkflow]:
+    """All templates and crons in the order of the flow, feed by feed; the sweep, which serves them all, at the end."""
+    for feed in feeds:
+        yield from _of(feed)
+    yield from (sweep.template(), sweep.cron())
+
+
+def _of(feed: Feed) -> Iterator[WorkflowTemplate | CronWorkflow]:
+    yield from (pub.template(feed), pub.cron(feed))
+    if feed.partner:
+        yield relay.template(feed)
+    yield sub.template(feed)
+    nightly = script.verify(feed)
+    yield script.template(nightly)
+    if clock := script.cron(nightly):
+        yield clock
+
+
+def _file(found: WorkflowTemplate | CronWorkflow) -> str:
+    return f"{found.name}.{type(found).__name__.lower()}.yaml"
+
+
+def _kustomization(resources: list[str]) -> Document:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

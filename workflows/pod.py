@@ -1,0 +1,227 @@
+"""What every pod of ours is: ONE container factory, and the Workflow that wraps it.
+
+Called by the stages' files beside this one, which say what differs (arguments, rights, deadline). What a security
+officer or an operator asks about is here, once:
+
+    CronWorkflow ──workflowTemplateRef──▶ WorkflowTemplate ──one container──▶ python -m steps <stage> --feed=…
+    `cron`                                `template`                          `container`
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import time
+
+from hera.workflows import (
+    ConfigMapEnv,
+    ConfigMapEnvFrom,
+    Container,
+    CronWorkflow,
+    EmptyDirVolume,
+    Env,
+    Parameter,
+    Resources,
+    RetryStrategy,
+    SecretEnv,
+    SecretEnvFrom,
+    WorkflowTemplate,
+)
+from hera.workflows.models import (
+    Backoff,
+    Capabilities,
+    ImagePullPolicy,
+    IntOrString,
+    Metadata,
+    PodGC,
+    PodSecurityContext,
+    Quantity,
+    SeccompProfile,
+    SecurityContext,
+    TTLStrategy,
+    WorkflowMetadata,
+    WorkflowTemplateRef,
+)
+
+from steps.errors import RETRIED
+
+# kustomize's `images:` reaches it only beside a `configurations:` file that names `spec/templates/container/image` of
+# kind WorkflowTemplate. Not a workflow parameter: that would let whoever submits choose what runs.
+IMAGE = "ghcr.io/feedfall/feedfall:0.1.0"
+
+POD, SWEEP = "feedfall-pod", "feedfall-sweep"
+"""Service accounts; `rights.py` says what each may do."""
+
+DEADLINE = 2100
+"""Seconds. A run leaves by itself after 30 minutes (`MORE`); five more are for its last chunk."""
+
+USER = 10001
+
+GRACE = 60
+"""Seconds between SIGTERM and SIGKILL: finish or roll back the chunk, release the lease."""
+
+
+def container(
+    stage: str,
+    *args: str,
+    account: str = POD,
+    env: Sequence[Env | ConfigMapEnv] = (),
+    secrets: Sequence[str] = (),
+    deadline: int = DEADLINE,
+    grace: int = GRACE,
+    retry: bool = True,
+) -> Container:
+    """Return the one container of a template: `python -m steps <stage> <args>`.
+
+    `secrets` are given whole, where they exist; a name that stands in `env` is never taken from them.
+    """
+    return Container(
+        name=stage,
+        image=IMAGE,
+        image_pull_policy=ImagePullPolicy.if_not_present,
+        command=["python", "-m", "steps", stage],
+        args=list(args) or None,
+        env=[*_environment(), *env],
+        env_from=[
+            ConfigMapEnvFrom(name="feedfall-settings", optional=True),
+            *(SecretEnvFrom(name=name, optional=True) for name in ("feedfall-kafka", *secrets)),
+        ],
+        resources=Resources(cpu_request="100m", cpu_limit="1", memory_request="128Mi", memory_limit="512Mi"),
+        security_context=_container_security(),
+        pod_security_context=_pod_security(),
+        volumes=[EmptyDirVolume(name="tmp", mount_path="/tmp", size_limit=Quantity(root="64Mi"))],  # noqa: S108 -- the root is read-only
+        # The token stays mounted: Argo's own wait container reports the exit code with it, and an executor account of
+        # its own needs a long-lived token Secret (workflow/controller/workflowpod.go, setupServiceAccount).
+        service_account_name=account,
+        active_deadline_seconds=deadline,
+        retry_strategy=_retry() if retry else None,
+        pod_spec_patch=_patch(grace),
+    )
+
+
+def _environment() -> list[Env | SecretEnv | ConfigMapEnv]:
+    return [
+        SecretEnv(name="DATABASE_URL", secret_name="feedfall", secret_key="database-url"),  # noqa: S106 -- its name
+        ConfigMapEnv(
+            name="KAFKA_BOOTSTRAP_SERVERS", config_map_name="feedfall", config_map_key="kafka-bootstrap-servers"
+        ),
+        Env(name="WORKFLOW_UID", value="{{workflow.uid}}"),
+        Env(name="WORKFLOW_NAME", value="{{workflow.name}}"),
+    ]
+
+
+def _container_security() -> SecurityContext:
+    return SecurityContext(
+        allow_privilege_escalation=False,
+        capabilities=Capabilities(drop=["ALL"]),
+        privileged=False,
+        read_only_root_filesystem=True,
+        run_as_non_root=True,
+        seccomp_profile=SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def _pod_security() -> PodSecurityContext:
+    """Return what holds for Argo's init and wait containers too; the rest of theirs is the controller's to set."""
+    return PodSecurityContext(
+        run_as_non_root=True, run_as_user=USER, run_as_group=USER, seccomp_profile=SeccompProfile(type="RuntimeDefault")
+    )
+
+
+def _patch(grace: int) -> str:
+    """Return what a template has no field for (v4.0 to v4.1).
+
+    `templateReferencing: Strict` blocks a patch that comes with the Workflow, not this one, which stands in the
+    WorkflowTemplate (workflow/util/merge.go, ValidateUserOverrides).
+    """
+    return json.dumps(
+        {
+            "terminationGracePeriodSeconds": grace,
+            "enableServiceLinks": False,  # a Service named kafka would put KAFKA_PORT and the like among our settings
+        }
+    )
+
+
+def _retry() -> RetryStrategy:
+    """Return when Argo tries again. No `retryPolicy`: beside an expression it is Always, and the expression decides."""
+    codes = ",".join(f"'{code:d}'" for code in sorted(RETRIED, key=lambda code: (code < 0, code)))
+    return RetryStrategy(
+        # 20 minutes in all: nothing else tries pub again that day. Argo waits before it looks at the expression
+        # (workflow/controller/operator.go, processNodeRetries), so a failure that is final shows 10 s late.
+        limit="8",
+        backoff=Backoff(duration="10s", factor=IntOrString(root=2), cap="5m"),
+        expression=f"lastRetry.status == 'Error' || lastRetry.exitCode in [{codes}]",
+    )
+
+
+def template(
+    name: str,
+    about: str,
+    step: Container,
+    *,
+    feed: str | None = None,
+    parameters: Sequence[Parameter] = (),
+    deadline: int | None = None,
+    kept: tuple[int, int] = (86_400, 7 * 86_400),
+) -> WorkflowTemplate:
+    """Wrap a container. In seconds: `deadline` of the whole Workflow; `kept` after a success, after a failure."""
+    labels = _labels(step.name, feed)
+    success, failure = kept
+    return WorkflowTemplate(
+        name=name,
+        labels=labels,
+        annotations={"workflows.argoproj.io/description": about},
+        workflow_metadata=WorkflowMetadata(labels=labels),
+        pod_metadata=Metadata(labels=labels),
+        entrypoint=step.name,
+        arguments=list(parameters) or None,
+        service_account_name=step.service_account_name,
+        active_deadline_seconds=deadline,
+        ttl_strategy=TTLStrategy(seconds_after_success=success, seconds_after_failure=failure),
+        # A failed pod stays, with its log, as long as its Workflow.
+        pod_gc=PodGC(strategy="OnPodSuccess", delete_delay_duration="10m"),
+        templates=[step],
+    )
+
+
+def cron(
+    work: WorkflowTemplate,
+    schedule: str,
+    *,
+    zone: str | None = None,
+    patience: int | None = None,
+    history: tuple[int, int] = (7, 7),
+) -> CronWorkflow:
+    """Run a template by the clock. `patience`: seconds in which a missed start is caught up; `history`: good, bad."""
+    good, bad = history
+    return CronWorkflow(
+        name=work.name,
+        labels=work.labels,
+        annotations=work.annotations,
+        schedules=[schedule],
+        timezone=zone,
+        concurrency_policy="Forbid",
+        starting_deadline_seconds=patience,
+        successful_jobs_history_limit=good,
+        failed_jobs_history_limit=bad,
+        workflow_template_ref=WorkflowTemplateRef(name=work.name),
+    )
+
+
+def daily(at: time) -> str:
+    """Every day: whether it is a business day is asked inside the pod."""
+    return f"{at.minute} {at.hour} * * *"
+
+
+def until_midnight(at: time) -> int:
+    """Return the seconds left of the day: a start caught up later would take the next day for today."""
+    return 86_400 - at.hour * 3600 - at.minute * 60
+
+
+def shard(count: int) -> Parameter:
+    """Return the parameter that picks a part of the partitions."""
+    shards = [str(number) for number in range(count)]
+    return Parameter(name="shard", value="0", enum=shards, description="Which share of the topic's partitions")
+
+
+def _labels(stage: str | None, feed: str | None) -> dict[str, str]:
+    labels = {"app.kubernetes.io/part-of": "feedfall", "feedfall/feed": feed, "feedfall/stage": stage}
+    return {label: value for label, value in labels.items() if value}

@@ -1,0 +1,19 @@
+"""relay: asks the partner what pub ordered. Only feeds with a partner have one."""
+
+from hera.workflows import WorkflowTemplate
+
+from feeds.form import Feed
+from workflows import pod
+
+PARTNERS = "feedfall-partners"
+"""The Secret with the partners' keys: no other stage is given it."""
+
+
+def template(feed: Feed) -> WorkflowTemplate:
+    return pod.template(
+        f"{feed.name}-relay",
+        f"Asks the partner for what waits on {feed.topic('request')}, answers on {feed.topic('response')}",
+        pod.container("relay", f"--feed={feed.name}", "--shard={{workflow.parameters.shard}}", secrets=[PARTNERS]),
+        feed=feed.name,
+        parameters=[pod.shard(feed.shards)],
+    )

@@ -1,0 +1,16 @@
+"""sub: loads what waits on the response topic, once, and goes away. A doorbell or the sweep starts it."""
+
+from hera.workflows import WorkflowTemplate
+
+from feeds.form import Feed
+from workflows import pod
+
+
+def template(feed: Feed) -> WorkflowTemplate:
+    return pod.template(
+        f"{feed.name}-sub",
+        f"Loads what waits on {feed.topic('response')} into {feed.table}; two at once are harmless",
+        pod.container("sub", f"--feed={feed.name}", "--shard={{workflow.parameters.shard}}"),
+        feed=feed.name,
+        parameters=[pod.shard(feed.shards)],
+    )

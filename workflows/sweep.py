@@ -1,0 +1,30 @@
+"""sweep: starts what a lost doorbell did not. One for all feeds, every minute."""
+
+from hera.workflows import ConfigMapEnv, CronWorkflow, Env, WorkflowTemplate
+
+from workflows import pod
+
+DEADLINE = 50
+"""Seconds: the next minute is the retry, so a sweep that hangs must be gone by then (Forbid)."""
+
+
+def template() -> WorkflowTemplate:
+    step = pod.container("sweep", account=pod.SWEEP, env=_argo(), deadline=DEADLINE, grace=5, retry=False)
+    return pod.template(
+        "feedfall-sweep",
+        "Starts relay and sub where messages wait and nobody reads them; reports requests that nobody answered",
+        step,
+        deadline=DEADLINE,
+        kept=(600, 86_400),
+    )
+
+
+def cron() -> CronWorkflow:
+    return pod.cron(template(), "* * * * *", history=(3, 10))
+
+
+def _argo() -> list[Env | ConfigMapEnv]:
+    return [
+        ConfigMapEnv(name="ARGO_SERVER", config_map_name="feedfall", config_map_key="argo-server", optional=True),
+        Env(name="ARGO_NAMESPACE", value="{{workflow.namespace}}"),
+    ]
