@@ -1,0 +1,163 @@
+"""A small bank for tests: real Kafka, a real PostgreSQL, its own topics and database, and hands to use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+import feeds
+from feeds.form import Envelope
+from feeds.form.message import correlation
+from ledger import schema, verify
+from ledger.database import connect
+from steps.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("feeds", "sample_feeds")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a stage ended: its exit code, its RESULT line's words, and what it printed."""
+
+    exit: int
+    words: dict[str, str]
+    stdout: str
+    stderr: str
+
+    @property
+    def status(self) -> str:
+        return self.words["status"]
+
+    def counts(self, *names: str) -> list[int]:
+        return [int(self.words[name]) for name in names]
+
+
+def ended(code: int, stdout: str, stderr: str) -> Ended:
+    """Exactly one RESULT line, and it is the last."""
+    lines = stdout.splitlines()
+    assert [line for line in lines if line.startswith("RESULT ")] == lines[-1:], (stdout, stderr)
+    print(stdout, stderr, sep="\n")  # pytest shows it where the test fails
+    words = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', lines[-1])
+    return Ended(code, {key: json.loads(word) if word[0] == '"' else word for key, word in words}, stdout, stderr)
+
+
+class Bank:
+    """Topics under a prefix of their own, and a database of their own."""
+
+    def __init__(self, kafka: str, url: str, prefix: str) -> None:
+        self.kafka, self.url, self.prefix = kafka, url, prefix
+        self.environ = {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "DATABASE_URL": url,
+            "FEEDFALL_TOPIC_PREFIX": prefix,
+            "FEEDFALL_FEEDS": ",".join(PACKAGES),
+        }
+        self.admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+        self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 1, "log_level": 0})
+
+    def topic(self, feed: str, kind: str = "response") -> str:
+        return feeds.load(feed, PACKAGES).topic(kind, self.prefix)
+
+    def create(self, feed: str, partitions: int = 2, **config: str) -> None:
+        """The feed's three topics."""
+        self.create_topics({self.topic(feed, kind): partitions for kind in ("request", "response", "bell")}, **config)
+
+    def create_topics(self, topics: Mapping[str, int], **config: str) -> None:
+        made = [NewTopic(name, count, 1, config=config) for name, count in topics.items()]
+        for future in self.admin.create_topics(made, operation_timeout=10).values():
+            future.result()
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        **where: int,
+    ) -> None:
+        failed: list[Any] = []
+
+        def delivered(error: object, _: object) -> None:
+            failed.extend([error] if error else [])
+
+        self.producer.produce(topic, value, key, headers=list(headers), on_delivery=delivered, **where)
+        self.producer.flush(10)
+        assert not failed, failed
+
+    def respond(self, feed: str, rows: Iterable[Mapping[str, Any]], base_date: date | None = None, seq: int = 1) -> None:
+        """An answer in our own form, as relay writes it, but without a transaction."""
+        rows = list(rows)
+        known = correlation(feed, base_date, seq) if base_date else None
+        headers = Envelope(known, base_date, seq, count=len(rows) if known else None).headers()
+        loaded = feeds.load(feed, PACKAGES)
+        for row in rows:
+            key = "|".join(str(row.get(name)) for name in loaded.key).encode() or None
+            self.producer.produce(self.topic(feed), json.dumps(row).encode(), key, headers=headers)
+        self.producer.flush(10)
+
+    def step(self, *words: str, capture: Any = None, **environ: str) -> Ended:  # noqa: ANN401 -- pytest's own
+        """A stage as a process of its own, as a pod runs it."""
+        command = [sys.executable, "-m", "steps", *words]
+        done = subprocess.run(command, env=self.environment(**environ), capture_output=True, text=True, timeout=120, cwd=ROOT)
+        return ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """The same, not waited for."""
+        command = [sys.executable, "-m", "steps", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment(**environ), stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, **self.environ, "PYTHONPATH": str(ROOT / "tests"), **more}
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Look into the database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query: str, *values: object) -> Any:  # noqa: ANN401 -- whatever was asked for
+        return self.rows(query, *values)[0][0]
+
+    def broken(self, feed: str) -> list[str]:
+        """What `verify` says of the feed's ledger."""
+        connection = connect(self.url, "verify")
+        try:
+            return list(verify.verify(connection, feeds.load(feed, PACKAGES)).broken)
+        finally:
+            connection.close()
+
+
+class Door:
+    """The stages' door, called in this process: as quick as a function call, with everything a pod does."""
+
+    def __init__(self, bank: Bank, capsys: Any) -> None:  # noqa: ANN401 -- pytest's own
+        self._bank, self._capsys = bank, capsys
+
+    def __call__(self, *words: str, **environ: str) -> Ended:
+        self._capsys.readouterr()
+        code = main(list(words), {**self._bank.environ, **environ})
+        printed = self._capsys.readouterr()
+        return ended(code, printed.out, printed.err)
+
+
+def migrated(url: str) -> None:
+    """Give a database the ledger and every feed's table."""
+    connection = connect(url, "migrate")
+    schema.migrate(connection, feeds.every(PACKAGES))
+    connection.close()

@@ -1,0 +1,57 @@
+"""One Kafka and one PostgreSQL for the whole session; topics and a database of its own for each test."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from bank import Bank, Door, migrated
+from local.kafka import broker
+from local.postgres import database
+from local.process import Processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NUMBER = count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """(bootstrap servers, URL of a server whose database `template` has the ledger)."""
+    folder = tmp_path_factory.mktemp("servers")
+    with (
+        Processes() as processes,
+        database(folder / "postgres", processes, say=print) as url,
+        broker(folder / "kafka", processes, say=print) as kafka,
+    ):
+        _create(url, "template", "template1")
+        migrated(_named(url, "template"))
+        yield kafka, url
+
+
+@pytest.fixture
+def bank(servers: tuple[str, str]) -> Iterator[Bank]:
+    kafka, url = servers
+    name = f"t{next(NUMBER)}"
+    _create(url, name, "template")
+    yield Bank(kafka, _named(url, name), f"{name}.")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def door(bank: Bank, capsys: pytest.CaptureFixture[str]) -> Door:
+    return Door(bank, capsys)
+
+
+def _create(url: str, name: str, template: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+
+
+def _named(url: str, name: str) -> str:
+    return url.rsplit("/", 1)[0] + "/" + name

@@ -1,0 +1,1 @@
+"""Feeds that only tests have: each is there for one difficulty."""
