@@ -12,7 +12,7 @@ where the next one starts, is decided here. A lost doorbell costs time, a double
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger import chunk, control, lease
@@ -24,7 +24,7 @@ from steps.errors import Exit, Fenced, OffsetGap
 from steps.execution import Execution, Outcome
 from steps.intake import Intake
 from steps.kafka import Cluster, Ends, Reader, Topic
-from steps.keeper import Keeper, Rhythm
+from steps.keeper import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,6 @@ class Patience:
 
     transaction: float = 10.0
     run: float = 1800.0
-    rhythm: Rhythm = field(default_factory=Rhythm)
 
 
 def drain(execution: Execution, feed: Feed, sink: Sink, shard: int = 0, patience: Patience | None = None) -> Outcome:
@@ -115,14 +114,14 @@ class Drain:
             self._shard,
             holder=execution.settings.uid,
             run_id=execution.run,
-            seconds=self._patience.rhythm.lives,
+            seconds=execution.settings.lease_seconds,
         )
 
     def _hold(self, held: Lease) -> tuple[str, dict[int, int]]:
         """Drain under the lease; how it went and where it stands. Released in every case that ends by itself."""
         settings = self._execution.settings
         try:
-            with Keeper(settings.database_url, settings.uid, held, self._patience.rhythm) as keeper:
+            with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
                 return self._to_the_ends(held, keeper)
         finally:
             self._release(held)

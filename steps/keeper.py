@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger import lease
@@ -21,20 +20,15 @@ if TYPE_CHECKING:
     from ledger.lease import Lease
 
 
-@dataclass(frozen=True)
-class Rhythm:
-    """Seconds: how long a lease lives, how often it is renewed, and after what silence of the main loop no more."""
-
-    lives: float = lease.SECONDS
-    every: float = lease.SECONDS / 3
-    silence: float = 120.0
+#: Seconds after which a main loop that makes no progress is no longer kept alive.
+SILENCE = 120.0
 
 
 class Keeper:
-    """Renews `held` until it is left. `beat()` says that work goes on; it raises Fenced once the lease is lost."""
+    """Renews `held`, every third of the seconds that a lease lives, until it is left. `beat()` says that work goes on; it raises Fenced once the lease is lost."""
 
-    def __init__(self, url: str, name: str, held: Lease, rhythm: Rhythm) -> None:
-        self._url, self._name, self._lease, self._rhythm = url, name, held, rhythm
+    def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
+        self._url, self._name, self._lease, self._lives = url, name, held, lives
         self._leave, self._lost = threading.Event(), threading.Event()
         self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -53,22 +47,22 @@ class Keeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave.set()
-        self._thread.join(self._rhythm.every)
+        self._thread.join(self._lives)
 
     def _keep(self) -> None:
         connection: Connection | None = None
         renewed = time.monotonic()
-        while not self._leave.wait(self._rhythm.every) and time.monotonic() - self._beaten < self._rhythm.silence:
+        while not self._leave.wait(self._lives / 3) and time.monotonic() - self._beaten < SILENCE:
             try:
                 connection = connection or connect(self._url, f"{self._name} keeper", autocommit=True)
-                if not lease.renew(connection, self._lease, self._rhythm.lives):
+                if not lease.renew(connection, self._lease, self._lives):
                     break
                 renewed = time.monotonic()
             except Failure:  # out of reach for now: try again until the lease has surely expired
                 if connection:
                     connection.close()
                 connection = None
-                if time.monotonic() - renewed > self._rhythm.lives:
+                if time.monotonic() - renewed > self._lives:
                     break
         if not self._leave.is_set():
             self._lost.set()

@@ -5,6 +5,7 @@ KAFKA_SECURITY_PROTOCOL … optional        FEEDFALL_DOMAIN     names groups and
 WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every topic's name: none
 ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
 ARGO_TOKEN(_FILE)         sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
+ARGO_CA_FILE              sweep           FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Settings:
     argo_namespace: str = ""
     argo_token: str = field(default="", repr=False)
     argo_ca: str = ""
+    lease_seconds: float = 30.0
     partner_urls: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,6 +76,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         argo_namespace=environ.get("ARGO_NAMESPACE", ""),
         argo_token=_token(environ),
         argo_ca=environ.get("ARGO_CA_FILE", ""),
+        lease_seconds=_seconds(environ, "FEEDFALL_LEASE_SECONDS", 30.0),
         partner_urls={
             name.removeprefix("FEEDFALL_PARTNER_URL_").lower(): value
             for name, value in environ.items()
@@ -86,6 +89,16 @@ def packages(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Which packages hold feed files."""
     named = environ.get("FEEDFALL_FEEDS") or "feeds"
     return tuple(name.strip() for name in named.split(",") if name.strip())
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        seconds = float(environ.get(name) or default)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600:  # noqa: PLR2004 -- the bounds are said in the message
+        raise Misconfigured(f"{name} is {environ[name]!r}: give seconds, from 0.1 to 3600")
+    return seconds
 
 
 def _token(environ: Mapping[str, str]) -> str:

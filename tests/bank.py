@@ -128,7 +128,7 @@ class Bank:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Look into the database."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(query.encode(), values)
+            cursor = connection.execute(query.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def value(self, query: str, *values: object) -> Any:  # noqa: ANN401 -- whatever was asked for
