@@ -55,10 +55,16 @@ def verify(connection: Connection, feed: Feed) -> Account:
     with translated():
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        lines = [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
+        books = lines(connection, feed)
         broken = [sentence for check in CHECKS for sentence in check(connection, feed)]
         connection.rollback()
-    return Account(feed.name, lines, broken)
+    return Account(feed.name, books, broken)
+
+
+def lines(connection: Connection, feed: Feed) -> list[Line]:
+    """The books, a line a partition."""
+    with translated():
+        return [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
 
 
 def _gaps(connection: Connection, feed: Feed) -> list[str]:

@@ -1,0 +1,34 @@
+# feedfall's commands. Bare `make` lists them; each does its own set-up in .venv and needs only Python 3.11+ and make.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help setup demo test check render bench
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+$(READY): requirements/dev.txt pyproject.toml
+	@sh requirements/setup.sh "$(PYTHON)" .venv
+	@touch $@
+
+setup: $(READY) ## create .venv with the locked packages, and fetch Kafka's jars
+	@$(BIN)/python -m local.kafka
+
+demo: setup ## from a request to rows on real Kafka and PostgreSQL, without Docker (DAYS=all: 27 years)
+	@$(BIN)/feedfall demo $(if $(DAYS),--days $(DAYS))
+
+test: setup ## all tests, on real servers
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## style, types, rooms, and manifests that equal their Python
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m workflows.render --check
+
+render: $(READY) ## write argo-workflows/ from workflows/
+	@$(BIN)/python -m workflows.render
+
+bench: setup ## the numbers of the README, as ratios to a floor in the same run
+	@$(BIN)/python -m benchmarks

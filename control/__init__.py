@@ -1,0 +1,1 @@
+"""WHAT A PERSON DOES: the `feedfall` command. Doors here are thin: they ask the rooms below and show the answer."""

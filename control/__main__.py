@@ -1,0 +1,52 @@
+"""`feedfall`: the command of developers, operators and the platform team. Failures become their exit code here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+import feeds
+from control import desk, local, tables
+from ledger.errors import Failure
+from steps.errors import Exit, exit_of
+
+app = typer.Typer(
+    name="feedfall",
+    help="A response lands on a Kafka topic; a batch pod starts, loads it once, and goes away.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("runs")(desk.runs)
+app.command("lag")(desk.lag)
+app.command("hold")(desk.hold)
+app.command("free")(desk.free)
+app.command("verify")(desk.verify_feed)
+app.command("schema")(tables.print_schema)
+app.command("migrate")(tables.migrate)
+app.command("local")(local.play)
+app.command("demo")(local.demo)
+
+quarantine = typer.Typer(help="The rows that wait for a person.", no_args_is_help=True)
+quarantine.command("list")(desk.quarantined)
+app.add_typer(quarantine, name="quarantine")
+
+
+def main() -> None:
+    """Run the command; say a failure in one line, and leave with its code."""
+    try:
+        app()
+    except feeds.UnknownFeed as error:
+        _leave(str(error), Exit.CONFIG)
+    except Failure as error:
+        _leave(str(error), exit_of(error))
+
+
+def _leave(words: str, code: Exit) -> None:
+    print(words, file=sys.stderr)  # noqa: T201 -- the operator's line
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How answers look: aligned and quiet, times in Seoul with the zone said, and the same as JSON beside every table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print lines under their columns; numbers to the right. `empty` says what no line means."""
+    rows = [list(line) for line in lines]
+    if not rows:
+        print(empty)  # noqa: T201 -- a command's answer
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) or row[number] is None for row in rows)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(word(each) for each in row))
+    console().print(shown)
+
+
+def as_json(answer: object) -> None:
+    """Print the answer for a program."""
+    json.dump(answer, sys.stdout, default=_plain, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def word(value: object) -> str:
+    """One cell."""
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return f"{value.astimezone(SEOUL):%m-%d %H:%M:%S} KST"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+        case bytes() | memoryview():
+            return bytes(value).decode(errors="backslashreplace")[:200]
+        case _:
+            return str(value)
+
+
+def console() -> Console:
+    """Colours only on a terminal; as wide as the lines are where there is none."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 -- whatever an answer holds
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.astimezone(SEOUL).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode(errors="backslashreplace")
+    return str(value)
