@@ -12,7 +12,7 @@ import typer
 import feeds
 from control import show
 from feeds.form import Feed
-from ledger import control, quarantine, run, verify
+from ledger import control, quarantine, rows, run, verify
 from ledger.database import Connection, session
 from ledger.errors import LedgerBroken
 from steps import settings
@@ -76,18 +76,25 @@ def verify_feed(feed: FeedName, *, as_json: Json = False) -> None:
 
 def show_account(account: verify.Account) -> None:
     """The books, a line a partition, and what they come to."""
-    columns = ("stage", "topic", "p", "from", "to", "spans", "records", "absent", "rows", "loaded", "superseded", "duplicate")
-    lines = [
-        (x.stage, x.topic, x.partition, x.first_offset, x.next_offset, x.spans, x.records, x.absent, x.read, x.loaded)
-        + (x.superseded, x.duplicate, x.quarantined, x.deferred)
-        for x in account.lines
-    ]
-    show.table((*columns, "quarantined", "deferred"), lines, empty="Nothing was read yet.")
-    offsets = sum(x.next_offset - x.first_offset for x in account.lines)
+    columns = ("stage", "topic", "p", "from", "to", "spans", "records", "absent", "rows", "loaded", "superseded")
+    lines = [tuple(vars(line).values()) for line in account.lines]
+    show.table((*columns, "duplicate", "quarantined", "deferred"), lines, empty="Nothing was read yet.")
     for sentence in account.broken:
         typer.echo(f"BROKEN {sentence}")
     if not account.broken:
+        offsets = sum(line.next_offset - line.first_offset for line in account.lines)
         typer.echo(f"Proven: each of {offsets:,} offsets has one fate.")
+
+
+def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
+    """Show a feed's newest rows, as they were loaded."""
+    known = _known(feed)
+    with _ledger(needs_kafka=False) as (_, connection):
+        found = rows.newest(connection, known, limit)
+    columns = (*known.columns, "sent", "seq", "run")
+    if as_json:
+        return show.as_json([dict(zip(columns, row, strict=True)) for row in found])
+    return show.table(columns, found, empty=f"{known.table} is empty.")
 
 
 def quarantined(feed: AnyFeed = None, limit: Limit = 100, *, as_json: Json = False) -> None:
@@ -137,7 +144,7 @@ class _ledger:  # noqa: N801 -- reads as what it is used for: `with _ledger()`
     def __enter__(self) -> tuple[Settings, Connection]:
         return self._environment, self._session.__enter__()
 
-    def __exit__(self, *error: Any) -> bool | None:  # noqa: ANN401 -- what `with` hands over
+    def __exit__(self, *error: Any) -> bool | None:  # noqa: ANN401, PYI036 -- what `with` hands over
         return self._session.__exit__(*error)
 
 

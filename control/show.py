@@ -39,7 +39,7 @@ def as_json(answer: object) -> None:
     sys.stdout.write("\n")
 
 
-def word(value: object) -> str:
+def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
     """One cell."""
     match value:
         case None:

@@ -14,13 +14,14 @@ PACKAGES = ("feeds",)
 
 
 class UnknownFeed(LookupError):  # noqa: N818 -- reads as what it says
-    """No such feed; the text lists those there are."""
+    """No such feed, or no such package of feeds; the text says what there is."""
 
 
 def load(name: str, packages: Sequence[str] = PACKAGES) -> Feed:
     """Import the file of one feed, and only that one. Raises UnknownFeed."""
     module = name.replace("-", "_")
     for package in packages:
+        _check(package)
         if module.isidentifier() and module not in ("form", "partners") and find_spec(f"{package}.{module}"):
             found = [value for value in vars(import_module(f"{package}.{module}")).values() if isinstance(value, Feed)]
             for feed in found:
@@ -32,6 +33,7 @@ def load(name: str, packages: Sequence[str] = PACKAGES) -> Feed:
 def names(packages: Sequence[str] = PACKAGES) -> Iterator[str]:
     """The names of all feeds, by their files, without importing one."""
     for package in packages:
+        _check(package)
         for module in iter_modules(import_module(package).__path__):
             if not module.ispkg:
                 yield module.name.replace("_", "-")
@@ -40,3 +42,12 @@ def names(packages: Sequence[str] = PACKAGES) -> Iterator[str]:
 def every(packages: Sequence[str] = PACKAGES) -> list[Feed]:
     """All feeds, imported, in the order of their names."""
     return [load(name, packages) for name in sorted(names(packages))]
+
+
+def _check(package: str) -> None:
+    try:
+        if find_spec(package):
+            return
+    except ModuleNotFoundError:
+        pass
+    raise UnknownFeed(f"FEEDFALL_FEEDS names {package}, which is no package here: install it, or correct the setting")

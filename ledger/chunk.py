@@ -18,6 +18,9 @@ from ledger.errors import Fenced
 from ledger.lease import Lease
 from ledger.statements import sql
 
+#: A message's time in milliseconds is its sender's word: the last one that a calendar has.
+LATEST = 253_402_300_799_999
+
 
 @dataclass
 class Fates:
@@ -170,7 +173,13 @@ def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
 
 def _as_values(row: Kept, run_id: int) -> dict[str, object]:
     headers = [part for name, value in row.headers for part in (name.encode(), value)]
-    return {**vars(row), "run": run_id, "reason": row.reason[:2000].replace("\x00", "\\0"), "headers": headers}
+    times = {"sent_at": min(max(row.sent_at, 0), LATEST)}
+    return {**vars(row), **times, "run": run_id, "reason": _storable(row.reason), "headers": headers}
+
+
+def _storable(text: str | None) -> str | None:
+    """Words from outside, as PostgreSQL can keep them: without NUL and halves of characters."""
+    return text and text[:2000].replace("\x00", "\\0").encode(errors="backslashreplace").decode()
 
 
 def _settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUID, Answered]) -> None:
@@ -184,7 +193,7 @@ def _settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUI
         base_dates=[a.base_date for a in column],
         seqs=[a.seq for a in column],
         kinds=[a.kind for a in column],
-        reasons=[a.reason for a in column],
+        reasons=[_storable(a.reason) for a in column],
         counts=[a.count for a in column],
         settled=[a.settled for a in column],
     )

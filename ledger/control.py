@@ -1,4 +1,4 @@
-"""Is a feed open? Held by a person, blocked by a fault, or waiting for a partner's quota; and the journal of who did what."""
+"""Is a feed open, held by a person, blocked by a fault, or waiting for a quota? And the journal of who did what."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -33,7 +33,11 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
                 url, application_name=name[:63], connect_timeout=5, options=OPTIONS, autocommit=autocommit
             )
         except psycopg.ProgrammingError as error:
-            raise Misconfigured(f"DATABASE_URL cannot be read: {error}") from error
+            # Without the driver's words: they repeat the URL, and the password in it.
+            raise Misconfigured(
+                "DATABASE_URL cannot be read: write postgresql://user:password@host:port/database, "
+                "with %40 for @, %2F for / and so on in the password"
+            ) from error
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def check(connection: Connection, code: int = CODE) -> None:
             raise Misconfigured(
                 "the database has no ledger: run `feedfall migrate`, or give `feedfall schema` to a DBA"
             )
-        version, oldest = one(connection, "schema.version")
+        version, oldest = maybe(connection, "schema.version") or (0, 0)
     if code < oldest:
         raise Misconfigured(f"this image's code ({code}) is older than the schema serves ({oldest}): use a newer image")
     if version < code:

@@ -54,7 +54,15 @@ class LedgerBroken(Permanent):
 #: SQLSTATE classes of outside trouble: connection, transaction rolled back, resources, operator, system, failover.
 OUTAGE = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
 #: What an unreachable database says without an SQLSTATE, where it is a matter of settings.
-SETTINGS = ("authentication failed", "does not exist", "no password supplied", "no pg_hba.conf entry", "invalid ")
+SETTINGS = (
+    "authentication failed",
+    "does not exist",
+    "no password supplied",
+    "pg_hba.conf",
+    "permission denied for database",
+    "is not permitted to log in",
+    "invalid ",
+)
 
 
 @contextmanager

@@ -42,3 +42,7 @@ SELECT _source, fate, count(*) FROM _judged GROUP BY _source, fate
 -- name: replaced
 -- Whose rows were replaced, by source.
 SELECT _source, old_run, count(*) FROM _judged WHERE fate = 'loaded' AND old_run IS NOT NULL GROUP BY _source, old_run
+
+-- name: newest
+-- The rows that were loaded last, for people.
+SELECT {columns}, _at, _seq, _run FROM {table} ORDER BY {newest}, {key} LIMIT {limit}

@@ -172,7 +172,7 @@ def _date(word: str) -> date | None:
     if not word:
         return None
     try:
-        if len(word) in (8, 10) and word.isascii():
+        if len(word) in (8, 10) and word.replace("-", "").isdecimal() and word.isascii():
             return date.fromisoformat(word)
     except ValueError:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from contextlib import contextmanager
@@ -33,9 +34,23 @@ class Outcome:
     def line(self, feed: str, stage: str, name: str, seconds: float) -> str:
         """The last line of stdout, for Control-M and people."""
         words: dict[str, object] = {"status": self.status, "feed": feed, "stage": stage, "run": name, **self.counts}
-        if self.reason:
-            words["reason"] = json.dumps(self.reason[:500], ensure_ascii=False)
-        return "RESULT " + " ".join(f"{key}={value}" for key, value in words.items()) + f" took={seconds:.1f}s"
+        told = " ".join(f"{key}={_word(value)}" for key, value in words.items())
+        reason = f" reason={_quoted(self.reason[:500])}" if self.reason else ""
+        return f"RESULT {told}{reason} took={seconds:.1f}s"
+
+
+def _word(value: object) -> str:
+    return str(value) if PLAIN.fullmatch(str(value)) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    """In quotes and on one line, whatever is in it: a RESULT line cannot be forged."""
+    return json.dumps(text, ensure_ascii=False).translate(LINE_ENDS)
+
+
+PLAIN = re.compile(r"[\w.,:+/@-]+")
+#: What ends a line for some readers and is not escaped in JSON.
+LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x7f\x85\u2028\u2029"}
 
 
 @dataclass

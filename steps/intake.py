@@ -6,9 +6,11 @@ aborted record or a compacted one. It is booked as a range, so that records + ab
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ledger.chunk import Span
+from steps.errors import Transient
 
 if TYPE_CHECKING:
     import threading
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from steps.kafka import Message, Reader
 
 MEGABYTES_16 = 16 * 2**20
+#: Seconds after which a broker that gives nothing, though it has something, counts as out of reach.
+STALLED = 30.0
 
 
 class Intake:
@@ -42,14 +46,22 @@ class Intake:
 
     def batches(self) -> Iterator[Sequence[Message]]:
         """Messages in the order of each partition's offsets."""
+        moved, position = time.monotonic(), self._reader.positions()
         while self._open and self._rows > 0 and self._bytes > 0 and not self._stop.is_set():
-            self._beat()
             batch = self._reader.read(min(self._batch, self._rows))
             for message in batch:
                 self._count(message)
             yield batch
-            self._close_reached()
-        self._count_tails()
+            before, position = position, self._reader.positions()
+            if position != before:
+                self._beat()
+                moved = time.monotonic()
+            elif time.monotonic() - moved > STALLED:
+                raise Transient(
+                    f"Kafka has offsets up to {self._ends} and gave none for {STALLED:.0f} s; tried again later"
+                )
+            self._close_reached(position)
+        self._count_tails(position)
 
     def grow(self, rows: int, size: int) -> None:
         """The sink's rows so far: a chunk ends by rows or by bytes, whichever comes first."""
@@ -75,15 +87,15 @@ class Intake:
         span.to_offset = offset + 1
         span.records += 1
 
-    def _close_reached(self) -> None:
-        """ "Reached" is judged by the position, never by the last message: markers take offsets."""
-        for partition, position in self._reader.positions().items():
+    def _close_reached(self, positions: Mapping[int, int]) -> None:
+        """Judge "reached" by the position, never by the last message: markers take offsets."""
+        for partition, position in positions.items():
             if partition in self._open and position >= self._ends[partition]:
                 self._open.discard(partition)
                 self._reader.pause(partition)
 
-    def _count_tails(self) -> None:
-        for partition, position in self._reader.positions().items():
+    def _count_tails(self, positions: Mapping[int, int]) -> None:
+        for partition, position in positions.items():
             span = self.spans[partition]
             if position > span.to_offset:
                 span.absent.append((span.to_offset, position))

@@ -7,6 +7,7 @@ Publisher  writes and confirms; with a transactional id, all or nothing
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from steps.settings import Settings
 
 SECONDS = 10.0
+#: Seconds that the brokers are given to choose a partition's leader, as after a restart of one of them.
+ELECTION = 3.0
 
 #: A drain is always slower than the fetch; the default of 1000 ms makes librdkafka sleep a second each time its
 #: queue is full (librdkafka #2879). With the small queue: the same speed in a sixth of the memory.
@@ -111,16 +114,24 @@ class Cluster:
     def ends(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Ends]:
         """Partition → where it begins and ends."""
         asked = [TopicPartition(topic.name, partition) for partition in partitions or topic.partitions]
-        with translated(self._trouble):
-            committed, uncommitted = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
-            # The order matters: what is committed is read first, so that `high` is never behind it.
-            low = self._offsets(asked, EARLIEST, uncommitted)
-            end = self._offsets(asked, LATEST, committed)
-            high = self._offsets(asked, LATEST, uncommitted)
-            return {
-                each.partition: Ends(low[each.partition](), end[each.partition](), high[each.partition]())
-                for each in asked
-            }
+        deadline = time.monotonic() + ELECTION
+        while True:
+            try:
+                return self._ends(asked)
+            except KafkaException as error:
+                if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
+                    raise translate(error, self._trouble) from error
+                time.sleep(0.1)
+
+    def _ends(self, asked: Sequence[TopicPartition]) -> dict[int, Ends]:
+        committed, uncommitted = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
+        low = self._offsets(asked, EARLIEST, uncommitted)
+        end = self._offsets(asked, LATEST, committed)
+        high = self._offsets(asked, LATEST, uncommitted)
+        return {
+            each.partition: Ends(low[each.partition](), at := end[each.partition](), max(high[each.partition](), at))
+            for each in asked
+        }
 
     def _offsets(self, asked: Sequence[TopicPartition], spec: Any, level: Any) -> dict[int, Any]:  # noqa: ANN401 -- the driver's own
         futures = self._admin.list_offsets(dict.fromkeys(asked, spec), isolation_level=level, request_timeout=SECONDS)
@@ -274,11 +285,15 @@ SETTINGS = (
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    KafkaError.TOPIC_EXCEPTION,
+    KafkaError.UNSUPPORTED_VERSION,
     KafkaError._AUTHENTICATION,  # noqa: SLF001 -- so named by librdkafka
     KafkaError._SSL,  # noqa: SLF001 -- so named by librdkafka
     KafkaError._INVALID_ARG,  # noqa: SLF001 -- so named by librdkafka
     KafkaError._UNKNOWN_PROTOCOL,  # noqa: SLF001 -- so named by librdkafka
 )
+TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 GAPS = (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET)  # noqa: SLF001 -- so named by librdkafka
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)  # noqa: SLF001 -- so named by librdkafka
 
@@ -329,6 +344,8 @@ def translate(error: KafkaException, trouble: _Trouble | None = None) -> Failure
         )
     if code in FENCED:
         return Fenced(f"a newer run writes under the same transactional id: {words}")
+    if code in TOO_LARGE:
+        return Misconfigured(f"a topic cannot take a message of ours: {words}. Raise its max.message.bytes")
     return Transient(f"Kafka is out of reach or not ready: {words}. Nothing was lost; the next run goes on from here")
 
 

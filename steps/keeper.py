@@ -15,6 +15,7 @@ from steps.errors import Failure, Fenced
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from ledger.database import Connection
     from ledger.lease import Lease
@@ -25,7 +26,7 @@ SILENCE = 120.0
 
 
 class Keeper:
-    """Renews `held`, every third of the seconds that a lease lives, until it is left. `beat()` says that work goes on; it raises Fenced once the lease is lost."""
+    """Renews a lease, every third of the seconds that it lives, until it is left, lost, or the main loop falls silent."""
 
     def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
         self._url, self._name, self._lease, self._lives = url, name, held, lives
@@ -39,7 +40,7 @@ class Keeper:
         if self._lost.is_set():
             raise Fenced(f"the lease of {self._lease.feed} {self._lease.stage} was lost; this run stops at once")
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -47,7 +48,7 @@ class Keeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave.set()
-        self._thread.join(self._lives)
+        self._thread.join(1.0)  # a renewal in flight is harmless: the lease is released by its epoch
 
     def _keep(self) -> None:
         connection: Connection | None = None

@@ -19,13 +19,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
+from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID  # noqa: TC003 -- pydantic reads the annotations of Body
+from zoneinfo import ZoneInfo
 
 import httpx
 import stamina
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from feeds.form import BaseDate, Envelope, Kind, Unreadable
@@ -64,7 +67,7 @@ class Body(TypedDict):
 
     correlation_id: UUID
     base_date: BaseDate
-    seq: int
+    seq: Annotated[int, Field(ge=1, lt=2**31)]
 
 
 def relay(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
@@ -167,10 +170,11 @@ class Relay:
                         self._publisher.send(self._response, key, value, headers)
                 if self._feed.rings:
                     self._publisher.send(self._bell, None, self._ring(len(written)))
-        answers = {
-            task.request: _count(task.answer) for task in sorted(self._gathered.tasks, key=lambda t: bool(t.answer))
+        answers = {  # one a correlation id, and the answered one if there is one
+            task.request.correlation_id: (task.request, _count(task.answer))
+            for task in sorted(self._gathered.tasks, key=lambda t: bool(t.answer))
         }
-        request.answer(connection, self._feed.name, list(answers.items()))
+        request.answer(connection, self._feed.name, list(answers.values()))
         self._book(intake)
         return Settled(self._gathered.kept)
 
@@ -183,7 +187,7 @@ class Relay:
     def _take(self, message: Message) -> Task | None:
         try:
             return Task(message, read(message))
-        except (Unreadable, ValidationError) as error:
+        except ValueError as error:
             reason = "not a request: " + str(error).split("\n", 1)[0]
             self._gathered.kept.append(_kept(self._sources[message.partition()], message, reason))
             return None
@@ -201,7 +205,16 @@ class Relay:
         for task, answer in zip(fresh, self._asking.ask([task.request for task in fresh]), strict=True):
             if isinstance(answer, Quota):
                 self._wait(answer)
+            if isinstance(answer, Empty) and not answer.expected and self._is_early(task.request):
+                raise Transient(
+                    f"{answer.reason}; due by {self._feed.due:%H:%M} {self._feed.zone}, asked again until then"
+                )
             task.answer = answer
+
+    def _is_early(self, each: Request) -> bool:
+        """Before the feed's due time a partner that has nothing yet is only late."""
+        due = datetime.combine(each.base_date, self._feed.due, ZoneInfo(self._feed.zone))
+        return self._execution.now() < due
 
     def _wait(self, quota: Quota) -> None:
         if quota.retry_at:
@@ -246,7 +259,7 @@ class Relay:
 
 
 def read(message: Message) -> Request:
-    """A request by its headers, or by its body. Raises Unreadable or ValidationError."""
+    """A request by its headers, or by its body. Raises ValueError."""
     value = message.value()
     if value is None:
         raise Unreadable("the message has no value (null)")
@@ -254,7 +267,7 @@ def read(message: Message) -> Request:
     if envelope.correlation_id and envelope.base_date:
         return Request(envelope.correlation_id, envelope.base_date, envelope.seq or 1)
     body = TypeAdapter(Body).validate_json(value)
-    return Request(body["correlation_id"], body["base_date"], body["seq"])
+    return Request(body["correlation_id"], date.fromisoformat(body["base_date"]), body["seq"])
 
 
 class Asking:
@@ -303,7 +316,7 @@ class Pace:
 def _is_transient(error: Exception) -> bool:
     """Worth asking again: a broken connection, a time-out, or a server's own fault."""
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= 500
+        return error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
     return isinstance(error, httpx.TransportError)
 
 

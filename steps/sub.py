@@ -75,20 +75,21 @@ class Judge:
         self.validate = TypeAdapter(feed.row).validator.validate_json
         self.encode = rows.encoder(feed)
 
-    def envelope(self, message: Message) -> Envelope:
-        """Read the headers, and check what no reader should be given. Raises Unreadable."""
+    def value(self, message: Message) -> bytes:
+        """The value, unless no reader should be given it. Raises Unreadable."""
         value = message.value()
         if value is None:
             raise Unreadable("the message has no value (null): a response is never a deletion")
         if len(value) > self.feed.max_message:
             raise Unreadable(f"{len(value)} bytes: the feed allows {self.feed.max_message}")
-        return Envelope.of(message.headers())
+        return value
 
     def outside(self, message: Message) -> tuple[Envelope | None, list[bytes]]:
         """An outside message by the feed's own `read=`: what its body says, and its rows as JSON. Raises Unreadable."""
         assert self.feed.read  # noqa: S101 -- called only where there is one
+        value = self.value(message)
         try:
-            response = self.feed.read(message.value() or b"", message.key(), message.headers() or [])
+            response = self.feed.read(value, message.key(), message.headers() or [])
             return response.envelope, [json.dumps(row, default=str).encode() for row in response.rows]
         except Exception as error:
             raise Unreadable(f"read= of feed {self.feed.name}: {type(error).__name__}: {error}") from error
@@ -106,6 +107,10 @@ class Judge:
         return f"{error['loc'][0]}: {str(error['input'])[:80]!r} is not {column.says}"
 
 
+#: No message's headers, not even those of a message that has none.
+UNREAD = object()
+
+
 class Portion:
     """One chunk's rows on their way: encoded blocks, bad rows, and which answers they belong to."""
 
@@ -114,7 +119,7 @@ class Portion:
         self._sources = {partition: source.id for partition, source in sources.items()}
         self._partitions = {source: partition for partition, source in self._sources.items()}
         self._encoded: dict[int, int] = dict.fromkeys(self._sources.values(), 0)
-        self._headers: object = None
+        self._headers: object = UNREAD
         self._envelope = Envelope()
         self._answer: Answered | None = None
         self._second, self._at = -1, ""
@@ -135,7 +140,7 @@ class Portion:
 
     def _lines(self, batch: Sequence[Message]) -> list[str]:
         """Our own form, one row a message: the hot loop of the whole product."""
-        validate, encode = self._judge.validate, self._judge.encode
+        readable, validate, encode = self._judge.value, self._judge.validate, self._judge.encode
         encoded: list[str] = []
         sources, counts, run = self._sources, self._encoded, self._run
         for message in batch:
@@ -145,7 +150,7 @@ class Portion:
                     continue
                 if self._answer is not None:
                     self._answer.settled += 1
-                row = validate(message.value())  # type: ignore[arg-type] # _enter has refused a null value
+                row = validate(readable(message))
             except (ValidationError, Unreadable) as error:
                 self._keep(message, -1, error, message.value())
                 continue
@@ -164,13 +169,13 @@ class Portion:
                 envelope = self._enter(message)
                 said, found = self._judge.outside(message)
                 if said is not None:
-                    envelope = said
+                    envelope = self._envelope = said
                     self._answer = self._open_answer(said)
             except Unreadable as error:
                 self._keep(message, -1, error, message.value())
                 continue
             finally:
-                self._headers = None
+                self._headers = UNREAD
             encoded += self._rows(message, envelope, found)
         return encoded
 
@@ -191,10 +196,9 @@ class Portion:
     def _enter(self, message: Message) -> Envelope:
         """The message's envelope. Rows of one response carry the same headers, so they are read once."""
         headers = message.headers()
-        value = message.value()
-        if headers != self._headers or value is None or len(value) > self._judge.feed.max_message:
-            self._headers, self._answer = None, None
-            self._envelope = self._judge.envelope(message)
+        if headers != self._headers:
+            self._headers, self._envelope, self._answer = UNREAD, Envelope(), None
+            self._envelope = Envelope.of(headers)
             self._answer = self._open_answer(self._envelope)
             self._headers = headers
         return self._envelope
@@ -212,7 +216,8 @@ class Portion:
         milliseconds = message.timestamp()[1]
         if milliseconds != self._second:
             self._second = milliseconds
-            self._at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC).isoformat()
+            within = min(max(milliseconds, 0), chunk.LATEST)
+            self._at = datetime.fromtimestamp(within // 1000, UTC).replace(microsecond=within % 1000 * 1000).isoformat()
         return self._at
 
     def _keep(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:
@@ -232,8 +237,8 @@ class Portion:
         )
         if len(self.kept) > self._budget:
             raise DataRefused(
-                f"more than {self._judge.feed.max_bad} bad rows in the last ten spans; nothing of this chunk was loaded. "
-                f"The last one, {message.partition()}@{message.offset()}: {reason}"
+                f"more than {self._judge.feed.max_bad} bad rows in the last ten spans; nothing of this chunk was "
+                f"loaded. The last one, {message.partition()}@{message.offset()}: {reason}"
             )
 
     def keep_refused(self, refused: rows.Refused, reader: Reader) -> None:
@@ -241,11 +246,11 @@ class Portion:
         self._encoded[refused.source] -= 1
         message = reader.fetch(self._partitions[refused.source], refused.offset)
         if self._judge.feed.read is None:
-            self._envelope = self._judge.envelope(message)
+            self._envelope = Envelope.of(message.headers())
             self._keep(message, -1, ValueError(refused.reason), message.value())
         else:
             said, found = self._judge.outside(message)
-            self._envelope = said or self._judge.envelope(message)
+            self._envelope = said or Envelope.of(message.headers())
             self._keep(message, refused.row, ValueError(refused.reason), found[refused.row])
 
     def book(self, intake: Intake, merged: rows.Merged | None) -> None:

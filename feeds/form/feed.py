@@ -80,7 +80,7 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (feed.bell not in ("bell", "response"), 'bell is "bell" or "response"'),
         (feed.bell == "bell" and feed.partner is None, 'without a partner nobody rings: write bell="response"'),
         (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
-        (not 1 <= feed.chunk_rows <= 1_000_000, "chunk_rows is 1 to 1,000,000"),
+        (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),
         (feed.per_second <= 0, "per_second is above 0"),
         (not _is_zone(feed.zone), f"{feed.zone!r} is not a time zone such as Europe/Brussels"),
     ]

@@ -71,14 +71,20 @@ class Envelope:
 
 def _natural(value: str) -> int:
     number = int(value)
-    if not 0 <= number < 2**31:
+    if not value.isdigit() or not 0 <= number < 2**31:
         raise ValueError("not a number from 0 to 2147483647")
     return number
 
 
+def _date(value: str) -> date:
+    if len(value) != len("2026-11-20") or "W" in value:  # Python reads ISO's weeks too
+        raise ValueError("not a date as YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "correlation-id": UUID,
-    "base-date": date.fromisoformat,
+    "base-date": _date,
     "seq": _natural,
     "kind": Kind,
     "count": _natural,

@@ -5,7 +5,6 @@ the way. That is exact and the cheapest way there is (a Decimal with its digits 
 """
 
 from dataclasses import dataclass, replace
-from datetime import date
 from types import NoneType
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,7 +18,7 @@ class Row(TypedDict):
 
 @dataclass(frozen=True)
 class Column:
-    """The database's side of a type: its SQL type, what a value must be in plain words, and whether COPY must escape it."""
+    """The database's side of a type. `says`: what a value must be, in plain words; `free_text`: COPY must escape it."""
 
     sql: str
     says: str
@@ -64,7 +63,15 @@ def _whole(digits: int) -> str:
     return rf"(0|[1-9][0-9]{{0,{digits - 1}}})"
 
 
-BaseDate = Annotated[date, Strict(), Column("date", "a date as YYYY-MM-DD")]
+_MONTH_AND_DAY = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
+_LEAP_YEAR = "[0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00"
+
+# A pattern and not pydantic's date, which takes the text "0" for 1970-01-01, strict or not.
+BaseDate = Annotated[
+    str,
+    StringConstraints(pattern=rf"^([0-9]{{4}}-({_MONTH_AND_DAY})|({_LEAP_YEAR})-02-29)$"),
+    Column("date", "a date as YYYY-MM-DD"),
+]
 """기준일자: the date a row speaks of, as `2026-11-20`."""
 
 Day = BaseDate

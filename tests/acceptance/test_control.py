@@ -24,7 +24,9 @@ def feedfall(bank: Bank, *words: str) -> Result:
 def command(bank: Bank, *words: str) -> subprocess.CompletedProcess[str]:
     """The command as a process, for its exit code and its last words."""
     whole = [sys.executable, "-m", "control", *words]
-    return subprocess.run(whole, env=bank.environment(), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    return subprocess.run(
+        whole, env=bank.environment(), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+    )
 
 
 def test_runs__shows_what_each_did(bank: Bank, door: Door) -> None:
@@ -66,6 +68,15 @@ def test_hold__without_a_reason_is_refused(bank: Bank) -> None:
     assert feedfall(bank, "hold", "fx").exit_code == 2
 
 
+def test_newest__shows_rows_with_where_they_came_from(bank: Bank, door: Door) -> None:
+    bank.create("fx")
+    assert "fx_rate is empty." in feedfall(bank, "newest", "fx").stdout
+    bank.respond("fx", RATES, DAY)
+    door("sub", "--feed=fx")
+    assert "1.10000000" in feedfall(bank, "newest", "fx").stdout
+    assert [row["currency"] for row in json.loads(feedfall(bank, "newest", "fx", "--json").stdout)] == ["JPY", "USD"]
+
+
 def test_verify__proves_or_exits_83(bank: Bank, door: Door) -> None:
     bank.create("fx")
     bank.respond("fx", RATES, DAY)
@@ -94,7 +105,9 @@ def test_unknown_feed__exits_78_and_lists_the_known(bank: Bank) -> None:
 
 def test_no_settings__exits_78_and_names_them(bank: Bank) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in bank.environ}
-    done = subprocess.run([sys.executable, "-m", "control", "lag"], env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "control", "lag"], env=environ, capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert (done.returncode, "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL" in done.stderr) == (78, True)
 
 
