@@ -30,7 +30,10 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(word(each) for each in row))
-    console().print(shown)
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(shown)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # noqa: T201 -- a command's answer
 
 
 def as_json(answer: object) -> None:

@@ -30,6 +30,8 @@ class Lease:
     stage: str
     shard: int
     run: int
+    before: int | None = None
+    """The run that held it last."""
 
 
 def take(
@@ -41,7 +43,7 @@ def take(
         run(connection, "lease.ensure", **key)
         taken = maybe(connection, "lease.take", **key, holder=holder, run=run_id, seconds=seconds)
         connection.commit()
-    return Lease(taken[0], taken[1], feed, stage, shard, run_id) if taken else None
+    return Lease(taken[0], taken[1], feed, stage, shard, run_id, taken[2]) if taken else None
 
 
 def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> None:
@@ -61,6 +63,7 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
         if not one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)[1]:
             raise Fenced(f"the lease of {lease.feed} {lease.stage} went to another run")
         run(connection, "lease.fence", epoch=lease.epoch, feed=lease.feed, stage=lease.stage, shard=lease.shard)
+        run(connection, "lease.lost", run=lease.before, by=lease.run)
 
 
 def end_backend(connection: Connection, pid: int) -> None:
@@ -101,6 +104,12 @@ def holder(connection: Connection, feed: str, stage: str, shard: int) -> str:
     with translated():
         name, seconds = maybe(connection, "lease.held", feed=feed, stage=stage, shard=shard) or (None, None)
     return f"{name} holds the lease for {seconds:.0f} s still" if seconds and seconds > 0 else "the lease is free"
+
+
+def at_work(connection: Connection, feed: str, stage: str, shard: int = 0) -> bool:
+    """Is a run inside a chunk of this drain now, by the database's own eyes?"""
+    with translated():
+        return bool(one(connection, "lease.at_work", space=SPACE, feed=feed, stage=stage, shard=shard)[0])
 
 
 def states(connection: Connection) -> dict[tuple[str, str, int], tuple[int, bool]]:

@@ -7,12 +7,20 @@ INSERT INTO feedfall.lease (feed, stage, shard) VALUES (%(feed)s, %(stage)s, %(s
 
 -- name: take
 -- Free, expired, or held by this very Workflow (Argo's retry): ours, under a higher epoch.
+WITH before AS (
+    SELECT run FROM feedfall.lease WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s
+)
 UPDATE feedfall.lease
 SET holder = %(holder)s, run = %(run)s, epoch = epoch + 1, taken_at = clock_timestamp(),
     expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
 WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s
   AND (expires_at IS NULL OR expires_at < clock_timestamp() OR holder = %(holder)s)
-RETURNING id, epoch
+RETURNING id, epoch, (SELECT run FROM before)
+
+-- name: lost
+-- The holder before us never said how it ended; if it still can, it will say so over this.
+UPDATE feedfall.run SET status = 'LOST', ended_at = clock_timestamp(), reason = 'taken over by run ' || %(by)s::text
+WHERE id = %(run)s AND id <> %(by)s AND status = 'RUNNING'
 
 -- name: held
 -- Who has it, and for how long still.
@@ -58,3 +66,10 @@ SELECT feed, stage, shard, epoch, (expires_at IS NULL OR expires_at < clock_time
 -- name: me
 -- Which role this is.
 SELECT quote_ident(current_user)
+
+-- name: at_work
+-- Is a backend inside a chunk of this drain now?
+SELECT EXISTS (SELECT FROM pg_locks p JOIN feedfall.lease l ON p.objid = l.id::oid
+    WHERE p.locktype = 'advisory' AND p.granted AND p.objsubid = 2 AND p.classid = %(space)s::int::oid
+      AND p.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.feed = %(feed)s AND l.stage = %(stage)s AND l.shard = %(shard)s)

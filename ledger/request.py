@@ -70,6 +70,13 @@ def highest_seq(connection: Connection, feed: str, base_date: date) -> int:
         return one(connection, "request.highest_seq", feed=feed, base_date=base_date)[0] or 0
 
 
+def waiting(connection: Connection, feed: str) -> int:
+    """How many orders of a feed are not settled yet."""
+    with translated():
+        number: int = one(connection, "request.waiting", feed=feed)[0]
+    return number
+
+
 def overdue(connection: Connection, seconds: float) -> list[Overdue]:
     """At most 100 requests that were sent more than `seconds` ago and are not answered."""
     with translated():

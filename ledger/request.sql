@@ -37,3 +37,8 @@ SELECT max(seq) FROM feedfall.request WHERE feed = %(feed)s AND base_date = %(ba
 SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 FROM feedfall.request
 WHERE answered_at IS NULL AND sent_at < clock_timestamp() - %(seconds)s * interval '1 second'
 ORDER BY sent_at LIMIT 100
+
+-- name: waiting
+-- Ordered, and not settled yet.
+SELECT count(*) FROM feedfall.request
+WHERE feed = %(feed)s AND ordered AND status NOT IN ('complete', 'empty', 'refused')

@@ -111,6 +111,8 @@ def check_table(connection: Connection, feed: Feed) -> None:
     with translated():
         actual = dict(rows(connection, "schema.columns", table=feed.table))
     wanted = {name: column.sql for name, column in feed.columns.items()} | LINEAGE
+    if not actual:
+        raise Misconfigured(f"table {feed.table} does not exist: run `feedfall migrate`, or give it to a DBA")
     aliases = {"int": "integer", "timestamptz": "timestamp with time zone"}
     for name, kind in wanted.items():
         if name not in actual:

@@ -49,8 +49,7 @@ class Intake:
         moved, position = time.monotonic(), self._reader.positions()
         while self._open and self._rows > 0 and self._bytes > 0 and not self._stop.is_set():
             batch = self._reader.read(min(self._batch, self._rows))
-            for message in batch:
-                self._count(message)
+            self._count(batch)
             yield batch
             before, position = position, self._reader.positions()
             if position != before:
@@ -80,12 +79,13 @@ class Intake:
         """Partition → where the next chunk begins."""
         return {partition: span.to_offset for partition, span in self.spans.items()}
 
-    def _count(self, message: Message) -> None:
-        span, offset = self.spans[message.partition()], message.offset()
-        if offset > span.to_offset:
-            span.absent.append((span.to_offset, offset))
-        span.to_offset = offset + 1
-        span.records += 1
+    def _count(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            span, offset = self.spans[message.partition()], message.offset()
+            if offset > span.to_offset:
+                span.absent.append((span.to_offset, offset))
+            span.to_offset = offset + 1
+            span.records += 1
 
     def _close_reached(self, positions: Mapping[int, int]) -> None:
         """Judge "reached" by the position, never by the last message: markers take offsets."""

@@ -152,7 +152,9 @@ class Reader:
         """Read these partitions from these offsets, always numbers."""
         with translated(self._trouble):
             self._start = dict(offsets)
-            self.consumer.assign([TopicPartition(self._topic, *each) for each in offsets.items()])
+            wanted = [TopicPartition(self._topic, *each) for each in offsets.items()]
+            self.consumer.assign(wanted)
+            self.consumer.resume(wanted)  # a partition stays paused through a new assignment
 
     def read(self, limit: int = 500, seconds: float = 0.05) -> list[Message]:
         """Up to `limit` messages; fewer when that is all there is in `seconds`. Small batches stay in cache."""

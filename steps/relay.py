@@ -19,8 +19,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date
-from datetime import datetime
+from datetime import date, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID  # noqa: TC003 -- pydantic reads the annotations of Body

@@ -79,6 +79,7 @@ def test_killed__argos_retry_takes_over_at_once(bank: Bank, stuck: psycopg.Conne
     assert (done.exit, done.status) == (0, "SUCCEEDED")
     assert 0 < int(done.words["loaded"]) < 1000
     assert_each_once(bank, 1000)
+    assert bank.rows("SELECT status FROM feedfall.run ORDER BY id") == [("LOST",), ("SUCCEEDED",)]
 
 
 def test_killed__its_backend_still_waiting_is_ended_by_the_taker(bank: Bank, stuck: psycopg.Connection) -> None:
@@ -107,7 +108,9 @@ def test_killed__another_workflow_waits_no_longer_than_the_lease(bank: Bank, stu
     assert_each_once(bank, 1000)
 
 
-def test_frozen__the_successor_ends_its_backend_and_the_zombie_is_refused(bank: Bank, stuck: psycopg.Connection) -> None:
+def test_frozen__the_successor_ends_its_backend_and_the_zombie_is_refused(
+    bank: Bank, stuck: psycopg.Connection
+) -> None:
     with in_mid_copy(bank, FEEDFALL_LEASE_SECONDS="1") as pod:
         os.kill(pod.pid, signal.SIGSTOP)
         time.sleep(1.1)
@@ -133,10 +136,14 @@ def test_terminated__finishes_its_chunk_releases_and_exits_143(bank: Bank, stuck
     assert_each_once(bank, 1000)
 
 
-def test_held__in_mid_drain_nothing_commits_once_hold_has_returned(bank: Bank, door: Door, stuck: psycopg.Connection) -> None:
+def test_held__in_mid_drain_nothing_commits_once_hold_has_returned(
+    bank: Bank, door: Door, stuck: psycopg.Connection
+) -> None:
     with in_mid_copy(bank) as pod:
         let_go(stuck)
-        hold = "UPDATE feedfall.feed_control SET held_at = now(), held_by = 'me', held_reason = 'test' WHERE feed = 'tick'"
+        hold = (
+            "UPDATE feedfall.feed_control SET held_at = now(), held_by = 'me', held_reason = 'test' WHERE feed = 'tick'"
+        )
         bank.rows(hold)
         after_hold = bank.value("SELECT count(*) FROM tick")
         out, err = pod.communicate(timeout=30)
@@ -156,6 +163,15 @@ def test_two_subs_at_once__one_works_the_other_is_busy(bank: Bank, stuck: psycop
         out, err = pod.communicate(timeout=30)
     assert ended(pod.returncode, out, err).counts("loaded") == [1000]
     assert_each_once(bank, 1000)
+
+
+def test_messages_that_come_meanwhile__are_read_by_the_last_look(bank: Bank, stuck: psycopg.Connection) -> None:
+    with in_mid_copy(bank) as pod:
+        bank.respond("tick", ticks(250, first=1000))  # beyond the ends that the run has fixed
+        let_go(stuck)
+        out, err = pod.communicate(timeout=30)
+    assert ended(pod.returncode, out, err).counts("loaded", "lag") == [1250, 0]
+    assert_each_once(bank, 1250)
 
 
 def test_four_subs_at_once__every_row_once(bank: Bank) -> None:
@@ -246,7 +262,11 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
     eventually(lambda: len(bank.admin.list_topics(timeout=10).topics[bank.topic("tick")].partitions) == 3)
     fresh = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new partitions
     for partition in range(3):
-        fresh.send(bank.topic("tick"), b'{"symbol":"B","price":"1","volume":%d,"note":null}' % (100 + partition), partition=partition)
+        fresh.send(
+            bank.topic("tick"),
+            b'{"symbol":"B","price":"1","volume":%d,"note":null}' % (100 + partition),
+            partition=partition,
+        )
     assert door("sub", "--feed=tick").counts("loaded") == [3]
     assert bank.broken("tick") == []
 
@@ -256,7 +276,10 @@ TAMPERING = {
     "a row in mid-chunk": ("DELETE FROM fx_rate WHERE currency = 'C07'", "rows in fx_rate"),
     "a quarantine row": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
     "a span": ("DELETE FROM feedfall.span WHERE id = (SELECT min(id) FROM feedfall.span)", "no span covers"),
-    "a row from elsewhere": ("INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run FROM fx_rate LIMIT 1", "rows in fx_rate"),
+    "a row from elsewhere": (
+        "INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run FROM fx_rate LIMIT 1",
+        "rows in fx_rate",
+    ),
     "a count": ("UPDATE feedfall.span SET loaded = loaded - 1", "have a fate"),
     "a record": ("UPDATE feedfall.span SET records = records - 1", "do not fill the span"),
 }
@@ -284,7 +307,11 @@ def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door
 
     bank.create("fx", partitions=1)
     bank.create("tick", partitions=1)
-    bank.respond("fx", [{"base_date": "2026-10-30", "currency": each, "rate": "1"} for each in ("USD", "JPY")], date(2026, 10, 30))
+    bank.respond(
+        "fx",
+        [{"base_date": "2026-10-30", "currency": each, "rate": "1"} for each in ("USD", "JPY")],
+        date(2026, 10, 30),
+    )
     bank.respond("tick", ticks(5))
     door("sub", "--feed=fx")
     door("sub", "--feed=tick")

@@ -85,7 +85,9 @@ def test_sub__an_answer_is_complete_when_its_count_is_met(bank: Bank, door: Door
     bank.create("fx")
     bank.respond("fx", rates(), DAY)
     door("sub", "--feed=fx")
-    assert bank.rows("SELECT status, count, settled, base_date, seq FROM feedfall.request") == [("complete", 3, 3, DAY, 1)]
+    assert bank.rows("SELECT status, count, settled, base_date, seq FROM feedfall.request") == [
+        ("complete", 3, 3, DAY, 1)
+    ]
 
 
 def test_sub__a_poison_row_is_quarantined_and_the_rest_load(bank: Bank, door: Door) -> None:
@@ -121,7 +123,9 @@ def test_sub__many_chunks_abut(bank: Bank, door: Door) -> None:
 def test_sub__a_row_that_only_the_database_refuses_is_found(bank: Bank, door: Door) -> None:
     bank.create("latest", partitions=1)
     bank.rows("ALTER TABLE latest ADD CHECK (price <> 13)")
-    prices = [{"symbol": f"S{n}", "base_date": "2026-10-30", "price": "13" if n in (3, 77) else "7"} for n in range(100)]
+    prices = [
+        {"symbol": f"S{n}", "base_date": "2026-10-30", "price": "13" if n in (3, 77) else "7"} for n in range(100)
+    ]
     bank.respond("latest", prices)
     done = door("sub", "--feed=latest")
     assert done.counts("read", "loaded", "quarantined") == [100, 98, 2]
