@@ -92,5 +92,5 @@ def translate(error: psycopg.Error) -> Failure | None:
 
 
 def is_data(error: psycopg.Error) -> bool:
-    """Is this the database refusing a row (SQLSTATE 22, data; 23, constraint)?"""
-    return (error.sqlstate or "")[:2] in ("22", "23")
+    """Is this the database refusing a row: data, constraint, a view's check, a row too large, a trigger's RAISE?"""
+    return (error.sqlstate or "").startswith(("22", "23", "44", "54", "P0001"))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psycopg.sql import Identifier
+
 from ledger.database import maybe, rows, run
 from ledger.errors import Misconfigured, translated
 from ledger.rows import COORDINATES, LINEAGE
@@ -61,8 +63,11 @@ def table(feed: Feed) -> str:
 
 def grants(feeds: Iterable[Feed], role: str) -> str:
     """What a pod's role needs: rows, never tables; and to end a frozen pod's session."""
-    tables = ", ".join(feed.table for feed in feeds)
+    tables, role = ", ".join(feed.table for feed in feeds), Identifier(role).as_string(None)
     return (
+        "-- A merge needs a temporary table.\n"
+        "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO "
+        f"{role}', current_database()); END $$;\n"
         f"GRANT USAGE ON SCHEMA feedfall TO {role};\n"
         f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA feedfall TO {role};\n"
         + (f"GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};\n" if tables else "")
@@ -71,13 +76,15 @@ def grants(feeds: Iterable[Feed], role: str) -> str:
 
 
 def script(feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS) -> Iterator[str]:
-    """The whole schema as SQL for a DBA, from nothing."""
+    """The whole schema as SQL for a DBA, from nothing: all of it or none."""
+    yield "BEGIN;"
     for migration in migrations(folder):
         booked = f"({migration.version}, {migration.oldest_code})"
-        yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {booked};\n"  # noqa: S608 -- two ints
+        yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {booked};\n"
     for feed in feeds:
         yield f"-- {feed.name}\n{table(feed)}"
     yield grants(feeds, role)
+    yield "COMMIT;"
 
 
 def migrate(connection: Connection, feeds: Sequence[Feed], folder: Path = MIGRATIONS) -> list[str]:
@@ -112,7 +119,7 @@ def check_table(connection: Connection, feed: Feed) -> None:
         actual = dict(rows(connection, "schema.columns", table=feed.table))
     wanted = {name: column.sql for name, column in feed.columns.items()} | LINEAGE
     if not actual:
-        raise Misconfigured(f"table {feed.table} does not exist: run `feedfall migrate`, or give it to a DBA")
+        raise Misconfigured(f"table {feed.table} does not exist: `feedfall migrate` or a DBA makes it")
     aliases = {"int": "integer", "timestamptz": "timestamp with time zone"}
     for name, kind in wanted.items():
         if name not in actual:

@@ -118,6 +118,8 @@ def _feeds(environment: Settings, asked: argparse.Namespace) -> Sequence[Feed]:
     feed = feeds.load(asked.feed, environment.feeds)
     if not 0 <= asked.shard < feed.shards:
         raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {asked.shard}")
+    if asked.stage == "relay" and feed.partner is None:
+        raise Misconfigured(f"feed {feed.name} has no partner: another team's API solution answers its requests")
     return [feed]
 
 

@@ -50,6 +50,7 @@ class Intake:
         while self._open and self._rows > 0 and self._bytes > 0 and not self._stop.is_set():
             batch = self._reader.read(min(self._batch, self._rows))
             self._count(batch)
+            self._rows -= len(batch)
             yield batch
             before, position = position, self._reader.positions()
             if position != before:
@@ -63,7 +64,7 @@ class Intake:
         self._count_tails(position)
 
     def grow(self, rows: int, size: int) -> None:
-        """The sink's rows so far: a chunk ends by rows or by bytes, whichever comes first."""
+        """The sink's bytes, and its rows beyond one a message: a chunk ends by rows or by bytes."""
         self._rows -= rows
         self._bytes -= size
 

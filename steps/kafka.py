@@ -178,7 +178,7 @@ class Reader:
         }
 
     def pause(self, partition: int) -> None:
-        """This partition has reached its end."""
+        """Take no more from a partition that has reached its end."""
         self.consumer.pause([TopicPartition(self._topic, partition)])
 
     def fetch(self, partition: int, offset: int) -> Message:

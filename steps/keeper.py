@@ -26,7 +26,7 @@ SILENCE = 120.0
 
 
 class Keeper:
-    """Renews a lease, every third of the seconds that it lives, until it is left, lost, or the main loop falls silent."""
+    """Renews a lease, each third of the seconds that it lives, until it is left, lost, or the main loop is silent."""
 
     def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
         self._url, self._name, self._lease, self._lives = url, name, held, lives

@@ -19,7 +19,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID  # noqa: TC003 -- pydantic reads the annotations of Body
@@ -33,7 +33,7 @@ from typing_extensions import TypedDict
 from feeds.form import BaseDate, Envelope, Kind, Unreadable
 from feeds.form.partner import Answer, Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from ledger import control, request
-from ledger.chunk import Kept, Settled
+from ledger.chunk import Kept, Settled, recent_bad
 from steps.drain import Patience, drain
 from steps.errors import DataRefused, Exit, Misconfigured, Transient
 from steps.kafka import Cluster, Publisher, Reader
@@ -55,6 +55,8 @@ ATTEMPTS = 4
 #: What one Kafka transaction carries at most; the next request starts another.
 TRANSACTION_ROWS = 50_000
 TRANSACTION_SECONDS = 10.0
+#: A partner's Retry-After is believed for a day.
+LONGEST_WAIT = timedelta(days=1)
 #: librdkafka's own default of message.max.bytes, less what headers and framing take.
 LARGEST = 990_000
 
@@ -71,8 +73,7 @@ class Body(TypedDict):
 
 def relay(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
     """Answer the feed's requests, to the end."""
-    if feed.partner is None:
-        raise Misconfigured(f"feed {feed.name} has no partner: another team's API solution answers its requests")
+    assert feed.partner is not None  # noqa: S101 -- the door has looked
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO line prints the whole URL, keys included
     stamina.instrumentation.set_on_retry_hooks([])  # likewise: they print the error, and that its URL
     adapter = import_module(feed.partner)
@@ -153,14 +154,12 @@ class Relay:
             self._gathered.rows += sum(_count(task.answer) or 0 for task in tasks)
             if self._gathered.rows > TRANSACTION_ROWS or time.monotonic() > until:
                 intake.fill()
-        if len(self._gathered.kept) > self._feed.max_bad:
-            last = self._gathered.kept[-1].reason
-            raise DataRefused(
-                f"more than {self._feed.max_bad} messages of {self.topic} are no requests; the last: {last}"
-            )
 
     def settle(self, connection: Connection, intake: Intake) -> Settled:
         """Write the answers and the bell, then book them."""
+        bad = self._gathered.kept
+        if bad and len(bad) + recent_bad(connection, self._lease) > self._feed.max_bad:
+            raise DataRefused(f"over {self._feed.max_bad} messages of {self.topic} are no requests: {bad[-1].reason}")
         written = [(task, self._write(task.request, task.answer)) for task in self._gathered.tasks if task.answer]
         if written and self._publisher and self._group:
             with self._publisher.transaction(intake.position(), self._group):
@@ -217,7 +216,8 @@ class Relay:
 
     def _wait(self, quota: Quota) -> None:
         if quota.retry_at:
-            control.wait(self._execution.connection, self._feed.name, quota.retry_at, quota.reason)
+            until = min(quota.retry_at, self._execution.now() + LONGEST_WAIT)
+            control.wait(self._execution.connection, self._feed.name, until, quota.reason)
             self._execution.connection.commit()
         raise Transient(f"the partner's quota is used up: {quota.reason}; nothing was lost, asked again later")
 

@@ -135,7 +135,7 @@ class Portion:
         for batch in intake.batches():
             encoded = lines(batch)
             block = "".join(encoded).encode()
-            intake.grow(len(encoded), len(block))
+            intake.grow(max(0, len(encoded) - len(batch)), len(block))
             if block:
                 self.kept_blocks.append(block)
                 yield block

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import feeds
@@ -99,7 +99,9 @@ class Bank:
         self.producer.flush(10)
         assert not failed, failed
 
-    def respond(self, feed: str, rows: Iterable[Mapping[str, Any]], base_date: date | None = None, seq: int = 1) -> None:
+    def respond(
+        self, feed: str, rows: Iterable[Mapping[str, Any]], base_date: date | None = None, seq: int = 1
+    ) -> None:
         """An answer in our own form, as relay writes it, but without a transaction."""
         rows = list(rows)
         known = correlation(feed, base_date, seq) if base_date else None
@@ -110,10 +112,12 @@ class Bank:
             self.producer.produce(self.topic(feed), json.dumps(row).encode(), key, headers=headers)
         self.producer.flush(10)
 
-    def step(self, *words: str, capture: Any = None, **environ: str) -> Ended:  # noqa: ANN401 -- pytest's own
+    def step(self, *words: str, **environ: str) -> Ended:
         """A stage as a process of its own, as a pod runs it."""
         command = [sys.executable, "-m", "steps", *words]
-        done = subprocess.run(command, env=self.environment(**environ), capture_output=True, text=True, timeout=120, cwd=ROOT)
+        done = subprocess.run(
+            command, env=self.environment(**environ), capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
+        )
         return ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
@@ -161,3 +165,23 @@ def migrated(url: str) -> None:
     connection = connect(url, "migrate")
     schema.migrate(connection, feeds.every(PACKAGES))
     connection.close()
+
+
+def committed(bank: Bank, topic: str) -> list[Message]:
+    """Every message that a reader of committed records sees, by partition and offset."""
+    own = {"bootstrap.servers": bank.kafka, "group.id": "tests", "isolation.level": "read_committed", "log_level": 0}
+    consumer = Consumer({**own, "enable.partition.eof": True, "enable.auto.commit": False, "fetch.wait.max.ms": 20})
+    partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+    found: list[Message] = []
+    ends = 0
+    while ends < len(partitions):
+        message = consumer.poll(10)
+        assert message, f"{topic} does not answer"
+        if message.error():
+            assert message.error().code() == KafkaError._PARTITION_EOF, message.error()  # noqa: SLF001 -- so named
+            ends += 1
+        else:
+            found.append(message)
+    consumer.close()
+    return sorted(found, key=lambda each: (each.partition(), each.offset()))

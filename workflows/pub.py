@@ -2,8 +2,7 @@
 
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate
 
-from feeds.form import Feed
-from feeds.form import Policy
+from feeds.form import Feed, Policy
 from workflows import pod
 
 

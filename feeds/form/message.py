@@ -39,6 +39,12 @@ class Envelope:
     count: int | None = None
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("seq", "count"):
+            number = getattr(self, name)
+            if number is not None and number not in range(2**31):
+                raise Unreadable(f"{name} is {number!r}, not a number from 0 to 2147483647")
+
     @classmethod
     def of(cls, headers: Headers | None) -> "Envelope":
         """Read the headers. Raises Unreadable for a message of ours whose headers are not."""
@@ -46,6 +52,8 @@ class Envelope:
             return cls()
         named = {name: value for name, value in headers if name in READERS and value is not None}
         ours = dict(headers).get("schema") == SCHEMA.encode()
+        if not ours:
+            named.pop("kind", None)  # a stranger's "empty" may mean anything; its row must not vanish
         found: dict[str, Any] = {}
         for name, value in named.items():
             try:

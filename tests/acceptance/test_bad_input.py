@@ -187,7 +187,7 @@ def test_table__without_a_column_blocks_until_freed(bank: Bank, door: Door) -> N
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        ("DROP TABLE tick", "table tick does not exist: run `feedfall migrate`"),
+        ("DROP TABLE tick", "table tick does not exist: `feedfall migrate`"),
         ("ALTER TABLE tick ALTER price TYPE numeric(10,2)", "tick.price is numeric(10,2); the feed writes "),
     ],
 )

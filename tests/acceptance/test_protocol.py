@@ -6,11 +6,13 @@ import os
 import signal
 import time
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import NewPartitions
 
 from bank import Bank, Door, ended
 
@@ -229,8 +231,6 @@ def test_retention_past_the_checkpoint__is_an_offset_gap_that_blocks(bank: Bank,
     bank.respond("tick", ticks(10))
     door("sub", "--feed=tick")
     bank.respond("tick", ticks(10, first=10))
-    from confluent_kafka import TopicPartition
-
     [future] = bank.admin.delete_records([TopicPartition(bank.topic("tick"), 0, 15)]).values()
     future.result()
     gap = door("sub", "--feed=tick")
@@ -252,8 +252,6 @@ def test_topic_made_anew__is_an_offset_gap(bank: Bank, door: Door) -> None:
 
 
 def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> None:
-    from confluent_kafka.admin import NewPartitions
-
     bank.create("tick", partitions=1)
     bank.respond("tick", ticks(10))
     door("sub", "--feed=tick")
@@ -277,7 +275,10 @@ TAMPERING = {
     "a quarantine row": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
     "a span": ("DELETE FROM feedfall.span WHERE id = (SELECT min(id) FROM feedfall.span)", "no span covers"),
     "a row from elsewhere": (
-        "INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run FROM fx_rate LIMIT 1",
+        (
+            "INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run "
+            "FROM fx_rate LIMIT 1"
+        ),
         "rows in fx_rate",
     ),
     "a count": ("UPDATE feedfall.span SET loaded = loaded - 1", "have a fate"),
@@ -303,8 +304,6 @@ def test_verify__says_what_is_missing(bank: Bank, door: Door, what: str) -> None
 
 def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door) -> None:
     """Of a transactional answer by its count, where nobody writes transactions by the absence itself."""
-    from datetime import date
-
     bank.create("fx", partitions=1)
     bank.create("tick", partitions=1)
     bank.respond(
@@ -315,8 +314,8 @@ def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door
     bank.respond("tick", ticks(5))
     door("sub", "--feed=fx")
     door("sub", "--feed=tick")
-    lose = "UPDATE feedfall.span SET records = records - 1, absent = int8multirange(int8range(1, 2)), rows_read = rows_read - 1, loaded = loaded - 1"
-    bank.rows(lose)
+    bank.rows("UPDATE feedfall.span SET records = records - 1, absent = int8multirange(int8range(1, 2))")
+    bank.rows("UPDATE feedfall.span SET rows_read = rows_read - 1, loaded = loaded - 1")
     bank.rows("DELETE FROM fx_rate WHERE _offset = 1")
     bank.rows("DELETE FROM tick WHERE _offset = 1")
     bank.rows("UPDATE feedfall.request SET settled = settled - 1, status = 'answered', complete_at = NULL")

@@ -130,15 +130,20 @@ def test_sub__a_row_that_only_the_database_refuses_is_found(bank: Bank, door: Do
     done = door("sub", "--feed=latest")
     assert done.counts("read", "loaded", "quarantined") == [100, 98, 2]
     assert {reason for (reason,) in bank.rows("SELECT reason FROM feedfall.quarantine")} == {
-        'the database refuses it: new row for relation "_incoming" violates check constraint "latest_price_check" (23514)'
+        (
+            'the database refuses it: new row for relation "_incoming" '
+            'violates check constraint "latest_price_check" (23514)'
+        )
     }
     assert b'"S77"' in bytes(bank.value('SELECT value FROM feedfall.quarantine WHERE "offset" = 77'))
     assert bank.broken("latest") == []
 
 
 ECB = b"""<?xml version="1.0" encoding="UTF-8"?>
-<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
-<gesmes:subject>Reference rates</gesmes:subject><gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender>
+<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01"
+ xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
+<gesmes:subject>Reference rates</gesmes:subject>
+<gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender>
 <Cube><Cube time='2026-10-30'><Cube currency='USD' rate='1.1225'/><Cube currency='KRW' rate='broken'/>
 <Cube currency='JPY' rate='171.3'/></Cube></Cube></gesmes:Envelope>"""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, time
-from xml.etree import ElementTree
+from xml.etree.ElementTree import ParseError
 
 from feeds.form import BaseDate, Currency, Envelope, Feed, Positive, Response, Row
 from feeds.form.message import Headers, correlation
@@ -27,7 +27,7 @@ def _rows(value: bytes) -> Iterator[dict[str, str]]:
         for day, rates in from_xml(value):
             for currency, rate in rates.items():
                 yield {"base_date": day.isoformat(), "currency": currency, "rate": rate}
-    except ElementTree.ParseError as error:
+    except ParseError as error:
         raise ValueError(f"not XML: {error}") from error
 
 

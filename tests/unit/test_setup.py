@@ -41,6 +41,8 @@ def test_setup__says_what_to_install(tmp_path: Path, what: str) -> None:
 
 
 def test_setup__an_unreachable_index_is_explained(tmp_path: Path) -> None:
-    done = set_up(tmp_path, sys.executable, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_NO_CACHE_DIR="1")
+    done = set_up(
+        tmp_path, sys.executable, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_NO_CACHE_DIR="1"
+    )
     assert (done.returncode, "PIP_INDEX_URL" in done.stderr) == (1, True), done.stderr
     assert not (tmp_path / "venv" / "bin" / "feedfall").exists()

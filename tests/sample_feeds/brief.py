@@ -1,0 +1,34 @@
+"""A message may have 200 bytes at most, and an outside reader that fails in every way a reader can."""
+
+import json
+from datetime import time
+
+from feeds.form import Code, Feed, Response, Row, Whole
+from feeds.form.message import Headers
+
+
+class Brief(Row):
+    symbol: Code
+    volume: Whole
+
+
+def read(value: bytes, key: bytes | None, headers: Headers) -> Response:
+    """A JSON array of rows; what else a body says is raised as it stands."""
+    found = json.loads(value)
+    if isinstance(found, str):
+        raise ValueError(found)  # noqa: TRY004 -- as good as any
+    return Response(found)
+
+
+BRIEF = Feed(
+    "brief",
+    row=Brief,
+    key=("symbol",),
+    table="brief",
+    calendar="NONE",
+    due=time(18, 0),
+    zone="Asia/Seoul",
+    bell="response",
+    read=read,
+    max_message=200,
+)
