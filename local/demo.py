@@ -1,7 +1,7 @@
 """The demo: from an order to rows, on real servers, with everything that can be seen going wrong going wrong once.
 
-    order a span of days ─▶ relay asks the ECB ─▶ the bell rings ─▶ sub loads, is killed in mid-chunk, is started again
-    order a holiday ─▶ SKIPPED          order a day again ─▶ ALREADY_DONE          then the desk: rates, quarantine, proof
+    order a span of days ─▶ relay asks the ECB ─▶ the bell rings ─▶ sub loads, is killed in mid-chunk, starts again
+    order a holiday ─▶ SKIPPED       order a day again ─▶ ALREADY_DONE       then the desk: rates, quarantine, proof
 
 Called by `feedfall demo`. What it shows of the desk are the very commands that an operator types.
 """

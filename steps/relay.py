@@ -159,7 +159,7 @@ class Relay:
         """Write the answers and the bell, then book them."""
         bad = self._gathered.kept
         if bad and len(bad) + recent_bad(connection, self._lease) > self._feed.max_bad:
-            raise DataRefused(f"over {self._feed.max_bad} messages of {self.topic} are no requests: {bad[-1].reason}")
+            raise DataRefused(f"more than {self._feed.max_bad} messages of {self.topic} are no request. {bad[-1].reason}")
         written = [(task, self._write(task.request, task.answer)) for task in self._gathered.tasks if task.answer]
         if written and self._publisher and self._group:
             with self._publisher.transaction(intake.position(), self._group):

@@ -1,0 +1,213 @@
+"""The whole world on one machine: PostgreSQL, Kafka, a partner, and the player of our templates. No cluster, no Docker.
+
+    with world(folder, say=print) as here:                     # 3 s; everything in it is real but the partner
+        here.player.submit("fx-pub", {"base-date": "2026-10-30"})
+
+Called by `feedfall local` (`run_local`), the demo and the tests. Two worlds in two folders run side by side; what was
+loaded is still there when a folder is opened again.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+from zoneinfo import ZoneInfo
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+import feeds
+from feeds.form import Feed
+from ledger import schema
+from ledger.database import connect
+from local.argo import served
+from local.clock import ticking
+from local.doorbell import listening
+from local.kafka import broker
+from local.partner import Ecb, partner
+from local.player import NAMESPACE, Player
+from local.postgres import database
+from local.process import Processes, Say
+from local.template import Document
+from local.workflow import Event
+from workflows import manifests
+
+PARTITIONS = 3
+SEOUL = ZoneInfo("Asia/Seoul")
+PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What a relay needs of the caller's environment to ask a partner outside."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where everything is. `environ` is what a command or a stage started by hand needs to find it."""
+
+    folder: Path
+    feeds: Sequence[Feed]
+    database_url: str
+    kafka: str
+    partner_url: str | None
+    api_url: str
+    environ: Mapping[str, str]
+    player: Player
+
+    def places(self) -> dict[str, str]:
+        return {
+            "Kafka": self.kafka,
+            "database": self.database_url,
+            "Argo's API": f"{self.api_url}  (namespace {NAMESPACE})",
+            "partner": self.partner_url or "the real one",
+            "logs": str(self.player.folder),
+        }
+
+
+class Options(TypedDict, total=False):
+    """How a world is played; what is left out is off, or as in a cluster."""
+
+    ecb: Ecb | None
+    """The partner to simulate; without one, relay asks the real one."""
+    crons: bool
+    bells: bool
+    """On, where it is not said."""
+    backoff: float
+    """Below 1 the waits between attempts are shorter than Argo's."""
+    on_event: Callable[[Event], None]
+    settings: Mapping[str, str]
+    """What every pod is told beside the addresses."""
+
+
+@contextmanager
+def world(
+    folder: Path, packages: Sequence[str] = feeds.PACKAGES, *, say: Say, **options: Unpack[Options]
+) -> Iterator[World]:
+    """Start it all; stop it all when the block ends."""
+    folder = folder.resolve()
+    with ExitStack() as stack:
+        processes = stack.enter_context(Processes())
+        url, kafka = _servers(stack, processes, folder, feeds.every(packages), say)
+        yield stack.enter_context(playing(folder, packages, processes, url, kafka, **options))
+
+
+@contextmanager
+def playing(
+    folder: Path, packages: Sequence[str], processes: Processes, url: str, kafka: str, **options: Unpack[Options]
+) -> Iterator[World]:
+    """Play on servers that are there already."""
+    ecb, look = options.get("ecb"), options.get("on_event", lambda _: None)
+    every = feeds.every(packages)
+    with ExitStack() as stack:
+        partner_url = stack.enter_context(partner(ecb)) if ecb else None
+        told = {**_settings(packages, partner_url), **options.get("settings", {})}
+        addresses = {"database-url": url, "kafka-bootstrap-servers": kafka}
+        configuration = {"feedfall": addresses, "feedfall-settings": told}
+        templates, clocks = (_of_kind(every, kind) for kind in ("WorkflowTemplate", "CronWorkflow"))
+        player = Player(processes, templates, configuration, folder / "runs", look, backoff=options.get("backoff", 1.0))
+        stack.enter_context(player)
+        api = addresses["argo-server"] = stack.enter_context(served(player))
+        if options.get("crons"):
+            stack.enter_context(ticking(player, clocks))
+        if options.get("bells", True):
+            stack.enter_context(listening(player, every))
+        argo = {"ARGO_SERVER": api, "ARGO_NAMESPACE": NAMESPACE}
+        environ = {**told, "DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **argo}
+        yield World(folder, every, url, kafka, partner_url, api, environ, player)
+
+
+def run_local(
+    folder: Path, packages: Sequence[str] = feeds.PACKAGES, *, say: Say = print, ecb: Ecb | None = None
+) -> int:
+    """Play the whole world until Ctrl-C or SIGTERM; the exit code of `feedfall local`."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with world(folder, packages, say=say, ecb=ecb, crons=True, on_event=Teller(say)) as here:
+            say("\n".join(f"{what:<12}{where}" for what, where in here.places().items()))
+            say("Ready. Ctrl-C stops everything; the data stays in " + str(here.folder))
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        say("Stopped.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+class Teller:
+    """Tells a person what runs, a line a Workflow; of the sweep only what it did or could not do."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._result: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        name = event.workflow.name
+        if event.kind == "line":
+            if event.text.startswith("RESULT "):
+                self._result[name] = event.text.removeprefix("RESULT ")
+        elif event.kind == "ended":
+            result = self._result.pop(name, event.workflow.message)
+            if event.workflow.phase != "Succeeded" or " started=0 overdue=0 " not in result:
+                self._say(f"{datetime.now(SEOUL):%H:%M:%S} KST  {name:<28} {event.text:<12} {result}")
+
+
+def _servers(stack: ExitStack, processes: Processes, folder: Path, every: Sequence[Feed], say: Say) -> tuple[str, str]:
+    """Both at once: the database in a thread, Kafka here, where Ctrl-C can end a first download."""
+
+    def ledger() -> str:
+        url = stack.enter_context(database(folder / "postgres", processes, say=say))
+        with closing(connect(url, "migrate")) as connection:
+            schema.migrate(connection, every)
+        return url
+
+    with ThreadPoolExecutor(1) as pool:
+        ready = pool.submit(ledger)
+        kafka = stack.enter_context(broker(folder / "kafka", processes, say=say))
+        create_topics(kafka, every)
+        wake_groups(kafka)
+        return ready.result(), kafka
+
+
+def create_topics(kafka: str, every: Sequence[Feed]) -> None:
+    """Create each feed's topics, where they are missing."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    kinds = {feed: ("request", "response", "bell") if feed.rings else ("request", "response") for feed in every}
+    wanted = [(feed.topic(kind), max(PARTITIONS, feed.shards)) for feed, of in kinds.items() for kind in of]
+    for future in admin.create_topics([NewTopic(name, number, 1) for name, number in wanted]).values():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def wake_groups(kafka: str) -> None:
+    """Ask for a group until Kafka has one: a first consumer that comes too early sleeps for 3 s (librdkafka's join).
+
+    Asked by a consumer, never by the admin client, whose call crashes the process just then (librdkafka #5040).
+    """
+    nobody = Consumer({"bootstrap.servers": kafka, "group.id": "nobody", "log_level": 0})
+    for _ in range(100):
+        try:
+            nobody.committed([TopicPartition("nobody", 0)], timeout=0.1)
+        except KafkaException:
+            continue
+        break
+    nobody.close()
+
+
+def _of_kind(every: Sequence[Feed], kind: str) -> list[Document]:
+    return [found for documents in manifests(every).values() for found in documents if found["kind"] == kind]
+
+
+def _settings(packages: Sequence[str], partner_url: str | None) -> dict[str, str]:
+    """What every pod is told beside the addresses. No proxy between what runs on this machine."""
+    outside = {name: os.environ[each] for name in PASSED_ON for each in (name, name.lower()) if each in os.environ}
+    direct = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
+    around = ",".join(filter(None, direct))
+    simulated = {"FEEDFALL_PARTNER_URL_ECB": partner_url} if partner_url else {}
+    return {"FEEDFALL_FEEDS": ",".join(packages), **outside, "NO_PROXY": around, "no_proxy": around, **simulated}
