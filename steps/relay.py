@@ -159,7 +159,10 @@ class Relay:
         """Write the answers and the bell, then book them."""
         bad = self._gathered.kept
         if bad and len(bad) + recent_bad(connection, self._lease) > self._feed.max_bad:
-            raise DataRefused(f"more than {self._feed.max_bad} messages of {self.topic} are no request. {bad[-1].reason}")
+            allowed = self._feed.max_bad
+            raise DataRefused(
+                f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"
+            )
         written = [(task, self._write(task.request, task.answer)) for task in self._gathered.tasks if task.answer]
         if written and self._publisher and self._group:
             with self._publisher.transaction(intake.position(), self._group):

@@ -22,10 +22,13 @@ from steps.kafka import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from feeds.form import Feed
     from steps.kafka import Topic
 
+#: Seconds after which a start that led to nothing is tried again.
+AGAIN = 300
 #: A request that nobody answered for so many seconds is reported.
 OVERDUE = 1800.0
 
@@ -39,11 +42,16 @@ class Start:
     shard: int
     epoch: int
     lag: int
+    at: datetime
 
     @property
     def name(self) -> str:
-        """Fixed by (feed, stage, shard, epoch): a second start of the same is refused by the cluster itself."""
-        return f"{self.feed}-{self.stage}-{self.shard}-epoch-{self.epoch}"
+        """Fixed by what is to be done and by five minutes: a second start is refused by the cluster itself.
+
+        The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
+        Workflow keeps the name for days, and nobody else would raise the epoch.
+        """
+        return f"{self.feed}-{self.stage}-{self.shard}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
 
 
 def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
@@ -75,7 +83,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
             epoch, free = states.get((feed.name, stage, shard), (0, True))
             lag = behind(execution, cluster, feed, stage, shard, topics[name]) if free else 0
             if lag > 0:
-                found.append(Start(feed.name, stage, shard, epoch, lag))
+                found.append(Start(feed.name, stage, shard, epoch, lag, execution.now()))
     execution.connection.rollback()
     return found
 

@@ -12,6 +12,7 @@ from bank import Bank, Door, migrated
 from local.kafka import broker
 from local.postgres import database
 from local.process import Processes
+from local.world import wake_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         database(folder / "postgres", processes, say=print) as url,
         broker(folder / "kafka", processes, say=print) as kafka,
     ):
+        wake_groups(kafka)
         _create(url, "template", "template1")
         migrated(_named(url, "template"))
         yield kafka, url
