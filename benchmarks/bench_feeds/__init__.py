@@ -1,0 +1,1 @@
+"""The feed that only benchmarks have."""

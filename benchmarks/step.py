@@ -1,0 +1,71 @@
+"""The whole step against its floor, in turn: a pod drains the topic; COPY writes the same rows, ready made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from benchmarks import floor, pod
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.servers import Servers
+
+
+@dataclass
+class Step:
+    """Seconds of each repetition, and the pod's peaks."""
+
+    messages: int
+    pods: list[float] = field(default_factory=list)
+    """The pod's whole process: exec to exit."""
+    runs: list[float] = field(default_factory=list)
+    """Of that, from the run's first row in the ledger to its last."""
+    floors: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return median(self.pods) / median(self.floors)
+
+    @property
+    def pairs(self) -> list[float]:
+        """Each repetition's own ratio: what came in turn was disturbed alike."""
+        return [taken / least for taken, least in zip(self.pods, self.floors, strict=True)]
+
+
+def step(servers: Servers, messages: int, repetitions: int, folder: Path) -> Step:
+    """Drain and COPY, in turn. The first drain warms up and writes down the floor's rows; it is not counted."""
+    found, rows = Step(messages), folder / "rows.copy"
+    with servers.fresh() as url:
+        drained(servers, url, messages)
+        floor.export(url, rows)
+    for _ in range(repetitions):
+        with servers.fresh() as url:
+            ended = drained(servers, url, messages)
+            found.pods.append(ended.seconds)
+            found.runs.append(booked(url))
+            found.cpus.append(ended.cpu)
+            found.peaks.append(ended.peak)
+        with servers.fresh() as url:
+            found.floors.append(float(pod.run("-m", "benchmarks.floor", url, str(rows)).stdout))
+    return found
+
+
+def drained(servers: Servers, url: str, messages: int) -> pod.Ended:
+    ended = pod.sub("price", servers.environment(url))
+    assert ended.result("loaded") == str(messages), ended.stdout
+    return ended
+
+
+def booked(url: str) -> float:
+    """What the ledger says the run took: without the interpreter, the imports and the exit."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT extract(epoch FROM ended_at - started_at) FROM feedfall.run").fetchone()
+    assert row
+    return float(row[0])
