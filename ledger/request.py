@@ -11,7 +11,7 @@ from datetime import date
 from uuid import UUID
 
 from feeds.form.partner import Request
-from ledger.database import Connection, one, rows, run
+from ledger.database import Connection, maybe, one, rows, run
 from ledger.errors import translated
 
 
@@ -23,6 +23,20 @@ class Overdue:
     base_date: date
     seq: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class State:
+    """One request. `count`: rows of its whole answer; `quarantined`: those of them that wait for a person."""
+
+    status: str
+    reason: str | None = None
+    count: int | None = None
+    quarantined: int = 0
+
+    @property
+    def settled(self) -> bool:
+        return self.status in ("complete", "empty", "refused")
 
 
 def order(connection: Connection, feed: str, requests: Sequence[Request]) -> set[UUID]:
@@ -68,6 +82,13 @@ def highest_seq(connection: Connection, feed: str, base_date: date) -> int:
     """The last try on purpose of a base date; 0 when it was never ordered."""
     with translated():
         return one(connection, "request.highest_seq", feed=feed, base_date=base_date)[0] or 0
+
+
+def state(connection: Connection, correlation_id: UUID) -> State | None:
+    """How an order stands; None when it was never booked."""
+    with translated():
+        found = maybe(connection, "request.state", id=correlation_id)
+    return State(*found) if found else None
 
 
 def waiting(connection: Connection, feed: str) -> int:

@@ -42,3 +42,9 @@ ORDER BY sent_at LIMIT 100
 -- Ordered, and not settled yet.
 SELECT count(*) FROM feedfall.request
 WHERE feed = %(feed)s AND ordered AND status NOT IN ('complete', 'empty', 'refused')
+
+-- name: state
+-- How one order stands. The rows in quarantine are counted once it is complete.
+SELECT status, reason, count, CASE status WHEN 'complete' THEN
+    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id) ELSE 0 END
+FROM feedfall.request r WHERE correlation_id = %(id)s AND ordered

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -187,19 +186,21 @@ def newest(connection: Connection, feed: Feed, limit: int) -> list[tuple[Any, ..
         return connection.execute(with_names("rows.newest", **names)).fetchall()
 
 
-def encoder(feed: Feed) -> Callable[[dict[str, object]], str]:
-    """How a checked row becomes the rest of a line of COPY text, after where it came from (`LINEAGE`, in its order)."""
-    names = list(feed.columns)
-    line = "\t".join(["%s"] * len(names)) + "\n"
-    values = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+def encoder(feed: Feed) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    r"""How a checked row's values are written into COPY text: what COPY gives a meaning is escaped, null is \N."""
     special = [name for name, column in feed.columns.items() if column.free_text or column.nullable]
 
-    def encode(row: dict[str, object]) -> str:
+    def encode(row: dict[str, Any]) -> tuple[Any, ...]:
         for name in special:
             row[name] = _escaped(row[name])
-        return line % values(row)
+        return tuple(row.values())
 
     return encode
+
+
+def line_of(feed: Feed) -> str:
+    """The form of a line of COPY text: where the row came from, its time, seq and run in one, then its values."""
+    return "\t".join(["%s"] * (len(COORDINATES) + 1 + len(feed.columns))) + "\n"
 
 
 def _escaped(value: object) -> str:

@@ -11,7 +11,7 @@ command -v "$python" >/dev/null 2>&1 || fail "no $python here: install Python 3.
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
     fail "$("$python" --version) is not 3.11 to 3.13: say make PYTHON=/path/to/python3"
 
-printf 'feedfall: installing its locked packages into %s (about 140 MB to download the first time)\n' "$venv"
+printf 'feedfall: installing its locked packages into %s (about 110 MB to download the first time)\n' "$venv"
 "$python" -m venv --clear "$venv" 2>/dev/null || {
     # Debian ships venv without ensurepip; virtualenv brings its own.
     rm -rf "$venv"

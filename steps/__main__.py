@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -196,4 +197,7 @@ def _policy(word: str) -> Policy | None:
 
 
 if __name__ == "__main__":
+    # What is imported stays, and a drain goes by reference counts: to look for cycles took a sixth of its time.
+    gc.freeze()
+    gc.set_threshold(50_000)
     sys.exit(main())

@@ -6,8 +6,11 @@ Never joins messages into one JSON document: a crafted one would swallow its nei
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import groupby
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,10 +21,11 @@ from ledger.errors import DataRefused
 from steps.drain import Patience, drain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from feeds.form import Feed
+    from feeds.form.message import Headers
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
@@ -76,20 +80,29 @@ class Judge:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.validate = TypeAdapter(feed.row).validator.validate_json
-        self.encode = rows.encoder(feed)
+        self.line, self.encode = rows.line_of(feed), rows.encoder(feed)
+        self.nullable = any(column.nullable for column in feed.columns.values())
 
-    def refuse(self, value: bytes | None) -> NoReturn:
-        """No reader should be given this value."""
+    def readable(self, value: bytes | None) -> bytes:
+        """What a reader may be given. Raises Unreadable."""
         if value is None:
             raise Unreadable("the message has no value (null): a response is never a deletion")
-        raise Unreadable(f"{len(value)} bytes: the feed allows {self.feed.max_message}")
+        if len(value) > self.feed.max_message:
+            raise Unreadable(f"{len(value)} bytes: the feed allows {self.feed.max_message}")
+        return value
+
+    def all_rows(self, values: Sequence[bytes | None]) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of many messages, and whether they hold nothing to escape. Raises when one of them is bad."""
+        found = list(map(self.validate, values))  # type: ignore[arg-type] # it refuses null by itself
+        if max(map(len, values)) > self.feed.max_message:  # type: ignore[arg-type] # validate has refused null
+            raise Unreadable("one of them is too large")
+        # What COPY must escape, JSON must escape too, with a backslash.
+        return found, not (self.nullable or b"\\" in b"".join(values))  # type: ignore[arg-type] # likewise
 
     def outside(self, message: Message) -> tuple[Envelope | None, list[bytes]]:
         """An outside message by the feed's own `read=`: what its body says, and its rows as JSON. Raises Unreadable."""
         assert self.feed.read  # noqa: S101 -- called only where there is one
-        value = message.value()
-        if value is None or len(value) > self.feed.max_message:
-            self.refuse(value)
+        value = self.readable(message.value())
         try:
             response = self.feed.read(value, message.key(), message.headers() or [])
             return response.envelope, [json.dumps(row, default=str).encode() for row in response.rows]
@@ -109,8 +122,16 @@ class Judge:
         return f"{error['loc'][0]}: {str(error['input'])[:80]!r} is not {column.says}"
 
 
-#: No message's headers, not even those of a message that has none.
-UNREAD = object()
+class Lineage(dict[int, str]):
+    """A message's time in milliseconds → how its rows' lines go on: time, seq, run. Most of a batch share a few."""
+
+    def __init__(self, seq: int, run: int) -> None:
+        super().__init__()
+        self._rest = f"{seq}\t{run}"
+
+    def __missing__(self, milliseconds: int) -> str:
+        line = self[milliseconds] = f"{_time(milliseconds)}\t{self._rest}"
+        return line
 
 
 class Portion:
@@ -120,11 +141,9 @@ class Portion:
         self._judge, self._run, self._budget = judge, run, budget
         self._sources = {partition: source.id for partition, source in sources.items()}
         self._partitions = {source: partition for partition, source in self._sources.items()}
-        self._encoded: dict[int, int] = dict.fromkeys(self._sources.values(), 0)
-        self._headers: object = UNREAD
-        self._envelope = Envelope()
-        self._answer: Answered | None = None
-        self._sent, self._lineage, self._has_row = (0, -1), "", True
+        self._beyond: dict[int, int] = dict.fromkeys(self._sources.values(), 0)
+        """Source → its rows beyond one a message: an outside message has many, one of kind `empty` none."""
+        self._enter(None)
         self.kept: list[Kept] = []
         self.kept_blocks: list[bytes] = []
         self.answered: dict[UUID, Answered] = {}
@@ -133,84 +152,97 @@ class Portion:
         """COPY text, a block a batch, kept for a merge that may have to start over."""
         lines = self._outside_lines if self._judge.feed.read else self._lines
         for batch in intake.batches():
-            encoded = lines(batch)
+            encoded: list[str] = []
+            for headers, alike in groupby(batch, HEADERS):
+                encoded += lines(headers, list(alike))
             block = "".join(encoded).encode()
             intake.grow(max(0, len(encoded) - len(batch)), len(block))
             if block:
                 self.kept_blocks.append(block)
                 yield block
 
-    def _lines(self, batch: Sequence[Message]) -> list[str]:
-        """Our own form, one row a message: the hot loop of the whole product. Each call saved here is 2% of a run."""
-        validate, encode, limit = self._judge.validate, self._judge.encode, self._judge.feed.max_message
-        sources, counts = self._sources, self._encoded
-        encoded: list[str] = []
-        for message in batch:
-            value = message.value()
-            try:
-                if message.headers() != self._headers or message.timestamp() != self._sent:
-                    self._enter(message)
-                if not self._has_row:
-                    continue
-                if self._answer is not None:
-                    self._answer.settled += 1
-                if value is None or len(value) > limit:
-                    self._judge.refuse(value)
-                row = validate(value)
-            except (ValidationError, Unreadable) as error:
-                self._keep(message, -1, error, value)
-                continue
-            source = sources[message.partition()]
-            counts[source] += 1
-            encoded.append(f"{source}\t{message.offset()}\t0\t{self._lineage}\t{encode(row)}")
-        return encoded
+    def _lines(self, headers: Headers | None, alike: Sequence[Message]) -> Iterable[str]:
+        """Our own form, one row a message. Together when nothing is wrong with any, otherwise one by one."""
+        try:
+            self._enter(headers)
+        except Unreadable as error:
+            return self._keep_all(alike, error)
+        if self._envelope.kind is not Kind.ROW:
+            for message in alike:
+                self._beyond[self._sources[message.partition()]] -= 1
+            return []
+        if self._answer is not None:
+            self._answer.settled += len(alike)
+        try:
+            return self._together(alike)
+        except (ValidationError, Unreadable):
+            return self._one_by_one(alike)
 
-    def _outside_lines(self, batch: Sequence[Message]) -> list[str]:
-        """An outside response: a message may hold many rows, and each stands or falls alone."""
-        encoded: list[str] = []
-        for message in batch:
+    def _together(self, alike: Sequence[Message]) -> list[str]:
+        """The hot loop of the whole product: each call in it is 2% of a run."""
+        found, plain = self._judge.all_rows([message.value() for message in alike])
+        line, sources, lineage = self._judge.line, self._sources, self._lineage
+        if not plain:
+            return [self._line(message, 0, row) for message, row in zip(alike, found, strict=True)]
+        return [
+            line % (sources[message.partition()], message.offset(), 0, lineage[message.timestamp()[1]], *row.values())
+            for message, row in zip(alike, found, strict=True)
+        ]
+
+    def _one_by_one(self, alike: Sequence[Message]) -> Iterator[str]:
+        for message in alike:
             try:
-                self._enter(message)
+                value = self._judge.readable(message.value())
+                yield self._line(message, 0, self._judge.validate(value))
+            except (ValidationError, Unreadable) as error:
+                self._keep(message, -1, error, message.value())
+
+    def _outside_lines(self, headers: Headers | None, alike: Sequence[Message]) -> Iterator[str]:
+        """Outside responses: a message may hold many rows, and each stands or falls alone."""
+        for message in alike:
+            try:
+                self._enter(headers)
                 said, found = self._judge.outside(message)
                 if said is not None:
                     self._open(said)
             except Unreadable as error:
                 self._keep(message, -1, error, message.value())
                 continue
-            finally:
-                self._headers = UNREAD
-            encoded += self._rows(message, found)
-        return encoded
+            self._beyond[self._sources[message.partition()]] += len(found) - 1
+            if self._answer is not None:
+                self._answer.settled += len(found)
+            yield from self._rows(message, found)
 
     def _rows(self, message: Message, found: Sequence[bytes]) -> Iterator[str]:
-        source = self._sources[message.partition()]
         for number, value in enumerate(found):
-            if self._answer is not None:
-                self._answer.settled += 1
             try:
-                row = self._judge.validate(value)
+                yield self._line(message, number, self._judge.validate(value))
             except ValidationError as error:
                 self._keep(message, number, error, value)
-                continue
-            self._encoded[source] += 1
-            yield f"{source}\t{message.offset()}\t{number}\t{self._lineage}\t{self._judge.encode(row)}"
 
-    def _enter(self, message: Message) -> None:
-        """Take in a message's headers and time: rows of one response share the first, many of them the second."""
-        headers, self._sent = message.headers(), message.timestamp()
-        if headers != self._headers:
-            self._headers, self._envelope, self._answer = UNREAD, Envelope(), None
-            self._envelope = Envelope.of(headers)
-            self._headers = headers
-        self._open(self._envelope)
+    def _line(self, message: Message, number: int, row: dict[str, Any]) -> str:
+        where = (self._sources[message.partition()], message.offset(), number)
+        return self._judge.line % (*where, self._lineage[message.timestamp()[1]], *self._judge.encode(row))
+
+    def _enter(self, headers: Headers | None) -> None:
+        """Take in headers: the messages that follow share them. Raises Unreadable, and then knows of none."""
+        self._envelope, self._lineage = Envelope(), Lineage(0, self._run)
+        self._answer: Answered | None = None
+        if headers:
+            self._open(Envelope.of(headers))
 
     def _open(self, envelope: Envelope) -> None:
         """The rows that follow are this envelope's."""
-        self._envelope, self._answer, self._has_row = envelope, None, envelope.kind is Kind.ROW
-        self._lineage = f"{_time(self._sent[1])}\t{envelope.seq}\t{self._run}"
+        self._envelope, self._answer = envelope, None
+        self._lineage = Lineage(envelope.seq, self._run)
         if envelope.correlation_id is not None:
             said = (envelope.base_date, envelope.seq, envelope.kind, envelope.reason, envelope.count)
             self._answer = self.answered.setdefault(envelope.correlation_id, Answered(*said))
+
+    def _keep_all(self, messages: Sequence[Message], error: Unreadable) -> list[str]:
+        for message in messages:
+            self._keep(message, -1, error, message.value())
+        return []
 
     def _keep(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:
         reason = self._judge.reason(error) if isinstance(error, ValidationError) else str(error)
@@ -235,7 +267,6 @@ class Portion:
 
     def keep_refused(self, refused: rows.Refused, reader: Reader) -> None:
         """A row that only the database refuses: read its message again, for quarantine keeps it whole."""
-        self._encoded[refused.source] -= 1
         message = reader.fetch(self._partitions[refused.source], refused.offset)
         if self._judge.feed.read is None:
             self._envelope = Envelope.of(message.headers())
@@ -247,19 +278,21 @@ class Portion:
 
     def book(self, intake: Intake, merged: rows.Merged | None) -> None:
         """The fates of the chunk's rows, into its spans."""
-        bad = dict.fromkeys(self._encoded, 0)
-        for kept in self.kept:
-            bad[kept.source] += 1
+        bad = Counter(kept.source for kept in self.kept)
         for span in intake.taken():
             fates = span.fates
+            fates.read = span.records + self._beyond[span.source]
             fates.quarantined = bad[span.source]
-            fates.read = self._encoded[span.source] + fates.quarantined
-            found: Mapping[str, int] = merged.fates[span.source] if merged else {"loaded": self._encoded[span.source]}
+            found = merged.fates[span.source] if merged else {"loaded": fates.read - fates.quarantined}
             fates.loaded = found.get("loaded", 0)
             fates.superseded = found.get("superseded", 0)
             fates.duplicate = found.get("duplicate", 0)
             if merged:
                 span.replaced = dict(merged.replaced[span.source])
+
+
+#: Rows of one response carry the same headers: what is taken in together is told apart by them.
+HEADERS = methodcaller("headers")
 
 
 def _time(milliseconds: int) -> str:
