@@ -15,7 +15,7 @@ from ledger.errors import translated
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from feeds.form import Feed
     from ledger.database import Connection
@@ -56,7 +56,7 @@ def verify(connection: Connection, feed: Feed) -> Account:
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         books = lines(connection, feed)
-        broken = [sentence for check in CHECKS for sentence in check(connection, feed)]
+        broken = list(_broken(connection, feed))
         connection.rollback()
     return Account(feed.name, books, broken)
 
@@ -67,64 +67,21 @@ def lines(connection: Connection, feed: Feed) -> list[Line]:
         return [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
 
 
-def _gaps(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"{topic}[{partition}]: no span covers the offsets from {low} to {high}"
-        for topic, partition, low, high in rows(connection, "verify.gaps", feed=feed.name)
-    ]
+def _broken(connection: Connection, feed: Feed) -> Iterator[str]:
+    values = {"feed": feed.name, "whole": feed.writes_markers}
+    for name, sentence in SENTENCES.items():
+        statement = with_names(f"verify.{name}", table=Identifier(feed.table))
+        for found in connection.execute(statement, values).fetchall():
+            yield sentence.format(*found)
 
 
-def _records(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"{topic}[{partition}] [{low}, {high}): {records} records and {absent} absent offsets do not fill the span"
-        for topic, partition, low, high, records, absent in rows(connection, "verify.records", feed=feed.name)
-    ]
-
-
-def _absent(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"{topic}[{partition}] [{low}, {high}): {ranges} is booked as absent, where every offset is a record"
-        for topic, partition, low, high, ranges in rows(connection, "verify.absent", feed=feed.name)
-    ]
-
-
-def _fates(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"{topic}[{partition}] [{low}, {high}): {read} rows were read and {fates} have a fate"
-        for topic, partition, low, high, read, fates in rows(connection, "verify.fates", feed=feed.name)
-    ]
-
-
-def _quarantine(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"{topic}[{partition}] [{low}, {high}): {booked} rows went to quarantine and {there} are there"
-        for topic, partition, low, high, booked, there in rows(connection, "verify.quarantine", feed=feed.name)
-    ]
-
-
-def _rows(connection: Connection, feed: Feed) -> list[str]:
-    statement = with_names("verify.rows", table=Identifier(feed.table))
-    return [
-        f"run {run}: the ledger counts {booked} of its rows in {feed.table} and {there} are there"
-        for run, booked, there in connection.execute(statement, {"feed": feed.name}).fetchall()
-    ]
-
-
-def _answers(connection: Connection, feed: Feed) -> list[str]:
-    return [
-        f"answer {correlation} of {day or 'no date'}: its {count} rows should have a fate and {settled} have ({status})"
-        for correlation, day, count, settled, status in rows(
-            connection, "verify.answers", feed=feed.name, whole=feed.writes_markers
-        )
-    ]
-
-
-CHECKS: Sequence[Callable[[Connection, Feed], list[str]]] = (
-    _gaps,
-    _records,
-    _absent,
-    _fates,
-    _quarantine,
-    _rows,
-    _answers,
-)
+#: What each check of verify.sql finds, in words.
+SENTENCES = {
+    "gaps": "{}[{}]: no span covers the offsets from {} to {}",
+    "records": "{}[{}] [{}, {}): {} records and {} absent offsets do not fill the span",
+    "absent": "{}[{}] [{}, {}): {} is booked as absent, where every offset is a record",
+    "fates": "{}[{}] [{}, {}): {} rows were read and {} have a fate",
+    "quarantine": "{}[{}] [{}, {}): {} rows went to quarantine and {} are there",
+    "rows": "run {}: the ledger counts {} of its rows in the table and {} are there",
+    "answers": "answer {} of {}: its {} rows should have a fate and {} have ({})",
+}

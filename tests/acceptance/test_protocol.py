@@ -271,7 +271,7 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
 
 #: What a doubter breaks → what `verify` must say.
 TAMPERING = {
-    "a row in mid-chunk": ("DELETE FROM fx_rate WHERE currency = 'C07'", "rows in fx_rate"),
+    "a row in mid-chunk": ("DELETE FROM fx_rate WHERE currency = 'C07'", "of its rows in the table"),
     "a quarantine row": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
     "a span": ("DELETE FROM feedfall.span WHERE id = (SELECT min(id) FROM feedfall.span)", "no span covers"),
     "a row from elsewhere": (
@@ -279,7 +279,7 @@ TAMPERING = {
             "INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run "
             "FROM fx_rate LIMIT 1"
         ),
-        "rows in fx_rate",
+        "of its rows in the table",
     ),
     "a count": ("UPDATE feedfall.span SET loaded = loaded - 1", "have a fate"),
     "a record": ("UPDATE feedfall.span SET records = records - 1", "do not fill the span"),

@@ -245,7 +245,7 @@ def test_download__without_a_network_says_what_to_do(tmp_path: Path, monkeypatch
         ("", None),
     ],
 )
-@pytest.mark.parametrize("namespace", ["", ' xmlns="http://maven.apache.org/SETTINGS/1.2.0"'])
+@pytest.mark.parametrize("namespace", ["", ' xmlns="urn:settings"'])
 def test_mirror_of_central(namespace: str, mirrors: str, url: str | None) -> None:
     assert kafka.mirror_of_central(f"<settings{namespace}><mirrors>{mirrors}</mirrors></settings>") == url
 
