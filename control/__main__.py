@@ -7,7 +7,8 @@ import sys
 import typer
 
 import feeds
-from control import desk, local, tables
+from control import deploy, desk, kill, local, submit, tables
+from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
 
@@ -24,6 +25,10 @@ app.command("hold")(desk.hold)
 app.command("free")(desk.free)
 app.command("newest")(desk.newest)
 app.command("verify")(desk.verify_feed)
+app.command("submit")(submit.submit)
+app.command("kill")(kill.kill)
+app.command("logs")(kill.logs)
+app.command("deploy")(deploy.deploy)
 app.command("schema")(tables.print_schema)
 app.command("migrate")(tables.migrate)
 app.command("local")(local.play)
@@ -36,12 +41,15 @@ app.add_typer(quarantine, name="quarantine")
 
 def main() -> None:
     """Run the command; say a failure in one line, and leave with its code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
     try:
         app()
     except feeds.UnknownFeed as error:
         _leave(str(error), Exit.CONFIG)
     except Failure as error:
         _leave(str(error), exit_of(error))
+    except Stopped:
+        _leave("Stopped.", Exit.STOPPED)
 
 
 def _leave(words: str, code: Exit) -> None:

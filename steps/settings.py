@@ -41,6 +41,16 @@ NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify"
 
 
 @dataclass(frozen=True)
+class Argo:
+    """Where the Argo Server is, and how it is asked."""
+
+    server: str
+    namespace: str
+    ca: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a pod knows about where it runs."""
 
@@ -51,12 +61,19 @@ class Settings:
     feeds: tuple[str, ...] = ("feeds",)
     uid: str = field(default_factory=lambda: str(uuid4()))
     name: str = "by-hand"
-    argo_server: str = ""
-    argo_namespace: str = ""
-    argo_token: str = field(default="", repr=False)
-    argo_ca: str = ""
+    argo: Argo | None = None
+    """Set where ARGO_SERVER is: for the sweep."""
     lease_seconds: float = 30.0
     partner_urls: Mapping[str, str] = field(default_factory=dict)
+
+
+def argo(environ: Mapping[str, str] = os.environ) -> Argo:
+    """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so ask again."""
+    missing = [name for name in ("ARGO_SERVER", "ARGO_NAMESPACE") if not environ.get(name)]
+    if missing:
+        raise Misconfigured(f"not set: {', '.join(missing)}. See the README's table of settings")
+    server, token = environ["ARGO_SERVER"].rstrip("/"), _token(environ).removeprefix("Bearer ")
+    return Argo(server, environ["ARGO_NAMESPACE"], environ.get("ARGO_CA_FILE", ""), token)
 
 
 def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
@@ -72,10 +89,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         feeds=packages(environ),
         uid=environ.get("WORKFLOW_UID") or str(uuid4()),
         name=environ.get("WORKFLOW_NAME") or "by-hand",
-        argo_server=environ.get("ARGO_SERVER", ""),
-        argo_namespace=environ.get("ARGO_NAMESPACE", ""),
-        argo_token=_token(environ),
-        argo_ca=environ.get("ARGO_CA_FILE", ""),
+        argo=argo(environ) if environ.get("ARGO_SERVER") else None,
         lease_seconds=_seconds(environ, "FEEDFALL_LEASE_SECONDS", 30.0),
         partner_urls={
             name.removeprefix("FEEDFALL_PARTNER_URL_").lower(): value

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from feeds.form import Feed
     from steps.kafka import Topic
+    from steps.settings import Argo
 
 #: Seconds after which a start that led to nothing is tried again.
 AGAIN = 300
@@ -58,9 +59,10 @@ def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
     """Start what is due; say what is overdue."""
     starts = due(execution, feeds)
     started = 0
-    if starts:
-        with argo(execution) as client:
-            started = sum(submit(client, execution.settings.argo_namespace, start) for start in starts)
+    asked = execution.settings.argo
+    if starts and asked:
+        with client_of(asked) as client:
+            started = sum(submit(client, asked.namespace, start) for start in starts)
     overdue = request.overdue(execution.connection, OVERDUE)
     for late in overdue:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
@@ -98,12 +100,11 @@ def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard
     return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
 
 
-def argo(execution: Execution) -> httpx.Client:
+def client_of(asked: Argo) -> httpx.Client:
     """A client of Argo's own API, as this pod's account."""
-    settings = execution.settings
-    headers = {"Authorization": f"Bearer {settings.argo_token}"} if settings.argo_token else {}
-    trust = ssl.create_default_context(cafile=settings.argo_ca) if settings.argo_ca else True
-    return httpx.Client(base_url=settings.argo_server, headers=headers, timeout=10.0, verify=trust)
+    headers = {"Authorization": f"Bearer {asked.token}"} if asked.token else {}
+    trust = ssl.create_default_context(cafile=asked.ca) if asked.ca else True
+    return httpx.Client(base_url=asked.server, headers=headers, timeout=10.0, verify=trust)
 
 
 def submit(client: httpx.Client, namespace: str, start: Start) -> bool:

@@ -70,9 +70,17 @@ def test_packages__are_named_with_commas(value: str, packages: tuple[str, ...]) 
     assert settings.packages({"FEEDFALL_FEEDS": value}) == packages
 
 
+ARGO = {"ARGO_SERVER": "https://argo:2746/", "ARGO_NAMESPACE": "bank"}
+
+
 def test_token__the_environments_own_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-the-pod\n")
-    assert settings.read({**ENOUGH, "ARGO_TOKEN_FILE": str(file)}).argo_token == "from-the-pod"  # noqa: S105 -- a test's
-    given = {**ENOUGH, "ARGO_TOKEN_FILE": str(file), "ARGO_TOKEN": "mine"}
-    assert settings.read(given).argo_token == "mine"  # noqa: S105 -- a test's
+    given = {**ARGO, "ARGO_TOKEN_FILE": str(file)}
+    assert settings.argo(given).token == "from-the-pod"  # noqa: S105 -- a test's
+    assert settings.argo({**given, "ARGO_TOKEN": "Bearer mine"}).token == "mine"  # noqa: S105 -- a test's
+
+
+def test_argo__is_named_where_the_environment_has_it() -> None:
+    assert settings.read(ENOUGH).argo is None
+    assert settings.read({**ENOUGH, **ARGO}).argo == settings.argo(ARGO)

@@ -1,0 +1,157 @@
+"""`feedfall deploy`, through Hera's own service, against a server that keeps documents as Argo's does."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from control import shelf
+from steps.errors import Misconfigured
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "sesame"  # noqa: S105 -- opens nothing
+
+
+class Server(ThreadingHTTPServer):
+    """What an Argo Server does with templates: it fills in empty fields, numbers versions, and refuses a stale one."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.writes: list[str] = []
+
+    def keep(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        document = copy.deepcopy(document)
+        document["metadata"] |= {"resourceVersion": str(len(self.writes)), "uid": "u"}
+        document["metadata"].setdefault("labels", {})["workflows.argoproj.io/creator"] = "ci"
+        document["spec"].setdefault("arguments", {})
+        for template in document["spec"].get("templates", []):
+            template |= {"inputs": {}, "outputs": {}, "metadata": {}}
+        self.kept[path] = document
+        return document
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.answer(401, {"code": 16, "message": "token not valid"})
+        elif path.count("/") == 4:
+            self.answer(200, {"metadata": {}, "items": [d for p, d in self.server.kept.items() if p.startswith(path)]})
+        elif path in self.server.kept:
+            self.answer(200, self.server.kept[path])
+        else:
+            self.answer(404, {"code": 5, "message": "not found"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        document = body.get("template") or body["cronWorkflow"]
+        name = document["metadata"]["name"]
+        path = self.path if self.command == "PUT" else f"{self.path}/{name}"
+        self.server.writes.append(f"{self.command} {name}")
+        if self.command == "PUT":
+            assert document["metadata"]["resourceVersion"] == self.server.kept[path]["metadata"]["resourceVersion"]
+        self.answer(200, self.server.keep(path, document))
+
+    do_PUT = do_POST  # noqa: N815 -- http.server's name
+
+    def answer(self, status: int, found: dict[str, Any]) -> None:
+        body = json.dumps(found).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def deploy(server: Server, *words: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+    told = {"ARGO_SERVER": f"http://127.0.0.1:{server.server_port}", "ARGO_NAMESPACE": "bank", "ARGO_TOKEN": token}
+    command = [sys.executable, "-m", "control", "deploy", *words]
+    done = subprocess.run(command, env={**told, "NO_PROXY": "*"}, capture_output=True, text=True, cwd=ROOT, check=False)
+    print(done.stdout, done.stderr)
+    return done
+
+
+def verbs(done: subprocess.CompletedProcess[str]) -> set[str]:
+    lines = [line for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]
+    return {line[:14].strip() for line in lines}
+
+
+def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Server) -> None:
+    assert verbs(deploy(server, "--dry-run")) == {"would create"}
+    assert server.writes == []
+    first = deploy(server)
+    assert (first.returncode, verbs(first)) == (0, {"created"})
+    assert "POST fx-pub" in server.writes
+    server.writes.clear()
+    assert verbs(deploy(server)) == {"unchanged"}
+    newer = deploy(server, "--image=registry.bank/feedfall:2")
+    assert verbs(newer) == {"changed", "unchanged"}  # crons have no image
+    assert 'container.image: "ghcr.io/feedfall/feedfall:0.1.0" -> "registry.bank/feedfall:2"' in newer.stdout
+    assert {write.split()[0] for write in server.writes} == {"PUT"}
+    kept = server.kept["/api/v1/workflow-templates/bank/fx-sub"]
+    assert kept["spec"]["templates"][0]["container"]["image"] == "registry.bank/feedfall:2"
+    assert kept["metadata"]["labels"]["workflows.argoproj.io/creator"] == "ci"
+
+
+def test_deploy__takes_what_an_overlay_made_and_names_what_is_left(server: Server, tmp_path: Path) -> None:
+    deploy(server)
+    every = [*shelf.rendered(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
+    some = [each for each in every if each["metadata"]["name"] != "fx-verify"]
+    file = tmp_path / "all.yaml"
+    file.write_text("---\n".join(json.dumps(each) + "\n" for each in some))
+    done = deploy(server, f"--file={file}")
+    assert verbs(done) == {"unchanged", "left alone"}
+    assert ("fx-verify" in done.stdout, "Passed over: ConfigMap" in done.stderr) == (True, True)
+
+
+def test_deploy__without_a_right_is_78(server: Server) -> None:
+    refused = deploy(server, token="wrong")  # noqa: S106 -- likewise
+    assert (refused.returncode, "token not valid" in refused.stderr) == (78, True)
+
+
+def test_deploy__where_nobody_answers_is_75(server: Server) -> None:
+    server.server_port = 9
+    assert deploy(server, "--patience=0s").returncode == 75
+
+
+def test_deployable__refuses_what_hera_would_drop() -> None:
+    [sub] = [each for each in shelf.rendered(["feeds"]) if each["metadata"]["name"] == "fx-sub"]
+    sub["spec"]["hibernate"] = True
+    with pytest.raises(Misconfigured, match=r"this Hera does not know spec\.hibernate"):
+        shelf.deployable([sub])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "found"),
+    [
+        ({"a": 1}, {"a": 1, "inputs": {}, "list": [], "text": "", "no": None}, []),  # a server's own emptiness
+        ({"a": 1}, {"a": 2}, ["a: 2 -> 1"]),
+        ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{"c": 2}]}}, ["a.b[0].c: 2 -> 1"]),
+        ({"a": [1, 2]}, {"a": [1]}, ["a: [1] -> [1, 2]"]),
+        ({}, {"a": {"b": "x"}}, ['a.b: "x" -> nothing']),  # what was taken out must go
+        ({"a": {"b": 1}}, {}, ["a.b: nothing -> 1"]),
+        ({"a": False}, {"a": True}, ["a: true -> false"]),
+    ],
+)
+def test_changes__are_what_an_update_would_do(wanted: object, there: object, found: list[str]) -> None:
+    assert list(shelf.changes(wanted, there)) == found
