@@ -4,9 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help setup demo test check render bench
+.PHONY: help setup demo test check render bench e2e
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 $(READY): requirements/dev.txt pyproject.toml
 	@sh requirements/setup.sh "$(PYTHON)" .venv
@@ -27,8 +27,11 @@ check: $(READY) ## style, types, rooms, and manifests that equal their Python
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m workflows.render --check
 
-render: $(READY) ## write argo-workflows/ from workflows/
+render: $(READY) ## write argo-workflows/ and argo-events/ from workflows/
 	@$(BIN)/python -m workflows.render
+
+e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds
+	@$(BIN)/python -m pytest tests/cluster
 
 bench: setup ## the numbers of the README, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks

@@ -108,12 +108,12 @@ DOCUMENTS = {
 
 
 @contextmanager
-def partner(ecb: Ecb) -> Iterator[str]:
-    """Serve on a free port of 127.0.0.1 until the block ends; gives the base URL."""
-    with _Server(("127.0.0.1", 0), _handler(ecb)) as server:
+def partner(ecb: Ecb, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[str]:
+    """Serve on a free port of 127.0.0.1, or on `address`, until the block ends; gives the base URL."""
+    with _Server(address, _handler(ecb)) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="partner", daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/stats/eurofxref/"
+            yield f"http://{address[0]}:{server.server_port}/stats/eurofxref/"
         finally:
             server.shutdown()
 

@@ -1,7 +1,7 @@
 """WHEN AND WHERE IT RUNS: Hera definitions, one container factory, rights, render. Builds manifests, nothing else.
 
-One object a file, in the order of the flow: pub, relay, sub, script, sweep; `pod` is what they share. Read by
-`python -m workflows.render`, by the local player and by the tests. No pod imports this room.
+One object a file, in the order of the flow: pub, relay, sub, script, sweep; `pod` is what they share; `doorbell` is
+Argo Events' part. Read by `python -m workflows.render`, by the local player and by the tests. No pod imports this room.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from feeds.form import Feed
-from workflows import pub, relay, rights, script, sub, sweep
+from workflows import doorbell, pub, relay, rights, script, sub, sweep
 
 Document = dict[str, Any]
 
@@ -19,9 +19,21 @@ KUSTOMIZATION = "kustomization.yaml"
 
 def manifests(feeds: Sequence[Feed]) -> dict[str, list[Document]]:
     """Return everything that goes into `argo-workflows/`: file name → the documents of that file."""
-    files = {_file(found): [found.to_dict()] for found in objects(feeds)}
-    files["rights.yaml"] = rights.documents()
+    files = {"rights.yaml": rights.documents()}
+    for kind in (WorkflowTemplate, CronWorkflow):  # see _kustomization
+        files |= {_file(found): [found.to_dict()] for found in objects(feeds) if isinstance(found, kind)}
     return files | {KUSTOMIZATION: [_kustomization(list(files))]}
+
+
+def events(feeds: Sequence[Feed], prefix: str = "") -> dict[str, list[Document]]:
+    """Return everything that goes into `argo-events/`, likewise."""
+    files = {"rights.yaml": rights.of_the_doorbell()}
+    files |= {f"{kind.lower()}.yaml": [found] for kind, found in doorbell.documents(feeds, prefix).items()}
+    return files | {
+        KUSTOMIZATION: [_kustomization(list(files))],
+        f"address/{KUSTOMIZATION}": [doorbell.address(feeds)],
+        f"sasl-ssl/{KUSTOMIZATION}": [doorbell.sasl_ssl(feeds)],
+    }
 
 
 def objects(feeds: Sequence[Feed]) -> Iterator[WorkflowTemplate | CronWorkflow]:
@@ -47,4 +59,14 @@ def _file(found: WorkflowTemplate | CronWorkflow) -> str:
 
 
 def _kustomization(resources: list[str]) -> Document:
-    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}
+    """Return the list of the files. In that order: a cron that comes before its template stays dead for 20 minutes.
+
+    Argo's controller marks it SpecError and looks at it again only with its informer's resync (seen, v4.0.7); by
+    itself kustomize sorts by kind, C before W.
+    """
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "sortOptions": {"order": "fifo"},
+        "resources": resources,
+    }

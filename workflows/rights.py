@@ -1,13 +1,16 @@
-"""What our pods may do in the cluster: two service accounts, each with its Role and RoleBinding. Sources: Argo v4.0.7.
+"""What our pods may do in the cluster: a service account each, with its Role and RoleBinding. Sources: Argo v4.0.7.
 
-    feedfall-pod     create, patch workflowtaskresults   Argo's wait container reports the exit code with it
-    feedfall-sweep   the same, and create workflows      enough for Argo Server's submit call, see SUBMIT
+    feedfall-pod        create, patch workflowtaskresults   Argo's wait container reports the exit code with it
+    feedfall-sweep      the same, and create workflows      enough for Argo Server's submit call, see SUBMIT
+    feedfall-doorbell   create workflows                    the Sensor
+    feedfall-listener   nothing                             the EventSource: its bus elects a leader without Kubernetes
 
 No namespace is written: kustomize's `namespace:` fills it in, the bindings' subjects included.
 """
 
 from typing import Any
 
+from workflows.doorbell import SENSOR, SOURCE
 from workflows.pod import POD, SWEEP
 
 Rule = dict[str, list[str]]
@@ -21,14 +24,28 @@ SUBMIT: Rule = {"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs
 
 
 def documents() -> list[dict[str, Any]]:
+    """Return what the pods of `argo-workflows/` need."""
     return [*_grant(POD, [REPORT]), *_grant(SWEEP, [REPORT, SUBMIT])]
+
+
+def of_the_doorbell() -> list[dict[str, Any]]:
+    """Return what the pods of `argo-events/` need."""
+    return [*_grant(SENSOR, [SUBMIT]), _account(SOURCE)]
+
+
+def _account(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(name)}
+
+
+def _metadata(name: str) -> dict[str, Any]:
+    return {"name": name, "labels": {"app.kubernetes.io/part-of": "feedfall"}}
 
 
 def _grant(name: str, rules: list[Rule]) -> list[dict[str, Any]]:
     rbac = "rbac.authorization.k8s.io"
-    metadata = {"name": name, "labels": {"app.kubernetes.io/part-of": "feedfall"}}
+    metadata = _metadata(name)
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        _account(name),
         {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
         {
             "apiVersion": f"{rbac}/v1",

@@ -13,8 +13,15 @@ Documents = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def rendered() -> Documents:
-    """Return each file's documents, read back from its text: hera drops unknown keys silently."""
-    return {name: list(yaml.safe_load_all(text)) for name, text in render.render(feeds.PACKAGES).items()}
+    """Return each file of argo-workflows/, read back from its text: hera drops unknown keys silently."""
+    return _folder("argo-workflows")
+
+
+@pytest.fixture(scope="session")
+def doorbell() -> dict[str, dict[str, Any]]:
+    """Return the spec of each object of argo-events/, by its kind."""
+    files = _folder("argo-events")
+    return {found["kind"]: found["spec"] for documents in files.values() for found in documents if "spec" in found}
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +32,11 @@ def templates(rendered: Documents) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="session")
 def crons(rendered: Documents) -> dict[str, dict[str, Any]]:
     return _of_kind(rendered, "CronWorkflow")
+
+
+def _folder(name: str) -> Documents:
+    texts = {file: text for file, text in render.render(feeds.PACKAGES).items() if file.startswith(f"{name}/")}
+    return {file.partition("/")[2]: list(yaml.safe_load_all(text)) for file, text in texts.items()}
 
 
 def _of_kind(rendered: Documents, kind: str) -> dict[str, dict[str, Any]]:

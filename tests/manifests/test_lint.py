@@ -12,6 +12,6 @@ def test_lint__finds_nothing() -> None:
     argo = shutil.which("argo")
     if argo is None:
         pytest.skip("no `argo` on the PATH: https://github.com/argoproj/argo-workflows/releases")
-    command = [argo, "lint", "--offline", "--no-color", str(render.FOLDER)]
+    command = [argo, "lint", "--offline", "--no-color", str(render.ROOT / "argo-workflows")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The folder `argo-workflows/` is what `make render` writes: the same bytes, here, in CI and on any machine."""
+"""`argo-workflows/` and `argo-events/` are what `make render` writes: the same bytes here, in CI, on any machine."""
 
 import os
 import subprocess
@@ -13,20 +13,20 @@ from workflows import render
 ROOT = Path(__file__).parents[2]
 
 
-def test_folder__is_what_would_be_rendered_byte_for_byte() -> None:
-    assert render.differing(render.FOLDER, render.render(feeds.PACKAGES)) == []
+def test_folders__are_what_would_be_rendered_byte_for_byte() -> None:
+    assert render.differing(ROOT, render.render(feeds.PACKAGES)) == []
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
 def test_render__writes_the_same_bytes_whatever_the_hash_seed(tmp_path: Path, seed: str) -> None:
     command = [sys.executable, "-m", "workflows.render", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True)
-    assert _bytes(tmp_path) == _bytes(render.FOLDER)
+    assert _bytes(tmp_path) == _bytes(ROOT)
 
 
 def test_check__names_a_planted_change_and_leaves_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     render.main([str(tmp_path)])
-    changed = tmp_path / "fx-sub.workflowtemplate.yaml"
+    changed = tmp_path / "argo-workflows/fx-sub.workflowtemplate.yaml"
     changed.write_text(changed.read_text().replace("runAsNonRoot: true", "runAsNonRoot: false"))
     before = changed.read_bytes()
     capsys.readouterr()
@@ -43,14 +43,16 @@ def test_check__is_silent_when_nothing_differs(tmp_path: Path, capsys: pytest.Ca
 
 def test_check__names_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     render.main([str(tmp_path)])
-    (tmp_path / "rights.yaml").unlink()
+    (tmp_path / "argo-events/rights.yaml").unlink()
     capsys.readouterr()
     assert render.main(["--check", str(tmp_path)]) == 1
-    assert capsys.readouterr().out == f"differs {tmp_path / 'rights.yaml'}\n"
+    assert capsys.readouterr().out == f"differs {tmp_path / 'argo-events/rights.yaml'}\n"
 
 
 def test_render__removes_what_it_once_wrote_and_nothing_else(tmp_path: Path) -> None:
-    stale, foreign = tmp_path / "gone-sub.workflowtemplate.yaml", tmp_path / "ours.yaml"
+    folder = tmp_path / "argo-workflows"
+    folder.mkdir()
+    stale, foreign = folder / "gone-sub.workflowtemplate.yaml", folder / "ours.yaml"
     stale.write_text(f"{render.HEADER}kind: WorkflowTemplate\n")
     foreign.write_text("kind: ConfigMap\n")
     render.main([str(tmp_path)])
@@ -77,4 +79,4 @@ def test_packages__come_from_the_setting(setting: str, expected: list[str]) -> N
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.yaml")}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("argo-*/**/*.yaml")}

@@ -1,0 +1,75 @@
+"""Each account tries what it must not do, through the real API server, and is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cluster.world import NAMESPACE, Cluster
+
+POD, SWEEP, SENSOR, SOURCE = "feedfall-pod", "feedfall-sweep", "feedfall-doorbell", "feedfall-listener"
+EVERY = (POD, SWEEP, SENSOR, SOURCE, "default")
+
+
+def workflow(**spec: object) -> str:
+    meta = {"generateName": "forbidden-"}
+    return json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": meta, "spec": spec})
+
+
+def attempt(cluster: Cluster, account: str, *words: str, text: str | None = None) -> str:
+    """The refusal of a real request, or nothing."""
+    who = f"--as=system:serviceaccount:{NAMESPACE}:{account}"
+    done = cluster.kubectl(*words, who, text=text, check=False)
+    return "" if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.parametrize("account", EVERY)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "secrets"),
+        ("get", "secret", "feedfall"),  # a pod is given what it mounts, it reads none
+        ("get", "configmaps"),
+        ("get", "pods"),
+        ("get", "workflows"),
+        ("get", "workflowtemplates"),
+        ("delete", "workflows", "--all"),
+        ("delete", "pods", "--all"),
+        ("get", "nodes"),
+        ("-n", "kube-system", "get", "secrets"),
+        ("create", "token", "default"),
+        ("auth", "can-i", "patch", "workflowtemplates"),
+    ],
+)
+def test_account__is_refused(cluster: Cluster, account: str, words: tuple[str, ...]) -> None:
+    done = cluster.kubectl(*words, f"--as=system:serviceaccount:{NAMESPACE}:{account}", check=False)
+    assert done.returncode != 0
+    assert "orbidden" in done.stderr or done.stdout.strip() == "no"
+
+
+@pytest.mark.parametrize(("account", "may"), [(POD, False), (SOURCE, False), (SENSOR, True), (SWEEP, True)])
+def test_account__may_start_runs_only_where_that_is_its_work(cluster: Cluster, account: str, may: bool) -> None:  # noqa: FBT001 -- a column of the table
+    text = workflow(workflowTemplateRef={"name": "fx-sub"})
+    refusal = attempt(cluster, account, "create", "-f", "-", "--dry-run=server", text=text)
+    assert (refusal == "") is may, refusal
+
+
+def test_pod__as_root_is_refused_by_the_namespace(cluster: Cluster) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}}
+    spec = {"containers": [{"name": "root", "image": "ghcr.io/feedfall/feedfall:dev"}]}
+    done = cluster.kubectl("create", "-f", "-", text=json.dumps({**pod, "spec": spec}), check=False)
+    assert "violates PodSecurity" in done.stderr
+
+
+def test_pods__run_as_nobody_with_a_read_only_root(cluster: Cluster) -> None:
+    name = cluster.submit("fx-sub")
+    cluster.finished(name)
+    (pod,) = cluster.items("pods", f"workflows.argoproj.io/workflow={name}")
+    for container in [*pod["spec"]["containers"], *pod["spec"]["initContainers"]]:
+        security = container["securityContext"]
+        assert security["capabilities"]["drop"] == ["ALL"]
+        assert not security["allowPrivilegeEscalation"]
+        if container["name"] == "main":
+            assert security["readOnlyRootFilesystem"]
+    assert pod["spec"]["securityContext"]["runAsUser"] == 10001

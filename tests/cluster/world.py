@@ -1,0 +1,297 @@
+"""A real cluster with hands: built, deployed, watched, and taken away again.
+
+KUBECONFIG names it; without one `.ci/cluster/rig` builds one on this machine. Its Kafka and PostgreSQL must be reached
+from here (FEEDFALL_E2E_KAFKA, FEEDFALL_E2E_DATABASE) and from the pods (the overlay `local-cluster`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from confluent_kafka import Producer
+
+from bank import PACKAGES, ROOT, Bank, migrated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+RIG = ROOT / ".ci/cluster/rig"
+IMAGE = "ghcr.io/feedfall/feedfall"
+NAMESPACE = "feedfall"
+HOST = os.environ.get("FEEDFALL_E2E_HOST", "10.42.0.1")
+"""This machine's address, as pods see it: the partner simulator listens there."""
+KAFKA = os.environ.get("FEEDFALL_E2E_KAFKA", "127.0.0.1:9092")
+DATABASE = os.environ.get("FEEDFALL_E2E_DATABASE", "postgresql://rig:rig@127.0.0.1:5433/postgres")
+LARGE = 16 * 2**20
+"""Bytes that the topics' messages may have."""
+
+
+@dataclass
+class Seen:
+    """When this machine's watch first saw an object, by kind and name, in seconds of the wall clock."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    def names(self, start: str) -> list[str]:
+        return [name for name in list(self.at) if name.startswith(start)]
+
+
+class Cluster:
+    """Orders to the cluster, as an operator gives them."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+        self.workflows_seen, self.pods_seen = Seen(), Seen()
+        self._watches = [self._watch("workflows", self.workflows_seen), self._watch("pods", self.pods_seen)]
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.terminate()
+            watch.wait()
+            assert watch.stdout
+            watch.stdout.close()
+
+    def kubectl(self, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = ["kubectl", "-n", NAMESPACE, "--request-timeout=30s", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, input=text)
+        assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
+        return done
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json").stdout)
+        return found
+
+    def items(self, kind: str, labels: str = "") -> list[dict[str, Any]]:
+        words = ("-l", labels) if labels else ()
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, *words, "-o", "json").stdout)["items"]
+        return found
+
+    def submit(self, template: str, **parameters: str) -> str:
+        """What the UI's form and `argo submit --from` do; gives the Workflow's name."""
+        words = [word for name, value in parameters.items() for word in ("-p", f"{name.replace('_', '-')}={value}")]
+        return self.argo("submit", "--from", f"workflowtemplate/{template}", *words, "-o", "name").splitlines()[-1]
+
+    def argo(self, *words: str) -> str:
+        command = ["argo", "-n", NAMESPACE, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def finished(self, name: str, seconds: float = 90) -> str:
+        """Wait for a Workflow's end; gives its phase."""
+        return until(f"{name} ends", lambda: phase(self.get("workflow", name)), seconds)
+
+    def result(self, workflow: str) -> dict[str, str]:
+        """The RESULT line of the Workflow's last pod that has one."""
+        words = self.results(f"workflows.argoproj.io/workflow={workflow}")
+        assert words, f"{workflow} has no RESULT"
+        return words[-1]
+
+    def results(self, labels: str) -> list[dict[str, str]]:
+        log = self.kubectl("logs", "-l", labels, "-c", "main", "--tail=-1", "--max-log-requests=200", check=False)
+        lines = [line for line in log.stdout.splitlines() if line.startswith("RESULT ")]
+        return [dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line)) for line in lines]
+
+    def runs(self, feed: str, stage: str = "sub", since: float = 0.0) -> list[tuple[Any, ...]]:
+        """The ledger's runs: name, status, counts, start and end in seconds."""
+        return self.bank.rows(
+            "SELECT name, status, counts, extract(epoch FROM started_at), extract(epoch FROM ended_at)"
+            " FROM feedfall.run WHERE feed = %s AND stage = %s AND extract(epoch FROM started_at) >= %s ORDER BY id",
+            *(feed, stage, since),
+        )
+
+    def quiet(self, seconds: float = 120) -> None:
+        """Wait until nothing runs, but for the sweep."""
+        until("the cluster is quiet", lambda: not self.busy(), seconds)
+
+    def busy(self) -> list[str]:
+        found = self.items("workflows", "feedfall/stage!=sweep,workflows.argoproj.io/completed!=true")
+        return [each["metadata"]["name"] for each in found]
+
+    @contextmanager
+    def argo_server(self) -> Iterator[str]:
+        """Argo Server's address, for the block."""
+        words = ["kubectl", "-n", "argo", "port-forward", "service/argo-server", ":2746", "--address", "127.0.0.1"]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        try:
+            yield "http://" + process.stdout.readline().split()[2]
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
+
+    def _watch(self, kind: str, seen: Seen) -> subprocess.Popen[str]:
+        form = '{.type} {.object.metadata.name}{"\\n"}'
+        words = ["kubectl", "-n", NAMESPACE, "get", kind, "-w", "--output-watch-events", "-o", f"jsonpath={form}"]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+        def read() -> None:
+            assert process.stdout
+            for line in process.stdout:
+                verb, _, name = line.strip().partition(" ")
+                seen.at.setdefault(name, time.time())
+                if verb == "DELETED":
+                    seen.deleted.add(name)
+
+        threading.Thread(target=read, daemon=True).start()
+        return process
+
+
+def phase(workflow: Mapping[str, Any]) -> str | None:
+    found = workflow.get("status", {}).get("phase")
+    return found if found in ("Succeeded", "Failed", "Error") else None
+
+
+def until(what: str, ready: Callable[[], Any], seconds: float, every: float = 0.2) -> Any:  # noqa: ANN401 -- as asked
+    """Wait until `ready` gives something true; gives it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := ready():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"waited {seconds} s: {what}")
+
+
+class Partner:
+    """What another team's transactional publisher does: rows and, where asked, one bell, in one Kafka transaction."""
+
+    def __init__(self, bank: Bank) -> None:
+        own = {"bootstrap.servers": bank.kafka, "transactional.id": f"{bank.prefix}tests", "linger.ms": 1}
+        self._producer, self._bank = Producer(own), bank
+        self._producer.init_transactions(30)
+
+    def answer(self, feed: str, rows: Sequence[Mapping[str, Any]], *, commit: bool = True) -> float:
+        """Send rows and ring; gives the moment before."""
+        began = time.time()
+        self._producer.begin_transaction()
+        for row in rows:
+            self._producer.produce(self._bank.topic(feed), json.dumps(row).encode(), json.dumps(row).encode())
+        self._producer.produce(self._bank.topic(feed, "bell"), json.dumps({"feed": feed}).encode())
+        self._producer.flush(30)
+        if commit:
+            self._producer.commit_transaction(30)
+        else:
+            self._producer.abort_transaction(30)
+        return began
+
+
+# --- to have one ---------------------------------------------------------------------------------------------------
+
+
+def ready(say: Callable[[str], None]) -> bool:
+    """Point KUBECONFIG to a cluster; True where it was started here."""
+    if os.environ.get("KUBECONFIG"):
+        return False
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise AssertionError("set KUBECONFIG to a cluster with Argo Workflows and Argo Events, or run as root on Linux")
+    started = "down" in subprocess.run([RIG, "status"], capture_output=True, text=True, check=True).stdout
+    if started:
+        say("starting the rig: a minute, or 20 minutes on a machine that never had it")
+        subprocess.run([RIG, "up"], check=True, stdout=subprocess.DEVNULL)
+    for line in subprocess.run([RIG, "env"], capture_output=True, text=True, check=True).stdout.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        if name in ("KUBECONFIG", "PATH"):
+            os.environ[name] = value.replace("$PATH", os.environ["PATH"])
+    return started
+
+
+def images(tmp: Path) -> None:
+    """Build the image under test, and with the tests' feeds in it. FEEDFALL_E2E_IMAGE: a command TAG FOLDER."""
+    build = os.environ.get("FEEDFALL_E2E_IMAGE", f"{RIG} image").split()
+    shutil.copytree(ROOT / "tests/sample_feeds", tmp / "sample_feeds", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/cluster/Dockerfile", tmp)
+    for tag, folder in (("dev", ROOT), ("e2e", tmp)):
+        done = subprocess.run([*build, f"{IMAGE}:{tag}", str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def database(name: str) -> str:
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    url = DATABASE.rsplit("/", 1)[0] + "/" + name
+    migrated(url)
+    return url
+
+
+def rendered(tmp: Path, name: str) -> str:
+    """The overlay `local-cluster` over the manifests of all feeds; only the names of this session differ."""
+    command = [sys.executable, "-m", "workflows.render", str(tmp)]
+    path = f"{ROOT}:{ROOT / 'tests'}"
+    own = {"FEEDFALL_FEEDS": ",".join(PACKAGES), "FEEDFALL_TOPIC_PREFIX": f"{name}.", "PYTHONPATH": path}
+    subprocess.run(command, check=True, env=os.environ | own, cwd=ROOT, stdout=subprocess.DEVNULL)
+    shutil.copytree(ROOT / "deploy", tmp / "deploy", dirs_exist_ok=True)
+    overlay = tmp / "deploy/overlays/local-cluster"
+    more = f"  FEEDFALL_FEEDS: {','.join(PACKAGES)}\n  FEEDFALL_TOPIC_PREFIX: {name}.\n"
+    for file, old, new in (
+        ("kustomization.yaml", "newTag: dev", "newTag: e2e"),
+        ("settings.yaml", "/postgres\n", f"/{name}\n"),
+        ("settings.yaml", "  FEEDFALL_PARTNER_URL_ECB", more + "  FEEDFALL_PARTNER_URL_ECB"),
+    ):
+        text = (overlay / file).read_text()
+        assert old in text
+        (overlay / file).write_text(text.replace(old, new))
+    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def partner_service(number: int) -> str:
+    """The partner simulator on this machine gets a name that pods know."""
+    meta = {"name": "partner", "namespace": "rig"}
+    labels = {"kubernetes.io/service-name": "partner"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
+    port = {"name": "http", "port": 80, "targetPort": number}
+    addresses = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}
+    items = [
+        {**service, "spec": {"ports": [port]}},
+        {
+            **addresses,
+            "metadata": {**meta, "labels": labels},
+            "ports": [{"name": "http", "port": number}],
+            "endpoints": [{"addresses": [HOST], "conditions": {"ready": True}}],
+        },
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def logs(folder: Path) -> None:
+    """What one wants to read after a failure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        "objects": "get workflows,pods,eventbus,eventsource,sensor,cronworkflows -o wide",
+        "events": "get events --sort-by=.lastTimestamp",
+        "workflows.yaml": "get workflows -o yaml",
+        "runs": "logs -l app.kubernetes.io/part-of=feedfall -c main --tail=50 --prefix --max-log-requests=500",
+        "eventsource": "logs -l eventsource-name=feedfall --tail=500",
+        "sensor": "logs -l sensor-name=feedfall --tail=500",
+        "controller": "-n argo logs deploy/workflow-controller --tail=2000",
+    }
+    for name, words in wanted.items():
+        command = ["kubectl", "-n", NAMESPACE, "--request-timeout=30s", *words.split()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        (folder / name).write_text(done.stdout + done.stderr)
+
+
+def spread(values: Sequence[float]) -> str:
+    ordered = sorted(values)
+    half, high = ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    return f"p50 {half:.2f} s, p95 {high:.2f} s"
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    return (f"{name:{width}}  {value}" for name, value in rows)

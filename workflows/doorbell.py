@@ -1,0 +1,469 @@
+"""The doorbell: Argo Events' three objects, which start a drain when a message lands. Rendered into `argo-events/`.
+
+    topic ──EventSource──▶ EventBus ──Sensor: `fx && tick`──▶ creates a Workflow from a template of `argo-workflows/`
+
+It may lose, double and delay: the pod reads the topic itself, and the sweep finds what nobody rang for. So it is
+told nothing but that somebody rang. Typed builders of our own: the CRDs of Argo Events take any field and say nothing,
+hera's models drop a misspelt one. Here an unknown field is a TypeError.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from feeds.form import Feed
+
+Document = dict[str, Any]
+
+NAME = "feedfall"
+SENSOR, SOURCE = "feedfall-doorbell", "feedfall-listener"
+"""Service accounts; `rights.py` says what each may do."""
+
+TICK = "2s"
+"""A lone message starts a run at once; what follows within a tick starts one more, however many they are."""
+
+BOOTSTRAP = "kafka:9092"
+"""Where the EventSource finds Kafka: `deploy/` puts the cluster's own address here."""
+
+NATS = "2.10.29"
+"""One of the versions that the controller's own ConfigMap of Argo Events v1.9.11 names; never `latest`."""
+
+KAFKA = "2.8.0"
+"""The protocol that sarama speaks: Kafka 4 answers none from before 2.1."""
+
+SARAMA = "consumer:\n  isolationLevel: 1\n"
+"""Committed records only, else it rings before the rows are there. sarama's own number: 1 is ReadCommitted."""
+
+USER = 10002
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    drop: tuple[str, ...] = ("ALL",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seccomp:
+    type: str = "RuntimeDefault"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSecurity:
+    """What Pod Security `restricted` wants of a container, and a read-only root where the image allows it."""
+
+    allow_privilege_escalation: bool = False
+    capabilities: Capabilities = Capabilities()
+    read_only_root_filesystem: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodSecurity:
+    run_as_non_root: bool = True
+    run_as_user: int = USER
+    run_as_group: int = USER
+    fs_group: int | None = None
+    seccomp_profile: Seccomp = Seccomp()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    cpu: str | None = None
+    memory: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    requests: Amounts
+    limits: Amounts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerTemplate:
+    """A container of the bus: it takes no environment."""
+
+    resources: Resources
+    security_context: ContainerSecurity = ContainerSecurity()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    resources: Resources
+    security_context: ContainerSecurity
+    env: tuple[Variable, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Waits `duration`, then `factor` times longer each time; `steps` attempts in all."""
+
+    duration: str
+    factor: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """The pod of an EventSource or a Sensor."""
+
+    service_account_name: str
+    container: Container
+    security_context: PodSecurity = PodSecurity()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JetStream:
+    version: str
+    replicas: int
+    stream_config: str
+    max_payload: str
+    settings: str
+    container_template: ContainerTemplate
+    reloader_container_template: ContainerTemplate
+    metrics_container_template: ContainerTemplate
+    security_context: PodSecurity
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventBus:
+    jetstream: JetStream
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsumerGroup:
+    group_name: str
+    oldest: bool = True
+    """A group that is new hears what was said before it came; else the first messages of a feed would not ring."""
+    rebalance_strategy: str = "range"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kafka:
+    url: str
+    topic: str
+    version: str
+    consumer_group: ConsumerGroup
+    config: str
+    json_body: bool
+    connection_backoff: Backoff
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretKey:
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    ca_cert_secret: SecretKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sasl:
+    mechanism: str
+    user_secret: SecretKey
+    password_secret: SecretKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    interval: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSource:
+    event_bus_name: str
+    template: Template
+    kafka: Mapping[str, Kafka]
+    calendar: Mapping[str, Calendar]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependency:
+    name: str
+    event_source_name: str
+    event_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterSource:
+    dependency_name: str
+    context_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    src: ParameterSource
+    dest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """An object of another API, written as it is there."""
+
+    resource: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class K8s:
+    operation: str
+    source: Resource
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerTemplate:
+    name: str
+    conditions: str
+    k8s: K8s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    template: TriggerTemplate
+    retry_strategy: Backoff
+    at_least_once: bool = True
+    """Without it an event is acknowledged before it has started anything, and `retry_strategy` does nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensor:
+    event_bus_name: str
+    template: Template
+    dependencies: tuple[Dependency, ...]
+    triggers: tuple[Trigger, ...]
+
+
+@dataclass(frozen=True)
+class Bell:
+    """What rings for a drain: a topic; `json` where every value on it is JSON by our own hand."""
+
+    feed: str
+    stage: str
+    topic: str
+    json: bool
+    shards: int
+    largest: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.feed}-{self.stage}"
+
+
+def documents(feeds: Sequence[Feed], prefix: str = "") -> dict[str, Document]:
+    """Return the three objects, by their kind; `prefix` stands before every topic's name."""
+    hung = bells(feeds, prefix)
+    made = (bus(hung), source(hung), sensor(hung))
+    return {type(spec).__name__: _object(spec) for spec in made}
+
+
+def address(feeds: Sequence[Feed]) -> Document:
+    """Return what puts ConfigMap feedfall's address of Kafka in place of BOOTSTRAP: a kustomize component.
+
+    kustomize knows no wildcard in a map, and whoever adds a feed should not have to think of the overlays.
+    """
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "replacements": [
+            {
+                "source": {"kind": "ConfigMap", "name": NAME, "fieldPath": "data.kafka-bootstrap-servers"},
+                "targets": [
+                    {
+                        "select": {"kind": "EventSource", "name": NAME},
+                        "fieldPaths": [f"spec.kafka.{bell.name}.url" for bell in bells(feeds)],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def sasl_ssl(feeds: Sequence[Feed]) -> Document:
+    """Return what makes the EventSource speak TLS and SASL with the pods' own Secrets: a component, likewise."""
+    kafka = "feedfall-kafka"
+    secured = {
+        "tls": written(Tls(ca_cert_secret=SecretKey(name="feedfall-ca", key="kafka.pem"))),
+        "sasl": written(
+            Sasl(
+                mechanism="SCRAM-SHA-512",
+                user_secret=SecretKey(name=kafka, key="KAFKA_SASL_USERNAME"),
+                password_secret=SecretKey(name=kafka, key="KAFKA_SASL_PASSWORD"),
+            )
+        ),
+    }
+    spec = {"kafka": {bell.name: secured for bell in bells(feeds)}}
+    patch = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "EventSource",
+        "metadata": {"name": NAME},
+        "spec": spec,
+    }
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "patches": [{"patch": json.dumps(patch)}],
+    }
+
+
+def bells(feeds: Sequence[Feed], prefix: str = "") -> list[Bell]:
+    """Return which topic rings for which drain."""
+    found = []
+    for feed in feeds:
+        if feed.partner:
+            topic = feed.topic("request", prefix)
+            found.append(Bell(feed.name, "relay", topic, feed.request is None, feed.shards, 0))
+        outside = 0 if feed.rings else feed.max_message
+        found.append(Bell(feed.name, "sub", feed.topic(feed.bell, prefix), feed.rings, feed.shards, outside))
+    return found
+
+
+def bus(bells: Sequence[Bell]) -> EventBus:
+    small = ContainerTemplate(resources=_resources("10m", "16Mi", "64Mi"))
+    return EventBus(
+        jetstream=JetStream(
+            version=NATS,
+            replicas=3,
+            # retention 1, Interest: what was heard is gone. discard 1, New: a full stream refuses, and the EventSource
+            # holds its offset. The defaults delete the oldest unheard message and say nothing.
+            stream_config="maxMsgs: 50000\nmaxAge: 72h\nreplicas: 3\nduplicates: 300s\nretention: 1\ndiscard: 1\n",
+            max_payload=f"{payload(bells)}MB",
+            settings="max_memory_store: 64MB\nmax_file_store: 1GB\n",
+            container_template=ContainerTemplate(resources=_resources("50m", "64Mi", memory(bells))),
+            reloader_container_template=small,
+            metrics_container_template=small,
+            security_context=PodSecurity(fs_group=USER),
+        )
+    )
+
+
+def payload(bells: Sequence[Bell]) -> int:
+    """Return the bus's limit in MB. A message above it is refused for ever, and its partition's bell stops there.
+
+    An outside body travels as base64, a third larger, with its headers beside it.
+    """
+    return max(8, -(-max((bell.largest for bell in bells), default=0) * 3 // (2 * 2**20)))
+
+
+def memory(bells: Sequence[Bell]) -> str:
+    """Return a limit: a pod of the doorbell holds a large message several times over."""
+    return f"{128 + 24 * payload(bells)}Mi"
+
+
+def source(bells: Sequence[Bell]) -> EventSource:
+    return EventSource(
+        event_bus_name=NAME,
+        template=Template(service_account_name=SOURCE, container=_container(bells)),
+        kafka={bell.name: _listens(bell) for bell in bells},
+        calendar={"tick": Calendar(interval=TICK)},
+    )
+
+
+def _listens(bell: Bell) -> Kafka:
+    return Kafka(
+        url=BOOTSTRAP,
+        topic=bell.topic,
+        version=KAFKA,
+        # Its own, never a drain's: those keep their place in the database.
+        consumer_group=ConsumerGroup(group_name=f"{NAME}-doorbell-{bell.name}"),
+        config=SARAMA,
+        # A value that is not JSON never rings where JSON is asked for; where anybody may write, it goes as base64.
+        json_body=bell.json,
+        connection_backoff=Backoff(duration="1s", factor=2, steps=10),
+    )
+
+
+def sensor(bells: Sequence[Bell]) -> Sensor:
+    return Sensor(
+        event_bus_name=NAME,
+        template=Template(service_account_name=SENSOR, container=_container(bells)),
+        dependencies=tuple(
+            Dependency(name=name, event_source_name=NAME, event_name=name)
+            for name in (*(bell.name for bell in bells), "tick")
+        ),
+        triggers=tuple(_trigger(bell, shard) for bell in bells for shard in range(bell.shards)),
+    )
+
+
+def _trigger(bell: Bell, shard: int) -> Trigger:
+    return Trigger(
+        template=TriggerTemplate(
+            name=f"{bell.name}-{shard}",
+            conditions=f"{bell.name} && tick",
+            k8s=K8s(
+                operation="create",
+                source=Resource(resource=_workflow(bell, shard)),
+                # The one thing passed on. Never the body: text from outside in a manifest is code.
+                parameters=(
+                    Parameter(
+                        src=ParameterSource(dependency_name=bell.name, context_key="id"),
+                        dest="metadata.annotations.feedfall/rang",
+                    ),
+                ),
+            ),
+        ),
+        # Triggers wait for each other: half a minute here, then the sweep.
+        retry_strategy=Backoff(duration="1s", factor=2, steps=5),
+    )
+
+
+def _workflow(bell: Bell, shard: int) -> Document:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "generateName": f"{bell.name}-",
+            "labels": {"app.kubernetes.io/part-of": NAME, "feedfall/feed": bell.feed, "feedfall/stage": bell.stage},
+            "annotations": {"feedfall/rang": ""},
+        },
+        "spec": {
+            "workflowTemplateRef": {"name": bell.name},
+            "arguments": {"parameters": [{"name": "shard", "value": str(shard)}]},
+        },
+    }
+
+
+def _container(bells: Sequence[Bell]) -> Container:
+    return Container(
+        resources=_resources("20m", "64Mi", memory(bells)),
+        security_context=ContainerSecurity(read_only_root_filesystem=True),
+        # At `info` every tick is a line a trigger: 40,000 a day each, and they say nothing.
+        env=(Variable(name="LOG_LEVEL", value="error"),),
+    )
+
+
+def _resources(cpu: str, memory: str, limit: str) -> Resources:
+    return Resources(requests=Amounts(cpu=cpu, memory=memory), limits=Amounts(memory=limit))
+
+
+def _object(spec: EventBus | EventSource | Sensor) -> Document:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": type(spec).__name__,
+        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": NAME}},
+        "spec": written(spec),
+    }
+
+
+def written(value: object) -> Any:  # noqa: ANN401 -- what YAML can hold
+    """Write a builder as its manifest has it: camelCase, and nothing where nothing was said."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {_camel(name): written(found) for name, found in pairs if found is not None}
+    if isinstance(value, Mapping):
+        return {name: written(found) for name, found in value.items()}
+    if isinstance(value, list | tuple):
+        return [written(found) for found in value]
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
