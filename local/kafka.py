@@ -18,7 +18,7 @@ import sys
 import tempfile
 import tomllib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,8 +123,11 @@ def format_storage(java: Sequence[str | Path], folder: Path, processes: Processe
         raise NotStarted(f"Kafka could not format {folder}. Empty it and try again. Its last lines:\n{tail(log)}")
 
 
-def fetch(say: Say) -> Path:
-    """Return the folder of verified jars; a user's first call downloads them, and the first after a new lock file."""
+def fetch(say: Say, named: Callable[[], Mapping[str, str]] | None = None) -> Path:
+    """Return the folder of verified jars; a user's first call downloads them, and the first after a new lock file.
+
+    `named` is asked for the repositories only then; None: `repositories`.
+    """
     lock = (HERE / "jgo.lock.toml").read_bytes()
     jars, home = locked(lock), cache() / f"kafka-{hashlib.sha256(lock).hexdigest()[:12]}"
     home.mkdir(parents=True, exist_ok=True)
@@ -133,7 +136,7 @@ def fetch(say: Say) -> Path:
         missing = [jar for jar in jars if not intact(home / jar.name, jar)]
         if missing:
             say(f"Apache Kafka: downloading {len(missing)} jars (all are about {MEGABYTES} MB) into {home}")
-            download(missing, home)
+            download(missing, home, (named or repositories)())
         if not archive(home).exists():
             say("Apache Kafka: learning to start fast, once, about 10 s (65 MB beside the jars)")
             learn(home)
@@ -149,12 +152,12 @@ def intact(path: Path, jar: Jar) -> bool:
     return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256
 
 
-def download(jars: Sequence[Jar], home: Path) -> None:
+def download(jars: Sequence[Jar], home: Path, named: Mapping[str, str]) -> None:
     """Fetch each jar through jgo, and let none in that is not what the lock file says (jgo itself only warns)."""
     from jgo.maven import MavenContext  # noqa: PLC0415 - 0.2 s that only the first start of a user pays
 
     shutil.rmtree(home / "part", ignore_errors=True)
-    maven = MavenContext(repo_cache=home / "part", remote_repos=repositories(), timeout=60)
+    maven = MavenContext(repo_cache=home / "part", remote_repos=dict(named), timeout=60)
 
     def one(jar: Jar) -> None:
         part = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()

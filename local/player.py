@@ -43,12 +43,13 @@ class Player:
         on_event: Callable[[Event], None] = lambda _: None,
         *,
         backoff: float = 1.0,
+        kept: int = KEPT,
     ) -> None:
         """`configuration` is read at each start; `backoff` below 1 shortens the waits between attempts."""
         self.templates = {found.name: found for found in map(read_template, documents)}
         self.folder = folder.resolve()
         self._processes, self._configuration = processes, configuration
-        self._on_event, self._backoff = on_event, backoff
+        self._on_event, self._backoff, self._kept = on_event, backoff, kept
         self._workflows: dict[str, Workflow] = {}
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -228,7 +229,7 @@ class Player:
     def _forget(self) -> None:
         """Let the oldest go, as ttlStrategy would."""
         over = [workflow for workflow in self._workflows.values() if workflow.ended.is_set()]
-        for workflow in over[:-KEPT]:
+        for workflow in over[: -self._kept]:
             del self._workflows[workflow.name]
             for attempt in workflow.attempts:
                 attempt.log.unlink(missing_ok=True)

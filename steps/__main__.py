@@ -15,7 +15,7 @@ import feeds
 from feeds.form import Policy
 from ledger import control
 from steps import gate, settings
-from steps.errors import BLOCKING, Exit, Failure, Misconfigured, Transient, exit_of
+from steps.errors import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
 from steps.execution import Execution, Outcome, executing, stopping
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def failed(error: Exception, stop: threading.Event) -> Outcome:
         traceback.print_exception(error)
     words = str(error) if isinstance(error, Failure) else f"a bug of ours: {type(error).__name__}: {error}"
     print(words, file=sys.stderr, flush=True)  # noqa: T201 -- the operator's line
-    status = {"Fenced": "FENCED"}.get(type(error).__name__, "FAILED")
-    return Outcome(status, code, words)
+    return Outcome("FENCED" if isinstance(error, Fenced) else "FAILED", code, words)
 
 
 def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) -> None:

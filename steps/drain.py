@@ -20,7 +20,7 @@ from ledger.chunk import Fates, Settled
 from ledger.database import Unsure, commit
 from ledger.errors import translated
 from steps import gate
-from steps.errors import Exit, Fenced, OffsetGap
+from steps.errors import Exit, OffsetGap
 from steps.execution import Execution, Outcome
 from steps.intake import Intake
 from steps.kafka import Cluster, Ends, Reader, Topic
@@ -298,4 +298,4 @@ def _not_beyond(first: Mapping[int, Ends], now: Mapping[int, Ends]) -> dict[int,
     }
 
 
-__all__ = ["Drain", "Fenced", "Patience", "Sink", "drain"]
+__all__ = ["Drain", "Patience", "Sink", "drain"]

@@ -14,7 +14,6 @@ from ledger.database import connect
 from steps.errors import Failure, Fenced
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from ledger.database import Connection
@@ -44,9 +43,7 @@ class Keeper:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave.set()
         self._thread.join(1.0)  # a renewal in flight is harmless: the lease is released by its epoch
 

@@ -200,11 +200,10 @@ def test_wait_until_ready__a_failed_start_says_what_the_log_said(tmp_path: Path)
 # -- the jars --
 
 
-def test_fetch__second_call_downloads_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch__second_call_downloads_and_says_nothing() -> None:
     kafka.fetch(print)
-    monkeypatch.setattr(kafka, "repositories", pytest.fail)
     said = []
-    kafka.fetch(said.append)
+    kafka.fetch(said.append, pytest.fail)
     assert said == []
 
 
@@ -221,18 +220,17 @@ def test_lock__every_jar_has_a_sha256_and_no_host_is_named() -> None:
 
 def test_download__takes_only_what_the_lock_file_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror(tmp_path, b"a jar", monkeypatch):
-        kafka.download([jar(b"a jar")], tmp_path)
+        kafka.download([jar(b"a jar")], tmp_path, kafka.repositories())
         assert (tmp_path / "thing-1.0.jar").read_bytes() == b"a jar"
         (tmp_path / "thing-1.0.jar").unlink()
         with pytest.raises(kafka.NotFetched, match="not the file"):
-            kafka.download([jar(b"another")], tmp_path)
+            kafka.download([jar(b"another")], tmp_path, kafka.repositories())
     assert not list(tmp_path.rglob("*.jar"))
 
 
-def test_download__without_a_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "repositories", lambda: {"central": "http://127.0.0.1:9"})
+def test_download__without_a_network_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(kafka.NotFetched, match="mirror"):
-        kafka.download([jar(b"a jar")], tmp_path)
+        kafka.download([jar(b"a jar")], tmp_path, {"central": "http://127.0.0.1:9"})
 
 
 @pytest.mark.parametrize(

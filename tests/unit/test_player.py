@@ -57,8 +57,10 @@ def play(tmp_path: Path) -> Iterator[Play]:
     with Processes() as processes:
         made: list[Player] = []
 
-        def of(*documents: Document, on_event: Callable[[Event], None] = lambda _: None) -> Player:
-            made.append(Player(processes, documents, CONFIGURATION, tmp_path, on_event, backoff=0.01))
+        def of(
+            *documents: Document, on_event: Callable[[Event], None] = lambda _: None, kept: int = player.KEPT
+        ) -> Player:
+            made.append(Player(processes, documents, CONFIGURATION, tmp_path, on_event, backoff=0.01, kept=kept))
             return made[-1].__enter__()
 
         yield of
@@ -298,9 +300,8 @@ def test_player__leaving_stops_what_runs(tmp_path: Path) -> None:
             one.submit("fx-sub")
 
 
-def test_player__forgets_the_oldest_with_their_logs(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player, "KEPT", 1)
-    one = play(script("print(1)"))
+def test_player__forgets_the_oldest_with_their_logs(play: Play) -> None:
+    one = play(script("print(1)"), kept=1)
     logs = [one.wait(one.submit("fx-sub", name=name).name, SECONDS).attempts[0].log for name in ("a", "b", "c")]
     assert [each.name for each in one.workflows()] == ["c", "b"]
     assert [log.exists() for log in logs] == [False, True, True]
