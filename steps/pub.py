@@ -10,12 +10,11 @@ import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import business_day
 from feeds.form import Envelope, Policy
 from feeds.form.message import correlation
 from feeds.form.partner import Request
 from ledger import control, request
-from steps import gate
+from steps import calendars, gate
 from steps.errors import Exit, Misconfigured
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster, Publisher
@@ -34,7 +33,7 @@ def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy
     verdict = gate.admit(control.state(execution.connection, feed.name), "pub", execution.now())
     if not verdict.opens:
         return Outcome(verdict.status, reason=verdict.reason)
-    open_days = _open_days(feed, days, policy)
+    open_days = _open_days(execution, feed, days, policy)
     ordered = sent = 0
     if open_days:
         publisher = _publisher(execution, feed)
@@ -53,8 +52,8 @@ def span(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _open_days(feed: Feed, days: Sequence[date], policy: Policy) -> list[date]:
-    calendar = business_day.calendar(feed.calendar)
+def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: Policy) -> list[date]:
+    calendar = calendars.opened(execution, feed.calendar)
     judged = (gate.judge(calendar, day, policy) for day in days)
     return sorted({day for day in judged if day})
 
