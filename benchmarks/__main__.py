@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import pod
 from benchmarks.cold import cold
+from benchmarks.days import QUESTIONS, days
 from benchmarks.servers import servers
 from benchmarks.step import step
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.cold import Cold
+    from benchmarks.days import Days
     from benchmarks.servers import Servers
     from benchmarks.step import Step
 
 PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core")
 A_MILLION = 1_000_000
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
+ONE_QUESTION, OF_A_SET = 0.060, 0.2
 
 
 def main(words: Sequence[str]) -> None:
@@ -41,12 +44,14 @@ def main(words: Sequence[str]) -> None:
             found.create_topics(price=4, fx=4)
             starts = cold(found, asked.starts)
             print(cold_table(starts), flush=True)
+            questions = days(asked.starts)
+            print(days_table(questions), flush=True)
             filled = pod.run("-m", "benchmarks.fill", found.kafka, str(asked.messages)).seconds
             print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
     print(step_table(whole))
     if asked.json:
-        measured = {"machine": about, "step": vars(whole), "cold": vars(starts)}
+        measured = {"machine": about, "step": vars(whole), "cold": vars(starts), "days": vars(questions)}
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
@@ -93,6 +98,25 @@ def split_table(nothing: Mapping[str, Sequence[float]], message: Mapping[str, Se
         for name, seconds in message.items()
     ]
     return "\n".join([f"{'Where it goes (some lie within others)':44}{'nothing':>10}{'message':>10}", *rows])
+
+
+def days_table(found: Days) -> str:
+    """Business days: processes of one question over bare Python; a loop beside `day in set`."""
+    over = {name: found.over_bare(name) for name in QUESTIONS}
+    processes = [
+        f"{f'a process: {name}':44}{'':10}{1000 * seconds:>7.1f} ms   {verdict(seconds, ONE_QUESTION, ' s')}"
+        for name, seconds in over.items()
+    ]
+    again, first = found.ratio(found.again), found.ratio(found.first)
+    judged = f"{'ok' if again >= OF_A_SET else 'MISSED'}: at least {OF_A_SET:g}"
+    return "\n".join(
+        [
+            f"\n{'Business days, over bare Python':44}{'':10}{'median':>10}",
+            *processes,
+            f"{'is_business_day in a loop, of a set':44}{'':10}{again:>10.2f}   {judged}",
+            f"{'… each day for the first time':44}{'':10}{first:>10.2f}",
+        ]
+    )
 
 
 def step_table(found: Step) -> str:
