@@ -14,13 +14,16 @@ from ledger.database import connect
 from steps import settings
 
 Role = Annotated[str, typer.Option(help="The role that pods log in as.")]
+CalendarRole = Annotated[
+    str | None, typer.Option(help="The role that the calendar service logs in as, where it runs on this database.")
+]
 Named = Annotated[list[str] | None, typer.Argument(help="Feeds; all of them if absent.", metavar="[FEED]...")]
 Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Where, as a role that may create tables.")]
 
 
-def print_schema(names: Named = None, role: Role = "feedfall_pod") -> None:
+def print_schema(names: Named = None, role: Role = "feedfall_pod", calendar_role: CalendarRole = None) -> None:
     """Print the SQL of the ledger and of the feeds' tables, with the rights that a pod's role needs."""
-    for part in schema.script(_feeds(names), role):
+    for part in schema.script(_feeds(names), role, calendar_role=calendar_role):
         typer.echo(part)
 
 

@@ -75,7 +75,20 @@ def grants(feeds: Iterable[Feed], role: str) -> str:
     )
 
 
-def script(feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS) -> Iterator[str]:
+def calendar_grants(role: str) -> str:
+    """What the calendar service's role needs: to read and write decisions about days, and no row of any feed."""
+    role = Identifier(role).as_string(None)
+    return (
+        f"GRANT USAGE ON SCHEMA feedfall TO {role};\n"
+        f"GRANT SELECT ON feedfall.schema TO {role};\n"
+        f"GRANT SELECT, INSERT, UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};\n"
+        f"GRANT INSERT ON feedfall.journal TO {role};\n"
+    )
+
+
+def script(
+    feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS, *, calendar_role: str | None = None
+) -> Iterator[str]:
     """The whole schema as SQL for a DBA, from nothing: all of it or none."""
     yield "BEGIN;"
     for migration in migrations(folder):
@@ -84,6 +97,8 @@ def script(feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS) -> Itera
     for feed in feeds:
         yield f"-- {feed.name}\n{table(feed)}"
     yield grants(feeds, role)
+    if calendar_role:
+        yield calendar_grants(calendar_role)
     yield "COMMIT;"
 
 
