@@ -5,5 +5,6 @@ python -m benchmarks --messages 100000     a quick look
 python -m benchmarks --json results.json   the same numbers for a machine
 
 step   the real pod process drains a topic, every guarantee on    ÷ COPY of the very same rows, ready made
+api    the calendar service's answers a second            ÷ FastAPI's own, returning a constant
 cold   a pod's process with nothing to do, and with one message   beside its bare imports, and where the time goes
 """

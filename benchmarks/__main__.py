@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import pod
+from benchmarks.api import api
 from benchmarks.cold import cold
 from benchmarks.days import QUESTIONS, days
 from benchmarks.servers import servers
@@ -23,15 +24,18 @@ from benchmarks.step import step
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from benchmarks.api import Speed
     from benchmarks.cold import Cold
     from benchmarks.days import Days
     from benchmarks.servers import Servers
     from benchmarks.step import Step
 
-PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core")
+PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core", "fastapi", "uvicorn")
 A_MILLION = 1_000_000
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
 ONE_QUESTION, OF_A_SET = 0.060, 0.2
+#: Of the requests a second of an endpoint that returns a constant.
+OF_A_CONSTANT = 0.7
 
 
 def main(words: Sequence[str]) -> None:
@@ -46,12 +50,15 @@ def main(words: Sequence[str]) -> None:
             print(cold_table(starts), flush=True)
             questions = days(asked.starts)
             print(days_table(questions), flush=True)
+            speed = api(found, asked.repetitions)
+            print(api_table(speed), flush=True)
             filled = pod.run("-m", "benchmarks.fill", found.kafka, str(asked.messages)).seconds
             print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
     print(step_table(whole))
     if asked.json:
-        measured = {"machine": about, "step": vars(whole), "cold": vars(starts), "days": vars(questions)}
+        parts = {"step": whole, "cold": starts, "days": questions, "api": speed}
+        measured = {"machine": about, **{name: vars(part) for name, part in parts.items()}}
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
@@ -115,6 +122,18 @@ def days_table(found: Days) -> str:
             *processes,
             f"{'is_business_day in a loop, of a set':44}{'':10}{again:>10.2f}   {judged}",
             f"{'… each day for the first time':44}{'':10}{first:>10.2f}",
+        ]
+    )
+
+
+def api_table(found: Speed) -> str:
+    best, judged = (max(found.constant), max(found.day)), "ok" if found.ratio >= OF_A_CONSTANT else "MISSED"
+    return "\n".join(
+        [
+            f"\n{'Calendar service, requests a second':44}{'best':>10}{'median':>10}",
+            f"{'FastAPI, a constant':44}{best[0]:>10,.0f}{median(found.constant):>10,.0f}",
+            f"{'one day of BANK, another each time':44}{best[1]:>10,.0f}{median(found.day):>10,.0f}",
+            f"{'share':44}{'':10}{found.ratio:>10.2f}   {judged}: at least {OF_A_CONSTANT:g}",
         ]
     )
 

@@ -6,9 +6,9 @@ import sys
 
 import typer
 
+import business_day
 import feeds
-from business_day import CalendarError
-from control import calendar, deploy, desk, kill, local, submit, tables
+from control import calendar, deploy, desk, kill, local, override, serve, submit, tables
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -32,12 +32,17 @@ app.command("logs")(kill.logs)
 app.command("deploy")(deploy.deploy)
 app.command("schema")(tables.print_schema)
 app.command("migrate")(tables.migrate)
+app.command("serve")(serve.serve)
 app.command("local")(local.play)
 app.command("demo")(local.demo)
 
 quarantine = typer.Typer(help="The rows that wait for a person.", no_args_is_help=True)
 quarantine.command("list")(desk.quarantined)
 app.add_typer(quarantine, name="quarantine")
+
+calendar.app.command("declare")(override.declare)
+calendar.app.command("withdraw")(override.withdraw)
+calendar.app.command("overrides")(override.overrides)
 app.add_typer(calendar.app, name="calendar")
 
 
@@ -46,7 +51,7 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
     try:
         app()
-    except (feeds.UnknownFeed, CalendarError) as error:
+    except (feeds.UnknownFeed, business_day.CalendarError) as error:
         _leave(str(error), Exit.CONFIG)
     except Failure as error:
         _leave(str(error), exit_of(error))

@@ -1,11 +1,14 @@
 """`feedfall calendar`: is it a business day, by which table, and does anybody say otherwise?
 
-show, day, shift, list      look into a calendar; `--json` for a program
-sync, import                compare with the government's list, or with a bank's own table; they propose, never apply
+show, day, shift, list         look into a calendar; `--json` for a program
+sync, import                   compare with the government's list, or with a bank's own table; they propose, and
+                               import --apply takes a bank's own word for it
+declare, withdraw, overrides   what is decided about a day (override.py)
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import sys
@@ -24,9 +27,12 @@ from business_day.card import card
 from business_day.dates import FORMS
 from business_day.files import check_name
 from control import bank_table, kasi, proposals, show, wall
+from control.desk import By
 from control.ending import NOT_DONE
+from control.override import keep
 from control.proposals import Comparison
-from steps import calendars
+from ledger.database import session
+from steps import calendars, settings
 from steps.errors import Misconfigured
 
 app = typer.Typer(help="Business days: which there are, and why not.", no_args_is_help=True)
@@ -44,6 +50,7 @@ Url = Annotated[str, typer.Option(envvar="FEEDFALL_KASI_URL", help="Another addr
 From = Annotated[str, typer.Option("--from", help="The CSV file; - for standard input.")]
 Map = Annotated[list[str] | None, typer.Option("--map", help="MEANING=COLUMN, such as open=영업일여부.")]
 As = Annotated[str, typer.Option("--as", help="Print a calendar file with this calendar instead of differences.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Declare what is proposed: all of it or none.")]
 Toml = Annotated[bool, typer.Option("--toml", help="Print what is proposed as blocks of a calendar file.")]
 
 
@@ -121,16 +128,27 @@ def sync(
 
 @app.command("import")
 def import_(
-    name: Name, file: From, columns: Map = None, as_name: As = "", *, toml: Toml = False, as_json: Json = False
+    name: Name,
+    file: From,
+    by: By,
+    columns: Map = None,
+    as_name: As = "",
+    *,
+    apply: Apply = False,
+    toml: Toml = False,
+    as_json: Json = False,
 ) -> None:
-    """Compare with a bank's own business-day table (CSV), or write it as a calendar file. Applies nothing."""
+    """Compare with a bank's own business-day table (CSV), or write it as a calendar file."""
     calendar = opened(name)
     table = bank_table.read(_bytes(file), bank_table.mapping(columns or ()))
     if as_name:
         check_name("--as", as_name, business_day.names())
         return typer.echo(proposals.as_calendar(as_name, calendar.zone, table))
     source = "standard input" if file == "-" else Path(file).name
-    return _tell(calendar, proposals.from_bank(calendar, table, source), toml=toml, as_json=as_json)
+    found = proposals.from_bank(calendar, table, source)
+    if apply and found.differences:
+        keep([_signed(each.override, by) for each in found.differences])
+    return _tell(calendar, found, toml=toml, as_json=as_json, applied=apply)
 
 
 def _led(calendar: Calendar, day: date, policy: Policy | None, days: int | None) -> date | None:
@@ -142,13 +160,16 @@ def _led(calendar: Calendar, day: date, policy: Policy | None, days: int | None)
 
 
 def opened(name: str) -> Calendar:
-    """Open a calendar as it is known now. Raises Misconfigured."""
-    return calendars.known(name, _path())
+    """Open a calendar as a run would, with what was declared where DATABASE_URL says. Raises Failure, CalendarError."""
+    if not os.environ.get("DATABASE_URL"):
+        return business_day.calendar(name, own=_own())
+    with session(os.environ["DATABASE_URL"], f"feedfall {getpass.getuser()}") as connection:
+        return calendars.known(connection, name, settings.calendars(os.environ))
 
 
 def as_command(override: Override) -> str:
     """The command that takes an override over."""
-    words = f"feedfall calendar declare {override.calendar} {override.day} {'open' if override.is_open else 'closed'}"
+    words = f"feedfall calendar declare {override.calendar} {override.day} --{'open' if override.is_open else 'closed'}"
     return f"{words} --reason {shlex.quote(override.reason)} --evidence {shlex.quote(override.evidence)}"
 
 
@@ -220,8 +241,13 @@ def _decision(override: Override) -> str:
     return f"{override.calendar} was {done} by {who}{when}: {override.reason}{evidence}"
 
 
-def _tell(calendar: Calendar, found: Comparison, *, toml: bool, as_json: bool) -> None:
-    """Say what differs, and what would make it agree. Nothing is applied."""
+def _signed(each: Override, by: str) -> Override:
+    """A proposal as somebody's decision."""
+    return Override(each.calendar, each.day, is_open=each.is_open, reason=each.reason, evidence=each.evidence, by=by)
+
+
+def _tell(calendar: Calendar, found: Comparison, *, toml: bool, as_json: bool, applied: bool = False) -> None:
+    """Say what differs, and what would make it agree."""
     overrides = [each.override for each in found.differences]
     if as_json:
         return show.as_json(_as_values(calendar, found))
@@ -235,6 +261,8 @@ def _tell(calendar: Calendar, found: Comparison, *, toml: bool, as_json: bool) -
         return typer.echo(f"{calendar.version} agrees on all {found.compared} days that were compared.")
     typer.echo(f"{calendar.version} differs on {len(overrides)} of {found.compared} days:\n")
     typer.echo("\n".join(f"  {_line(each)}" for each in found.differences))
+    if applied:
+        return typer.echo(f"\nAll {len(overrides)} are declared, and hold from the next run on.")
     typer.echo("\nNothing was changed. After a look at each, what would take it over:\n")
     return typer.echo("\n".join(f"  {as_command(each)}" for each in overrides))
 

@@ -149,9 +149,7 @@ class Errand:
 
     def _rows(self, order: Order, feed: Feed, argo: Argo, watch: Watch, ask: Book) -> Ending:
         asked = _date(order.day) or gate.today(feed, datetime.now(UTC))
-        day = gate.judge(
-            calendars.known(feed.calendar, os.environ.get("FEEDFALL_CALENDARS", "")), asked, order.policy or feed.policy
-        )
+        day = _judged(order.policy or feed.policy, feed, asked, ask)
         seq = _again(order, feed, day or asked, ask) if order.rerun else order.seq
         key = f"{feed.name}-pub-{day or asked:%Y%m%d}-{seq}"
         self.feed, self.stage, self.run = feed.name, "pub", key
@@ -231,6 +229,14 @@ def seconds(text: str) -> float:
     if not found:
         raise Misconfigured(f"{text!r} is no time such as 90s, 30m or 2h")
     return float(found[1]) * UNITS[found[2]]
+
+
+def _judged(policy: Policy, feed: Feed, asked: date, ask: Book) -> date | None:
+    """What the pod will order, judged by the very calendar that it will open."""
+    if policy is Policy.ANYWAY:
+        return asked
+    source = settings.calendars(os.environ)
+    return gate.judge(ask(lambda connection: calendars.known(connection, feed.calendar, source)), asked, policy)
 
 
 def _again(order: Order, feed: Feed, day: date, ask: Book) -> int:

@@ -33,16 +33,16 @@ def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy
     verdict = gate.admit(control.state(execution.connection, feed.name), "pub", execution.now())
     if not verdict.opens:
         return Outcome(verdict.status, reason=verdict.reason)
-    open_days = _open_days(execution, feed, days, policy)
+    open_days, version = _open_days(execution, feed, days, policy)
     ordered = sent = 0
     if open_days:
         publisher = _publisher(execution, feed)
         for batch in _batches(open_days):
             if execution.stop.is_set():
-                return _outcome(days, open_days, ordered, sent, "STOPPED")
+                return _outcome(days, open_days, ordered, sent, "STOPPED", version)
             ordered += len(batch)
             sent += _order(execution, feed, publisher, batch, seq)
-    return _outcome(days, open_days, ordered, sent, _status(open_days, sent))
+    return _outcome(days, open_days, ordered, sent, _status(open_days, sent), version)
 
 
 def span(first: date, last: date) -> list[date]:
@@ -52,10 +52,14 @@ def span(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: Policy) -> list[date]:
+def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: Policy) -> tuple[list[date], str | None]:
+    """What is ordered, and the calendar's version that said so; OrderAnyway asks none, and needs none to be known."""
+    if policy is Policy.ANYWAY:
+        return sorted(set(days)), None
+    calendars.refresh(execution, [feed.calendar])
     calendar = calendars.opened(execution, feed.calendar)
     judged = (gate.judge(calendar, day, policy) for day in days)
-    return sorted({day for day in judged if day})
+    return sorted({day for day in judged if day}), calendar.version
 
 
 def _publisher(execution: Execution, feed: Feed) -> Publisher:
@@ -99,8 +103,11 @@ def _status(open_days: Sequence[date], sent: int) -> str:
     return "SUCCEEDED" if sent else "ALREADY_DONE"
 
 
-def _outcome(days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: str) -> Outcome:
+def _outcome(
+    days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: str, version: str | None
+) -> Outcome:
     named = days[0].isoformat() if len(days) == 1 else f"{days[0]}..{days[-1]}"
     counts = {"date": named, "ordered": sent, "already": ordered - sent, "closed": len(days) - len(open_days)}
+    decided = {"calendar": version} if version else {}
     reason = f"{named} is no business day" if status == "SKIPPED" and len(days) == 1 else None
-    return Outcome(status, Exit.STOPPED if status == "STOPPED" else Exit.OK, reason, counts)
+    return Outcome(status, Exit.STOPPED if status == "STOPPED" else Exit.OK, reason, {**counts, **decided})

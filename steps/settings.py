@@ -7,6 +7,8 @@ ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed f
 ARGO_TOKEN(_FILE)         sweep           FEEDFALL_CALENDARS  file or folder of own calendars: none
 ARGO_CA_FILE              sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
                                           FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
+FEEDFALL_CALENDAR_URL     optional        another database's calendar service; _CA_FILE: whom to trust,
+                                          _HOURS: how old the last good copy may be: 36
 """
 
 from __future__ import annotations
@@ -52,6 +54,19 @@ class Argo:
 
 
 @dataclass(frozen=True)
+class Calendars:
+    """Where calendars come from: feedfall's tables and `files`, or the service at `url`."""
+
+    files: str = ""
+    """Calendars of one's own: a TOML file, or a folder of them."""
+    url: str = ""
+    """Empty: the calendars' home is this database."""
+    ca: str = ""
+    hours: float = 36.0
+    """How old the last good copy of what the service said may be."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a pod knows about where it runs."""
 
@@ -60,14 +75,13 @@ class Settings:
     domain: str = "feedfall"
     topic_prefix: str = ""
     feeds: tuple[str, ...] = ("feeds",)
-    calendars: str = ""
-    """Where calendars of one's own are: a TOML file, or a folder of them."""
     uid: str = field(default_factory=lambda: str(uuid4()))
     name: str = "by-hand"
     argo: Argo | None = None
     """Set where ARGO_SERVER is: for the sweep."""
     lease_seconds: float = 30.0
     partner_urls: Mapping[str, str] = field(default_factory=dict)
+    calendars: Calendars = field(default_factory=Calendars)
 
 
 def argo(environ: Mapping[str, str] = os.environ) -> Argo:
@@ -90,16 +104,26 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
         topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
         feeds=packages(environ),
-        calendars=environ.get("FEEDFALL_CALENDARS", ""),
         uid=environ.get("WORKFLOW_UID") or str(uuid4()),
         name=environ.get("WORKFLOW_NAME") or "by-hand",
         argo=argo(environ) if environ.get("ARGO_SERVER") else None,
-        lease_seconds=_seconds(environ, "FEEDFALL_LEASE_SECONDS", 30.0),
+        lease_seconds=_number(environ, "FEEDFALL_LEASE_SECONDS", 30.0, "seconds", (0.1, 3600)),
         partner_urls={
             name.removeprefix("FEEDFALL_PARTNER_URL_").lower(): value
             for name, value in environ.items()
             if name.startswith("FEEDFALL_PARTNER_URL_")
         },
+        calendars=calendars(environ),
+    )
+
+
+def calendars(environ: Mapping[str, str] = os.environ) -> Calendars:
+    """Read where calendars come from."""
+    return Calendars(
+        files=environ.get("FEEDFALL_CALENDARS", ""),
+        url=environ.get("FEEDFALL_CALENDAR_URL", "").rstrip("/"),
+        ca=environ.get("FEEDFALL_CALENDAR_CA_FILE", ""),
+        hours=_number(environ, "FEEDFALL_CALENDAR_HOURS", 36.0, "hours", (0.1, 720)),
     )
 
 
@@ -109,14 +133,15 @@ def packages(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     return tuple(name.strip() for name in named.split(",") if name.strip())
 
 
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+def _number(environ: Mapping[str, str], name: str, default: float, unit: str, bounds: tuple[float, float]) -> float:
+    low, high = bounds
     try:
-        seconds = float(environ.get(name) or default)
+        found = float(environ.get(name) or default)
     except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 3600:  # noqa: PLR2004 -- the bounds are said in the message
-        raise Misconfigured(f"{name} is {environ[name]!r}: give seconds, from 0.1 to 3600")
-    return seconds
+        found = -1.0
+    if not low <= found <= high:
+        raise Misconfigured(f"{name} is {environ[name]!r}: give {unit}, from {low:g} to {high:g}")
+    return found
 
 
 def _token(environ: Mapping[str, str]) -> str:

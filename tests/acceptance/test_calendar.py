@@ -219,7 +219,8 @@ def test_sync__proposes_a_temporary_holiday_as_a_command_to_paste() -> None:
     assert f"{BANK.version} differs on 1 of 261 days:\n" in shown
     assert "  2026-11-27 금 Fri  ours: open  theirs: closed, 임시공휴일\n" in shown
     assert (
-        "  feedfall calendar declare BANK 2026-11-27 closed --reason '임시공휴일' --evidence 'data.go.kr 특일" in shown
+        "  feedfall calendar declare BANK 2026-11-27 --closed --reason '임시공휴일' --evidence 'data.go.kr 특일"
+        in shown
     )
 
 
@@ -262,7 +263,7 @@ def test_import__from_a_file_proposes_what_differs(table: str) -> None:
     shown = calendar("import", "BANK", "--from", table).stdout
     assert "differs on 1 of 4 days" in shown
     assert "2026-09-25 금 Fri  ours: closed: 추석 (Chuseok)  theirs: open, open in table.csv" in shown
-    assert "feedfall calendar declare BANK 2026-09-25 open --reason 'open in table.csv' --evidence table.csv" in shown
+    assert "feedfall calendar declare BANK 2026-09-25 --open --reason 'open in table.csv' --evidence table.csv" in shown
 
 
 def test_import__reads_standard_input_too() -> None:
