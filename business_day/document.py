@@ -1,14 +1,16 @@
-"""A calendar as a JSON document, whole, and back: so that another process answers by itself, with the same version.
+"""A calendar as a JSON document, whole, and back: so that another process answers by itself, as this one would.
 
     {"calendar": "BANK", "version": "BANK@3f9c21d0", "zone": "Asia/Seoul", "covers": ["2018-01-01", "2028-12-31"],
      "weekend": {"5": ["WEEKEND", "토요일", "Saturday"], …}, "closures": {"2018-01-01": ["PUBLIC", "신정연휴", …], …},
-     "opened": {}, "overrides": [{"day": "2026-12-24", "is_open": false, "reason": …}], "included": []}
+     "opened": {}, "overrides": [{"day": "2026-12-24", "is_open": false, "reason": …}], "included": [], "digest": …}
 
-`loads(dumps(calendar))` is the same calendar: what is read is refused when its version is not the one that it names.
+`loads(dumps(calendar))` answers as the calendar does, and has its version, whichever release reads it. What was changed
+on its way is refused by its digest.
 """
 
 import json
 from datetime import date, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from business_day.days import Calendar
@@ -23,22 +25,29 @@ if TYPE_CHECKING:
 
 def dumps(calendar: Calendar) -> str:
     """Write a calendar. The same calendar, the same text."""
-    return json.dumps(_document(calendar), ensure_ascii=False, separators=(",", ":"))
+    document = _document(calendar)
+    return _text({**document, "digest": _digest(document)})
 
 
 def loads(text: str | bytes) -> Calendar:
-    """Read a calendar. BadCalendar where it is not one, or not the one that it says."""
+    """Read a calendar. BadCalendar where it is none, or was changed."""
     try:
         document = json.loads(text)
+        told = document.pop("digest")
         calendar = _calendar(document)
-        told = document["version"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCalendar(f"not a calendar's document: {type(error).__name__}: {error}") from error
-    if calendar.version != told:
-        raise BadCalendar(
-            f"the document says {told} and holds {calendar.version}: it was changed, or is of another release"
-        )
+    if told != _digest(document):
+        raise BadCalendar(f"the document of {calendar.version} was changed: its digest is another")
     return calendar
+
+
+def _text(document: "Document") -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _digest(document: "Document") -> str:
+    return sha256(_text(document).encode()).hexdigest()
 
 
 def _document(calendar: Calendar) -> "Document":
@@ -72,7 +81,7 @@ def _decision(override: Override) -> "Document":
 
 def _calendar(document: "Document") -> Calendar:
     name, (first, last) = str(document["calendar"]), map(date.fromisoformat, document["covers"])
-    return Calendar(
+    calendar = Calendar(
         name,
         document["zone"],
         (first, last),
@@ -82,6 +91,8 @@ def _calendar(document: "Document") -> Calendar:
         {date.fromisoformat(day): told for day, told in document["opened"].items()},
         tuple(map(_calendar, document["included"])),
     )
+    calendar._version = str(document["version"])  # as its home says: another release may count it in another way
+    return calendar
 
 
 def _override(calendar: str, told: "Document") -> Override:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from business_day import BadCalendar, UnknownCalendar, document
-from calendar_client.copy import HOUR, Unavailable, opened
+from calendar_client.copy import HOUR, Unavailable, etag, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class Client:
     def refresh(self, name: str) -> None:
         """Ask the service, and keep what it says. Raises Unreachable, UnknownCalendar."""
         copy = self._copies.read(name)
-        answer = self._get(name, copy.etag if copy else None)
+        answer = self._get(name, etag(copy))
         if copy and answer.status_code == httpx.codes.NOT_MODIFIED:
             self._copies.keep(name, copy.etag, copy.document)
             return
@@ -86,11 +86,11 @@ class Client:
             raise problem
         try:
             return opened(name, copy, self._max_age)
-        except (Unavailable, BadCalendar) as error:
+        except Unavailable as error:
             raise Unavailable(f"{error}; {problem}") from problem
 
-    def _get(self, name: str, etag: str | None) -> httpx.Response:
-        headers = {"If-None-Match": etag} if etag else {}
+    def _get(self, name: str, known: str | None) -> httpx.Response:
+        headers = {"If-None-Match": known} if known else {}
         try:
             return self._http.get(f"/v1/calendars/{quote(name, safe='')}/table", headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -10,8 +10,9 @@ import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
 
-from business_day import document
+from business_day import BadCalendar, document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,25 +53,39 @@ class Folder:
 
     def read(self, name: str) -> Copy | None:
         try:
-            kept = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+            kept = json.loads(self._file(name).read_text(encoding="utf-8"))
             return Copy(kept["etag"], kept["document"], max(time.time() - kept["confirmed_at"], 0.0))
         except (OSError, ValueError, KeyError, TypeError):
             return None  # no copy, or none that can be read: as good as none
 
     def keep(self, name: str, etag: str, document: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        new = self._folder / f".{name}.{os.getpid()}"
+        new = self._file(name).with_suffix(f".{os.getpid()}")
         kept = {"etag": etag, "confirmed_at": time.time(), "document": document}
         new.write_text(json.dumps(kept), encoding="utf-8")
-        new.replace(self._folder / f"{name}.json")
+        new.replace(self._file(name))
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{quote(name, safe='')}.json"
 
 
 def opened(name: str, copy: Copy | None, max_age: float) -> Calendar:
-    """The calendar in a copy that is at most `max_age` seconds old. Raises Unavailable, BadCalendar."""
+    """The calendar in a copy that is at most `max_age` seconds old. Raises Unavailable."""
     if copy is None:
         raise Unavailable(f"there is no copy of calendar {name} yet")
     if copy.age > max_age:
         raise Unavailable(
             f"the copy of calendar {name} is {copy.age / HOUR:.1f} hours old, and {max_age / HOUR:g} are allowed"
         )
-    return document.loads(copy.document)
+    try:
+        return document.loads(copy.document)
+    except BadCalendar as error:
+        raise Unavailable(f"the copy of calendar {name} cannot be read: {error}") from error
+
+
+def etag(copy: Copy | None) -> str | None:
+    """What to ask with: the ETag of a copy that can be read. One that cannot must be sent whole again."""
+    try:
+        return copy.etag if copy and document.loads(copy.document) else None
+    except BadCalendar:
+        return None

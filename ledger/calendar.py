@@ -97,6 +97,9 @@ def _refuse_a_second(connection: Connection, wanted: Override) -> None:
 def _refuse_the_obvious(table: Calendar, wanted: Override) -> None:
     if table.name == NONE:
         raise Conflict(f"{NONE} is the calendar on which every day is a business day: it takes no override")
+    told = table.override(wanted.day)
+    if told is not None and told.calendar == wanted.calendar:
+        raise Conflict(f"a calendar file declares {table.name} {wanted.day} {_word(told)} already: change it there")
     try:
         closure = table.closure(wanted.day)
     except NotCovered:

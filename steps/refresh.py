@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
+
 from business_day import UnknownCalendar
 from calendar_client.client import Client, Unreachable
 from ledger import calendar as book
+from steps.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +33,7 @@ class Copies:
 
 def ask(execution: Execution, names: Iterable[str]) -> None:
     """Ask for each calendar; after the first that is not answered, for no other: the run has more to do than wait."""
-    source = execution.settings.calendars
-    with Client(source.url, Copies(execution), ca=source.ca) as client:
+    with _client(execution) as client:
         for name in names:
             try:
                 client.refresh(name)
@@ -40,3 +42,12 @@ def ask(execution: Execution, names: Iterable[str]) -> None:
             except Unreachable as error:
                 print(f"CALENDAR {name}: {error}; the copy here still counts, until it is too old", flush=True)  # noqa: T201 -- likewise
                 return
+
+
+def _client(execution: Execution) -> Client:
+    source = execution.settings.calendars
+    try:
+        return Client(source.url, Copies(execution), ca=source.ca)
+    except (OSError, httpx.InvalidURL) as error:
+        words = f"the calendar service cannot be asked: {error}"
+        raise Misconfigured(f"{words}. Check FEEDFALL_CALENDAR_URL and FEEDFALL_CALENDAR_CA_FILE") from error

@@ -121,7 +121,7 @@ def calendars(environ: Mapping[str, str] = os.environ) -> Calendars:
     """Read where calendars come from."""
     return Calendars(
         files=environ.get("FEEDFALL_CALENDARS", ""),
-        url=environ.get("FEEDFALL_CALENDAR_URL", "").rstrip("/"),
+        url=_address(environ, "FEEDFALL_CALENDAR_URL"),
         ca=environ.get("FEEDFALL_CALENDAR_CA_FILE", ""),
         hours=_number(environ, "FEEDFALL_CALENDAR_HOURS", 36.0, "hours", (0.1, 720)),
     )
@@ -131,6 +131,13 @@ def packages(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Which packages hold feed files."""
     named = environ.get("FEEDFALL_FEEDS") or "feeds"
     return tuple(name.strip() for name in named.split(",") if name.strip())
+
+
+def _address(environ: Mapping[str, str], name: str) -> str:
+    address = environ.get(name, "").rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise Misconfigured(f"{name} is {address!r}: write http://host or https://host")
+    return address
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, unit: str, bounds: tuple[float, float]) -> float:

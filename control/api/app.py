@@ -7,10 +7,12 @@ declaring and withdrawing need a token, and the journal keeps its holder's name.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi.openapi.models import Example
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
@@ -19,6 +21,7 @@ import business_day
 from business_day import Override, Policy, document, read_date
 from business_day.card import card
 from control.api import answers, problem, words
+from control.api.bounds import Bounded
 from control.api.metrics import Measured, Metrics
 from control.api.problem import KIND, Problem
 from control.api.words import told
@@ -36,14 +39,27 @@ LONGEST = 1100
 SILENT = 10.0
 """Seconds without the database after which the service is not ready."""
 
-Name = Annotated[str, Path(description=told("달력 이름", "the calendar's name"), examples=["BANK"])]
+
+def _example(value: str) -> dict[str, Example]:
+    """What the page puts into an empty field."""
+    return {value: {"value": value}}
+
+
+Name = Annotated[str, Path(description=told("달력 이름", "the calendar's name"), openapi_examples=_example("BANK"))]
 Asked = Annotated[
     str,
-    Path(description=told("일자: YYYY-MM-DD, YYYYMMDD, YYMMDD", "a date in one of these forms"), examples=["20261224"]),
+    Path(
+        description=told("일자: YYYY-MM-DD, YYYYMMDD, YYMMDD", "a date in one of these forms"),
+        openapi_examples=_example("20261224"),
+    ),
 ]
-Month = Annotated[str, Path(description=told("연월: YYYY-MM, YYYYMM", "a month"), examples=["2026-12"])]
-First = Annotated[str, Query(alias="from", description=told("시작 일자", "the first day"), examples=["2026-12-01"])]
-Last = Annotated[str, Query(alias="to", description=told("종료 일자", "the last day"), examples=["2026-12-31"])]
+Month = Annotated[str, Path(description=told("연월: YYYY-MM, YYYYMM", "a month"), openapi_examples=_example("2026-12"))]
+First = Annotated[
+    str, Query(alias="from", description=told("시작 일자", "the first day"), openapi_examples=_example("2026-12-01"))
+]
+Last = Annotated[
+    str, Query(alias="to", description=told("종료 일자", "the last day"), openapi_examples=_example("2026-12-31"))
+]
 Why = Annotated[str, Query(min_length=1, max_length=500, description=told("철회 사유", "why it is withdrawn"))]
 Days = Annotated[
     int | None, Query(ge=-10_000, le=10_000, description=told("가감할 영업일 수, 음수는 이전", "so many business days"))
@@ -78,54 +94,57 @@ def api(current: Current, tokens: Tokens) -> FastAPI:
     _declaring(app, current, tokens)
     _operating(app, current, metrics)
     problem.install(app)
+    app.add_middleware(Bounded)
     app.add_middleware(Measured, metrics=metrics)
     return app
 
 
 def _days(app: FastAPI, current: Current) -> None:
     """What everybody may ask of days. No request waits for the database."""
+    says = partial(_documented, told("일자", "Days"))
 
-    @app.get("/v1/calendars/{name}/days/{day}", summary=told("한 일자", "One day"), **_answers(words.Day))
+    @app.get("/v1/calendars/{name}/days/{day}", summary=told("한 일자", "One day"), **says(words.Day))
     async def one(request: Request, name: Name, day: Asked) -> Response:
         return _reply(request, card(current.snapshot().calendar(name), read_date(day)))
 
-    @app.get("/v1/calendars/{name}/days", summary=told("기간", "A range, at most 1,100 days"), **_answers(words.Range))
+    @app.get("/v1/calendars/{name}/days", summary=told("기간", "A range, at most 1,100 days"), **says(words.Range))
     async def many(request: Request, name: Name, first: First, last: Last) -> Response:
         return _reply(request, answers.days(current.snapshot().calendar(name), *_range(first, last)))
 
-    @app.get("/v1/calendars/{name}/months/{month}", summary=told("월력", "A month's grid"), **_answers(words.Month))
+    @app.get("/v1/calendars/{name}/months/{month}", summary=told("월력", "A month's grid"), **says(words.Month))
     async def month(request: Request, name: Name, month: Month) -> Response:
         return _reply(request, answers.grid(current.snapshot().calendar(name), _month(month)))
 
-    @app.get("/v1/calendars/{name}/shift", summary=told("영업일 가감", "Business days away"), **_answers(words.Shifted))
+    @app.get("/v1/calendars/{name}/shift", summary=told("영업일 가감", "Business days away"), **says(words.Shifted))
     async def shift(request: Request, name: Name, first: First, days: Days = None, policy: Rule = None) -> Response:
         return _reply(request, _shifted(current.snapshot().calendar(name), read_date(first), days, policy))
 
-    @app.get("/v1/days/{day}", summary=told("한 일자의 모든 구분", "A day in all its flags"), **_answers(words.Flags))
+    @app.get("/v1/days/{day}", summary=told("한 일자의 모든 구분", "A day in all its flags"), **says(words.Flags))
     async def flags(request: Request, day: Asked) -> Response:
         return _reply(request, answers.flags(current.snapshot().calendars(), read_date(day)))
 
 
 def _calendars(app: FastAPI, current: Current) -> None:
     """What there is, and on what the answers rest."""
+    says = partial(_documented, told("달력", "Calendars"))
 
-    @app.get("/v1/calendars", summary=told("달력 목록", "The calendars there are"), **_answers(list[words.Coverage]))
+    @app.get("/v1/calendars", summary=told("달력 목록", "The calendars there are"), **says(list[words.Coverage]))
     async def calendars(request: Request) -> Response:
         now = current.snapshot()
         return _reply(
             request, [answers.coverage(each, now.overrides_of(name)) for name, each in now.calendars().items()]
         )
 
-    @app.get("/v1/calendars/{name}", summary=told("달력의 범위", "How far it reaches"), **_answers(words.Coverage))
+    @app.get("/v1/calendars/{name}", summary=told("달력의 범위", "How far it reaches"), **says(words.Coverage))
     async def calendar(request: Request, name: Name) -> Response:
         now = current.snapshot()
         return _reply(request, answers.coverage(now.calendar(name), now.overrides_of(name)))
 
-    @app.get("/v1/calendars/{name}/table", summary=told("달력 전체", "A whole calendar"), **_answers(words.Table))
+    @app.get("/v1/calendars/{name}/table", summary=told("달력 전체", "A whole calendar"), **says(words.Table))
     async def table(request: Request, name: Name) -> Response:
         return _reply(request, document.dumps(current.snapshot().calendar(name)).encode())
 
-    @app.get("/v1/overrides", summary=told("유효한 결정", "Decisions that hold"), **_answers(list[words.Decision]))
+    @app.get("/v1/overrides", summary=told("유효한 결정", "Decisions that hold"), **says(list[words.Decision]))
     async def overrides(request: Request, calendar: Annotated[str | None, Query(description=NAMED)] = None) -> Response:
         now = current.snapshot()
         if calendar:
@@ -138,12 +157,13 @@ NAMED = told("이 달력만", "only of this calendar")
 
 def _declaring(app: FastAPI, current: Current, tokens: Tokens) -> None:
     """What needs a token. A transaction each, in a thread of its own."""
+    says = partial(_documented, told("등록", "Declaring"))
 
     @app.post(
         "/v1/calendars/{name}/overrides",
         summary=told("임시휴일·임시영업일 등록", "Declare a day"),
         status_code=201,
-        **_answers(words.Decision, 401, 403, 409),
+        **says(words.Decision, 401, 403, 409),
     )
     def declare(request: Request, name: Name, declaration: words.Declaration, bearer: Bearer) -> Response:
         by = tokens.holder(bearer.credentials if bearer else "")
@@ -157,7 +177,7 @@ def _declaring(app: FastAPI, current: Current, tokens: Tokens) -> None:
     @app.delete(
         "/v1/calendars/{name}/overrides/{day}",
         summary=told("결정 철회", "Withdraw a decision"),
-        **_answers(words.Decision, 401, 403),
+        **says(words.Decision, 401, 403),
     )
     def withdraw(request: Request, name: Name, day: Asked, reason: Why, bearer: Bearer) -> Response:
         by = tokens.holder(bearer.credentials if bearer else "")
@@ -183,11 +203,12 @@ def _operating(app: FastAPI, current: Current, metrics: Metrics) -> None:
         return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
-def _answers(model: Any, *statuses: int) -> dict[str, Any]:  # noqa: ANN401 -- a model, or a list of one
+def _documented(tag: str, model: Any, *statuses: int) -> dict[str, Any]:  # noqa: ANN401 -- a model, or a list of one
     """What the OpenAPI document says of a route's answers. They are written directly, not through the model."""
     said = {"description": told("오류", "a failure"), "content": {KIND: {"schema": words.Said.model_json_schema()}}}
     fine = 201 if 409 in statuses else 200  # noqa: PLR2004 -- only declaring can conflict
     return {
+        "tags": [tag],
         "response_model": None,
         "responses": {
             fine: {"model": model, "description": told("답", "the answer")},

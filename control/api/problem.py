@@ -1,7 +1,7 @@
 """A failure as application/problem+json (RFC 9457): one clear sentence in `detail`, a `type` for programs.
 
 401 who-are-you · 403 read-only · 404 unknown-calendar, no-override, refused · 409 conflict ·
-422 bad-request, no-such-day, not-covered · 503 out-of-date, database
+413 too-long · 422 bad-request, no-such-day, not-covered · 500 bad-calendar, fault · 503 out-of-date, database
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (business_day.UnknownCalendar, 404, "unknown-calendar"),
     (business_day.NotCovered, 422, "not-covered"),
     (business_day.NoSuchDay, 422, "no-such-day"),
+    (business_day.CalendarError, 500, "bad-calendar"),
     (NoOverride, 404, "no-override"),
     (Conflict, 409, "conflict"),
     (OutOfDate, LATER, "out-of-date"),

@@ -191,6 +191,23 @@ def test_gate__what_is_no_calendar_is_not_kept(bank: Bank, door: Door) -> None:
     assert (done.exit, bank.value("SELECT count(*) FROM feedfall.calendar_copy")) == (75, 0)
 
 
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"FEEDFALL_CALENDAR_URL": "home.bank"}, "write http://host or https://host"),
+        ({"FEEDFALL_CALENDAR_URL": "http://home:port"}, "Check FEEDFALL_CALENDAR_URL"),
+        (
+            {"FEEDFALL_CALENDAR_URL": "https://home", "FEEDFALL_CALENDAR_CA_FILE": "/nowhere.pem"},
+            "Check FEEDFALL_CALENDAR_URL and FEEDFALL_CALENDAR_CA_FILE",
+        ),
+        ({"FEEDFALL_CALENDAR_HOURS": "soon"}, "FEEDFALL_CALENDAR_HOURS is 'soon': give hours, from 0.1 to 720"),
+    ],
+)
+def test_gate__a_setting_that_is_wrong_is_said(door: Door, environ: dict[str, str], words: str) -> None:
+    done = door("pub", "--feed=fx", f"--base-date={OPEN_DAY}", **environ)
+    assert (done.exit, words in done.words["reason"]) == (78, True)
+
+
 # -- the client, in another program --
 
 
@@ -227,12 +244,17 @@ def test_client__sees_what_is_declared_after_a_minute(bank: Bank, tmp_path: Path
             client.calendar("BNK")
 
 
-def test_copy__that_was_changed_by_hand_is_refused(bank: Bank, tmp_path: Path) -> None:
-    with serving(bank.url) as service, Client(str(service.base_url), Folder(tmp_path)) as client:
-        client.calendar("BANK")
-    file = tmp_path / "BANK.json"
-    file.write_text(file.read_text().replace("2026-12-25", "2026-12-24"))
-    with Client(str(service.base_url), Folder(tmp_path)) as client, pytest.raises(Unavailable, match="it was changed"):
+def test_copy__that_was_changed_by_hand_is_refused_and_mended(bank: Bank, tmp_path: Path) -> None:
+    with serving(bank.url) as service:
+        url = str(service.base_url)
+        with Client(url, Folder(tmp_path)) as client:
+            version = client.calendar("BANK").version
+        file = tmp_path / "BANK.json"
+        file.write_text(file.read_text().replace("2026-12-25", "2026-12-24"))
+        with Client(url, Folder(tmp_path)) as client:
+            assert client.calendar("BANK").version == version
+        file.write_text(file.read_text().replace("2026-12-25", "2026-12-24"))
+    with Client(url, Folder(tmp_path)) as client, pytest.raises(Unavailable, match="was changed"):
         client.calendar("BANK")
 
 

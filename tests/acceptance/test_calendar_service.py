@@ -176,6 +176,22 @@ def test_declare__what_is_incomplete_is_refused(
     assert bank.value("SELECT count(*) FROM feedfall.journal") == 0
 
 
+def test_declare__what_is_too_long_is_not_read(service: httpx.Client) -> None:
+    for content in (b" " * 20_000, iter([b" " * 20_000])):  # with its length, and without
+        assert problem(service.post(OVERRIDES, content=content, headers=KIM))[:2] == (413, "too-long")
+
+
+def test_declare__against_a_calendar_file_is_a_conflict(bank: Bank, tmp_path: Path) -> None:
+    """Two decisions that disagree would leave the calendar unreadable."""
+    file, tokens = tmp_path / "own.toml", tmp_path / "tokens"
+    tokens.mkdir()
+    file.write_text('[[override]]\ncalendar = "BANK"\nday = 2026-12-24\nopen = false\nreason = "임시공휴일"\n')
+    with serving(bank.url, holders(tokens), {"FEEDFALL_CALENDARS": str(file)}) as client:
+        answer = client.post(OVERRIDES, json={**CLOSED, "is_open": True}, headers=KIM)
+        assert "a calendar file declares BANK 2026-12-24 closed already" in problem(answer)[2]
+        assert client.get("/v1/calendars/BANK/days/20261224").status_code == 200
+
+
 def test_declare__of_two_at_once_one_holds(service: httpx.Client, bank: Bank) -> None:
     answers: list[int] = []
 

@@ -8,7 +8,7 @@ import pytest
 
 import business_day
 from business_day import BadCalendar, Override, document
-from calendar_client.copy import Copy, Folder, Unavailable, opened
+from calendar_client.copy import Copy, Folder, Unavailable, etag, opened
 
 CLOSED = Override(
     "BANK",
@@ -35,6 +35,18 @@ def test_document__is_the_same_calendar_elsewhere(tmp_path: Path, name: str) -> 
         assert there.override(day) == here.override(day)
 
 
+def test_document__has_the_version_of_its_home_whatever_this_release_would_say() -> None:
+    """Two releases need not agree on how a version is made: the run keeps what the calendars' home calls it."""
+    there = document.loads(document.dumps(document.loads(renamed("BANK@older000"))))
+    assert there.version == "BANK@older000"
+
+
+def renamed(version: str) -> str:
+    calendar = business_day.calendar("BANK")
+    calendar._version = version  # noqa: SLF001 -- as another release would have made it
+    return document.dumps(calendar)
+
+
 def test_document__of_the_same_calendar_is_the_same_text() -> None:
     assert document.dumps(business_day.calendar("BANK")) == document.dumps(business_day.calendar("BANK"))
 
@@ -45,7 +57,7 @@ def test_document__of_the_same_calendar_is_the_same_text() -> None:
         ("<html>", "not a calendar's document: JSONDecodeError"),  # a proxy's own page
         ("[]", "not a calendar's document: TypeError"),
         ("{}", "not a calendar's document: KeyError"),
-        ('{"calendar": "BANK", "covers": ["2026-01-01"]}', "not a calendar's document: ValueError"),
+        ('{"calendar": "BANK", "covers": ["2026-01-01"], "digest": ""}', "not a calendar's document: ValueError"),
     ],
 )
 def test_document__that_is_none_is_refused(text: str, words: str) -> None:
@@ -57,7 +69,7 @@ def test_document__that_is_none_is_refused(text: str, words: str) -> None:
 def test_document__that_was_changed_is_refused(part: str) -> None:
     changed = json.loads(document.dumps(business_day.calendar("BANK", [CLOSED])))
     changed[part] = {"2026-12-24": "open"} if part == "opened" else type(changed[part])()
-    with pytest.raises(BadCalendar, match=r"says BANK@\w+ and holds BANK@"):
+    with pytest.raises(BadCalendar, match=r"the document of BANK@\w+ was changed"):
         document.loads(json.dumps(changed))
 
 
@@ -70,11 +82,18 @@ def test_copy__is_believed_up_to_its_age() -> None:
         opened("BANK", None, 3600.0)
 
 
+def test_copy__that_cannot_be_read_is_none_and_is_asked_for_again() -> None:
+    good, bad = Copy("e", document.dumps(business_day.calendar("BANK")), 0.0), Copy("e", "{}", 0.0)
+    with pytest.raises(Unavailable, match="the copy of calendar BANK cannot be read"):
+        opened("BANK", bad, 3600.0)
+    assert (etag(good), etag(bad), etag(None)) == ("e", None, None)
+
+
 def test_folder__keeps_the_last_and_takes_half_of_one_for_none(tmp_path: Path) -> None:
     copies = Folder(tmp_path / "made" / "when needed")
     assert copies.read("BANK") is None
-    for etag in ("one", "two"):
-        copies.keep("BANK", etag, "text")
+    for tag in ("one", "two"):
+        copies.keep("BANK", tag, "text")
     found = copies.read("BANK")
     assert found
     assert (found.etag, found.document, found.age < 60) == ("two", "text", True)
