@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core", "fastapi", "uvicorn")
 A_MILLION = 1_000_000
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
-ONE_QUESTION, OF_A_SET = 0.060, 0.2
+ONE_QUESTION, OF_A_SET = 60.0, 0.2
 #: Of the requests a second of an endpoint that returns a constant.
 OF_A_CONSTANT = 0.7
 
@@ -111,7 +111,7 @@ def days_table(found: Days) -> str:
     """Business days: processes of one question over bare Python; a loop beside `day in set`."""
     over = {name: found.over_bare(name) for name in QUESTIONS}
     processes = [
-        f"{f'a process: {name}':44}{'':10}{1000 * seconds:>7.1f} ms   {verdict(seconds, ONE_QUESTION, ' s')}"
+        f"{f'a process: {name}':44}{'':10}{1000 * seconds:>7.1f} ms   {verdict(1000 * seconds, ONE_QUESTION, ' ms')}"
         for name, seconds in over.items()
     ]
     again, first = found.ratio(found.again), found.ratio(found.first)

@@ -35,6 +35,8 @@ from ledger.database import session
 from steps import calendars, settings
 from steps.errors import Misconfigured
 
+KOREA = "Asia/Seoul"
+
 app = typer.Typer(help="Business days: which there are, and why not.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A calendar, such as BANK; `list` names them all.", metavar="NAME")]
@@ -45,7 +47,6 @@ Days = Annotated[int | None, typer.Option(help="So many business days on, such a
 PolicyName = Annotated[Policy | None, typer.Option(help="What becomes of work of a closed day.")]
 Year = Annotated[int, typer.Option(min=2004, max=2199, help="The year to compare.")]
 Other = Annotated[str, typer.Option("--calendar", help="The calendar to compare.")]
-Key = Annotated[str, typer.Option(envvar="FEEDFALL_KASI_KEY", help="data.go.kr's Decoding key.", show_default=False)]
 Url = Annotated[str, typer.Option(envvar="FEEDFALL_KASI_URL", help="Another address of the service.")]
 From = Annotated[str, typer.Option("--from", help="The CSV file; - for standard input.")]
 Map = Annotated[list[str] | None, typer.Option("--map", help="MEANING=COLUMN, such as open=영업일여부.")]
@@ -109,12 +110,15 @@ def shift(name: Name, day: Day, policy: PolicyName = None, days: Days = None, *,
 
 
 @app.command("sync")
-def sync(
-    year: Year, name: Other = "BANK", key: Key = "", url: Url = kasi.URL, *, toml: Toml = False, as_json: Json = False
-) -> None:
-    """Compare a year with the government's list of public holidays (data.go.kr 특일정보). Applies nothing."""
+def sync(year: Year, name: Other = "BANK", url: Url = kasi.URL, *, toml: Toml = False, as_json: Json = False) -> None:
+    """Compare a year with the government's list of public holidays (data.go.kr 특일정보). Applies nothing.
+
+    The key that data.go.kr grants (its Decoding form) is read from FEEDFALL_KASI_KEY, never from the command line.
+    """
     calendar = opened(name)
-    published = kasi.ask(key, year, url)
+    if calendar.zone != KOREA:
+        raise Misconfigured(f"{name} lives by the days of {calendar.zone}: the list is of Korea's public holidays")
+    published = kasi.ask(os.environ.get("FEEDFALL_KASI_KEY", ""), year, url)
     if published is None:
         if as_json:
             return show.as_json({"calendar": name, "year": year, "published": False})
@@ -143,7 +147,7 @@ def import_(
     table = bank_table.read(_bytes(file), bank_table.mapping(columns or ()))
     if as_name:
         check_name("--as", as_name, business_day.names())
-        return typer.echo(proposals.as_calendar(as_name, calendar.zone, table))
+        return typer.echo(proposals.as_calendar(as_name, calendar, table))
     source = "standard input" if file == "-" else Path(file).name
     found = proposals.from_bank(calendar, table, source)
     if apply and found.differences:

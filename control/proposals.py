@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from business_day import Calendar, CalendarError, Closure, Override, year
+from business_day import Calendar, CalendarError, Closure, NotCovered, Override, year
 from business_day.words import SATURDAY
 
 #: Closures that the government decrees, and so must know of. The others are the banks' and the markets' own.
@@ -47,13 +47,16 @@ class Comparison:
 
 
 def from_government(calendar: Calendar, holidays: Mapping[date, str], asked: int, evidence: str) -> Comparison:
-    """Compare a year with the public holidays of the government's list. Weekends are closed without it."""
+    """Compare a year with the public holidays of the government's list. Weekends are closed without it.
+
+    Raises NotCovered where no day can be compared.
+    """
     days = _weekdays(*year(date(asked, 1, 1)))
     return _compare(calendar, (_by_decree(calendar, day, holidays) for day in days), evidence)
 
 
 def from_bank(calendar: Calendar, table: Iterable[Said], evidence: str) -> Comparison:
-    """Compare with a table that has every day."""
+    """Compare with a table that has every day. Raises NotCovered where no day can be compared."""
     return _compare(calendar, table, evidence)
 
 
@@ -79,6 +82,9 @@ def _compare(calendar: Calendar, table: Iterable[Said], evidence: str) -> Compar
         if said.is_open is not (ours is None):
             found = Difference(_override(calendar, said, evidence), f"closed: {ours}" if ours else "open")
             (decided if calendar.override(said.day) else differences).append(found)
+    if not compared:
+        first, last = calendar.covers
+        raise NotCovered(f"{calendar.name} covers {first} to {last}: there is no day to compare")
     return Comparison(compared, tuple(differences), tuple(decided), outside)
 
 
@@ -112,18 +118,27 @@ def as_toml(override: Override) -> str:
     return "\n".join(lines)
 
 
-def as_calendar(name: str, zone: str, table: Iterable[Said]) -> str:
-    """A bank's whole table as a calendar file: its own range, closures, and weekends that are open."""
+def as_calendar(name: str, calendar: Calendar, table: Iterable[Said]) -> str:
+    """A bank's whole table as a calendar file: its own range, closures, and weekends that are open.
+
+    The table says which days; where it does not say why, `calendar` may know.
+    """
     days = sorted(table, key=lambda said: said.day)
     closed = [said for said in days if not said.is_open and said.day.weekday() < SATURDAY]
     opened = [said for said in days if said.is_open and said.day.weekday() >= SATURDAY]
-    head = [f"[{name}]", f"zone = {_text(zone)}", f"from = {days[0].day}", f"through = {days[-1].day}", ""]
-    return "\n".join([*head, *_section(f"{name}.closed", closed), *_section(f"{name}.open", opened)])
+    head = [f"[{name}]", f"zone = {_text(calendar.zone)}", f"from = {days[0].day}", f"through = {days[-1].day}", ""]
+    return "\n".join(
+        [*head, *_section(f"{name}.closed", calendar, closed), *_section(f"{name}.open", calendar, opened)]
+    )
 
 
-def _section(name: str, days: list[Said]) -> list[str]:
-    lines = [f"{said.day} = {_text(said.name or '은행 영업일 테이블')}" for said in days]
-    return [f"[{name}]", *lines, ""]
+def _section(name: str, calendar: Calendar, days: list[Said]) -> list[str]:
+    return [f"[{name}]", *(f"{said.day} = {_text(said.name or _name(calendar, said.day))}" for said in days), ""]
+
+
+def _name(calendar: Calendar, day: date) -> str:
+    closure = _closure(calendar, day)
+    return closure.name if closure else "은행 영업일 테이블"
 
 
 def _text(value: str) -> str:

@@ -41,8 +41,11 @@ from workflows import manifests
 
 PARTITIONS = 3
 SEOUL = ZoneInfo("Asia/Seoul")
-PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""What a relay needs of the caller's environment to ask a partner outside."""
+PASSED_ON = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("FEEDFALL_CALENDAR_URL", "FEEDFALL_CALENDAR_HOURS"),
+)
+"""What pods need of the caller's environment to ask a partner or the calendar service outside."""
 
 
 @dataclass(frozen=True)
@@ -210,4 +213,6 @@ def _settings(packages: Sequence[str], partner_url: str | None) -> dict[str, str
     direct = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
     around = ",".join(filter(None, direct))
     simulated = {"FEEDFALL_PARTNER_URL_ECB": partner_url} if partner_url else {}
+    if own := os.environ.get("FEEDFALL_CALENDARS"):
+        outside["FEEDFALL_CALENDARS"] = str(Path(own).resolve())  # a pod works in a folder of its own
     return {"FEEDFALL_FEEDS": ",".join(packages), **outside, "NO_PROXY": around, "no_proxy": around, **simulated}

@@ -187,7 +187,7 @@ def test_submit__busy_is_not_done(desk: Desk) -> None:
         (("gold",), '"gold" not found'),
         (("gold", "sub"), "no feed 'gold': there are fx"),
         (("fx", "nap"), '"fx-nap" not found'),
-        (("fx", "--date=2026-13-01"), "is not a date as YYYY-MM-DD"),
+        (("fx", "--date=2026-13-01"), "is not a date: write YYYY-MM-DD"),
         (("fx", "--timeout=soon"), "no time such as 90s"),
         (("fx-verify", "--param=x"), "is not NAME=VALUE"),
         (("fx-verify", "--rerun"), "--rerun is for a feed's rows"),
