@@ -191,6 +191,8 @@ def _operating(app: FastAPI, current: Current, metrics: Metrics) -> None:
 
     @app.get("/healthz", include_in_schema=False)
     async def alive() -> Response:
+        if current.stuck:
+            raise Problem(503, "stuck", "nobody looks at the database any more: start this process again")
         return Response(b"ok\n", media_type="text/plain")
 
     @app.get("/readyz", include_in_schema=False)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 LIMIT = 300.0
+STUCK = 60.0
+"""Seconds after which a look that has not come back, not even with an error, never will: start the process again."""
 
 
 class OutOfDate(Exception):  # noqa: N818 -- reads as what it says
@@ -70,6 +72,13 @@ class Current:
         self._connection: Connection | None = None
         self._snapshot: Snapshot | None = None
         self._heard = float("-inf")
+        self._looked = clock()
+        self._said = ""
+
+    @property
+    def stuck(self) -> bool:
+        """Has nobody looked for so long? An outage does not count: there the looks fail, one by one."""
+        return self._clock() - self._looked > STUCK
 
     @property
     def age(self) -> float:
@@ -129,10 +138,15 @@ class Current:
             self._try()
 
     def _try(self) -> None:
+        """Look once more. An outage is said when it begins and when it ends, not every two seconds."""
         try:
             self.refresh()
+            words = ""
         except Failure as error:
-            print(f"the overrides were not read: {error}", flush=True)  # noqa: T201 -- the pod's log is its desk
+            words = f"the overrides were not read: {error}"
+        if words != self._said:
+            print(words or "the overrides are read again", flush=True)  # noqa: T201 -- the pod's log is its desk
+        self._said, self._looked = words, self._clock()
 
     def _open(self) -> Connection:
         if self._connection is None:

@@ -1,7 +1,7 @@
 """A failure as application/problem+json (RFC 9457): one clear sentence in `detail`, a `type` for programs.
 
 401 who-are-you · 403 read-only · 404 unknown-calendar, no-override, refused · 409 conflict ·
-413 too-long · 422 bad-request, no-such-day, not-covered · 500 bad-calendar, fault · 503 out-of-date, database
+413 too-long · 422 bad-request, no-such-day, not-covered · 500 bad-calendar, fault · 503 out-of-date, database, stuck
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def of(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         return Problem(422, "bad-request", "; ".join(_words(each) for each in error.errors()[:5]))
     if isinstance(error, HTTPException):
-        return Problem(error.status_code, "refused", f"{error.detail}: /docs has what there is")
+        return Problem(error.status_code, "refused", f"{error.detail}: /docs has what there is", error.headers)
     if isinstance(error, Transient):
         return Problem(LATER, "database", UNSURE, AFTER)
     for kind, status, name in KINDS:

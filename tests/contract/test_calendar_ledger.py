@@ -12,7 +12,7 @@ import pytest
 import business_day
 from bank import Bank
 from business_day import Override
-from control.api.current import LIMIT, Current, OutOfDate
+from control.api.current import LIMIT, STUCK, Current, OutOfDate
 from ledger import calendar as book
 from ledger.calendar import Conflict, NoOverride
 from ledger.database import connect
@@ -127,6 +127,21 @@ def _serves_for_a_while(current: Current, now: list[float]) -> None:
     now[0] = LIMIT + 1
     with pytest.raises(OutOfDate, match="was not heard for 301 s"):
         current.snapshot()
+
+
+def test_service__is_stuck_when_nobody_looks_and_not_in_an_outage(
+    bank: Bank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    with closing(Current(nowhere, business_day.read_own(""), clock=lambda: now[0])) as away:
+        now[0] = STUCK
+        assert not away.stuck
+        now[0] = STUCK + 1
+        assert away.stuck
+        with away.following():
+            assert not away.stuck
+    assert capsys.readouterr().out.count("the overrides were not read") == 1
 
 
 def test_snapshot__is_the_same_until_something_was_declared(bank: Bank, database: Connection) -> None:
