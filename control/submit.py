@@ -213,7 +213,7 @@ class Errand:
     ) -> Ending:
         """Start it, or find it again; follow it. Its name was fixed before: a start whose reply was lost is found."""
         watch.say(f"{'found' if there else 'starting'} {self.run} at {argo.server}, namespace {argo.namespace}")
-        start = bool if there else (lambda: argo.submit(template, self.run, given))
+        start = bool if there else (lambda: argo.order(template, self.run, given))
         if not wait:
             watch.patiently(start)
             return Ending("STARTED", 0, counts=self.counts)

@@ -6,17 +6,14 @@ so a lost doorbell, a dead pod and a message that nobody rang for all look alike
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import httpx
 
 from ledger import chunk, control, lease, request
 from ledger.errors import translated
 from ledger.lease import Lease
 from steps import gate
-from steps.errors import Misconfigured, Transient
+from steps.argo import Server
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
     from feeds.form import Feed
     from steps.kafka import Topic
-    from steps.settings import Argo
 
 #: Seconds after which a start that led to nothing is tried again.
 AGAIN = 300
@@ -61,8 +57,8 @@ def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
     started = 0
     asked = execution.settings.argo
     if starts and asked:
-        with client_of(asked) as client:
-            started = sum(submit(client, asked.namespace, start) for start in starts)
+        with Server(asked, seconds=10) as server:
+            started = sum(submit(server, start) for start in starts)
     overdue = request.overdue(execution.connection, OVERDUE)
     for late in overdue:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
@@ -100,34 +96,10 @@ def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard
     return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
 
 
-def client_of(asked: Argo) -> httpx.Client:
-    """A client of Argo's own API, as this pod's account."""
-    headers = {"Authorization": f"Bearer {asked.token}"} if asked.token else {}
-    trust = ssl.create_default_context(cafile=asked.ca) if asked.ca else True
-    return httpx.Client(base_url=asked.server, headers=headers, timeout=10.0, verify=trust)
-
-
-def submit(client: httpx.Client, namespace: str, start: Start) -> bool:
-    """Argo's own submit call; False when that very run is already there."""
-    body = {
-        "namespace": namespace,
-        "resourceKind": "WorkflowTemplate",
-        "resourceName": f"{start.feed}-{start.stage}",
-        "submitOptions": {"name": start.name, "parameters": [f"shard={start.shard}"]},
-    }
-    try:
-        answer = client.post(f"/api/v1/workflows/{namespace}/submit", json=body)
-    except httpx.HTTPError as error:
-        raise Transient(f"the Argo server is out of reach ({type(error).__name__}): {client.base_url}") from error
-    if answer.status_code == httpx.codes.CONFLICT:
+def submit(server: Server, start: Start) -> bool:
+    """Start one; False when that very run is already there."""
+    if not server.submit(f"{start.feed}-{start.stage}", start.name, {"shard": str(start.shard)}, {}):
         return False
-    if answer.status_code in (401, 403, 404):
-        words = answer.text[:300]
-        raise Misconfigured(
-            f"Argo refuses to start {body['resourceName']}: {answer.status_code} {words}. Check its rights"
-        )
-    if answer.is_error:
-        raise Transient(f"Argo could not start {body['resourceName']}: {answer.status_code} {answer.text[:300]}")
     print(f"STARTED {start.name}: {start.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
     return True
 
