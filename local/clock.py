@@ -1,11 +1,11 @@
 """Ticks for the CronWorkflows: starts each at its time, in its zone, never a second beside a first that still runs."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from local.player import Player
+from local.repeated import repeated
 from local.template import Cron, Document, read_cron
 from local.workflow import Workflow, now
 
@@ -35,16 +35,6 @@ class Clock:
 @contextmanager
 def ticking(player: Player, documents: Sequence[Document], every: float = 0.5) -> Iterator[None]:
     """Play the CronWorkflows among the documents until the block ends."""
-    clock, over = Clock([read_cron(each) for each in documents], player.submit, now()), threading.Event()
-
-    def run() -> None:
-        while not over.wait(every):
-            clock.tick(now())
-
-    thread = threading.Thread(target=run, name="clock", daemon=True)
-    thread.start()
-    try:
+    clock = Clock([read_cron(each) for each in documents], player.submit, now())
+    with repeated(lambda: clock.tick(now()), "clock", every):
         yield
-    finally:
-        over.set()
-        thread.join()
