@@ -82,7 +82,7 @@ def read(found: Mapping[str, Any]) -> Workflow:
         name=metadata["name"],
         phase=status.get("phase") or "Pending",
         code=int(code) if code.isdecimal() else None,
-        stopped=bool(spec.get("shutdown")) or message.startswith("Stopped with strategy"),
+        stopped=bool(spec.get("shutdown")),
         message=message,
         ours="feedfall/stage" in labels,
         feed=labels.get("feedfall/feed"),
