@@ -7,7 +7,7 @@ import sys
 import typer
 
 import feeds
-from control import deploy, desk, kill, local, submit, tables
+from control import deploy, desk, kill, local, submit, tables, verify
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -24,7 +24,7 @@ app.command("lag")(desk.lag)
 app.command("hold")(desk.hold)
 app.command("free")(desk.free)
 app.command("newest")(desk.newest)
-app.command("verify")(desk.verify_feed)
+app.command("verify")(verify.verify_feed)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(kill.logs)
