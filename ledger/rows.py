@@ -11,6 +11,7 @@ Blocks arrive while they are sent: PostgreSQL parses while Python validates whil
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ledger.errors import is_data, translated
 from ledger.statements import sql, with_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from feeds.form import Feed
     from ledger.database import Connection
@@ -94,8 +95,18 @@ class Table:
         return with_names(name, **self._names)
 
 
+Before = Callable[["Connection"], Iterable[tuple[int, str, int]]]
+"""What is decided about `_incoming` before its rows are judged: (source, fate, count) of those it took out."""
+
+
 def load(
-    connection: Connection, table: Table, blocks: Iterator[bytes], kept: Sequence[bytes], *, merge: bool
+    connection: Connection,
+    table: Table,
+    blocks: Iterator[bytes],
+    kept: Sequence[bytes],
+    *,
+    merge: bool,
+    before: Before = lambda _: (),
 ) -> Merged | None:
     """Load a chunk inside the caller's transaction. None: every row was loaded.
 
@@ -107,7 +118,7 @@ def load(
         pass
     result = Merged()
     if kept:
-        _merge(connection, table, kept, result)
+        _merge(connection, table, kept, result, before)
     return result
 
 
@@ -122,11 +133,11 @@ def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> 
     return True
 
 
-def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result: Merged) -> None:
+def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result: Merged, before: Before) -> None:
     """Merge blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
     try:
         with connection.transaction():
-            found = _merge_whole(connection, table, parts)
+            found = _merge_whole(connection, table, parts, before)
     except psycopg.Error as error:
         if not is_data(error):
             raise
@@ -137,25 +148,26 @@ def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result:
             result.refused.append(Refused(source, offset, row, _reason(error)))
             return
         middle = len(parts) // 2
-        _merge(connection, table, parts[:middle], result)
-        _merge(connection, table, parts[middle:], result)
+        _merge(connection, table, parts[:middle], result, before)
+        _merge(connection, table, parts[middle:], result, before)
         return
     _add(result.fates, found[0])
     _add(result.replaced, found[1])
 
 
 def _merge_whole(
-    connection: Connection, table: Table, parts: Sequence[bytes]
+    connection: Connection, table: Table, parts: Sequence[bytes], before: Before
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
     connection.execute(table.statement("rows.incoming"))
     table.copy(connection, parts, into=Identifier("_incoming"))
     connection.execute("ANALYZE _incoming")
+    taken_out = before(connection)
     connection.execute(table.statement("rows.judge"))
     connection.execute(table.statement("rows.upsert"))
     fates = connection.execute(sql("rows.fates")).fetchall()
     replaced = connection.execute(sql("rows.replaced")).fetchall()
     connection.execute("DROP TABLE _incoming, _judged")
-    return fates, replaced
+    return [*taken_out, *fates], replaced
 
 
 def _add(
