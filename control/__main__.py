@@ -7,7 +7,7 @@ import sys
 import typer
 
 import feeds
-from control import deploy, desk, kill, local, submit, tables, verify
+from control import deploy, desk, kill, local, replay, submit, tables, verify
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -25,6 +25,7 @@ app.command("hold")(desk.hold)
 app.command("free")(desk.free)
 app.command("newest")(desk.newest)
 app.command("verify")(verify.verify_feed)
+app.command("replay")(replay.replay_feed)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(kill.logs)

@@ -67,6 +67,12 @@ def lines(connection: Connection, feed: Feed) -> list[Line]:
         return [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
 
 
+def rows_off(connection: Connection, feed: Feed) -> list[tuple[int, int, int]]:
+    """(run, rows of it that the books count, rows of it in the table), where the two differ."""
+    statement = with_names("verify.rows", table=Identifier(feed.table))
+    return connection.execute(statement, {"feed": feed.name}).fetchall()
+
+
 def _broken(connection: Connection, feed: Feed) -> Iterator[str]:
     values = {"feed": feed.name, "whole": feed.writes_markers}
     for name, sentence in SENTENCES.items():
