@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ledger.errors import is_data, translated
 from ledger.statements import sql, with_names
@@ -91,10 +92,11 @@ class Table:
             for block in blocks:
                 copy.write(block)
 
-    def statement(self, name: str) -> Composed:
-        return with_names(name, **self._names)
+    def statement(self, name: str, **more: Composable) -> Composed:
+        return with_names(name, **self._names, **more)
 
 
+T = TypeVar("T")
 Before = Callable[["Connection"], Iterable[tuple[int, str, int]]]
 """What is decided about `_incoming` before its rows are judged: (source, fate, count) of those it took out."""
 
@@ -118,7 +120,10 @@ def load(
         pass
     result = Merged()
     if kept:
-        _merge(connection, table, kept, result, before)
+        merge_one = partial(_merge_whole, connection, table, before)
+        for fates, replaced in by_halves(connection, kept, merge_one, result.refused):
+            _add(result.fates, fates)
+            _add(result.replaced, replaced)
     return result
 
 
@@ -133,11 +138,13 @@ def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> 
     return True
 
 
-def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result: Merged, before: Before) -> None:
-    """Merge blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
+def by_halves(
+    connection: Connection, parts: Sequence[bytes], act: Callable[[Sequence[bytes]], T], refused: list[Refused]
+) -> list[T]:
+    """Do it with blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
     try:
         with connection.transaction():
-            found = _merge_whole(connection, table, parts, before)
+            return [act(parts)]
     except psycopg.Error as error:
         if not is_data(error):
             raise
@@ -145,18 +152,14 @@ def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result:
             parts = parts[0].splitlines(keepends=True)
         if len(parts) == 1:
             source, offset, row = (int(part) for part in parts[0].split(b"\t", 3)[:3])
-            result.refused.append(Refused(source, offset, row, _reason(error)))
-            return
-        middle = len(parts) // 2
-        _merge(connection, table, parts[:middle], result, before)
-        _merge(connection, table, parts[middle:], result, before)
-        return
-    _add(result.fates, found[0])
-    _add(result.replaced, found[1])
+            refused.append(Refused(source, offset, row, _reason(error)))
+            return []
+    middle = len(parts) // 2
+    return [half for some in (parts[:middle], parts[middle:]) for half in by_halves(connection, some, act, refused)]
 
 
 def _merge_whole(
-    connection: Connection, table: Table, parts: Sequence[bytes], before: Before
+    connection: Connection, table: Table, before: Before, parts: Sequence[bytes]
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
     connection.execute(table.statement("rows.incoming"))
     table.copy(connection, parts, into=Identifier("_incoming"))
