@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from control import show
 from control.asked import FeedName, Json, known, ledger
 from ledger import verify
+from ledger.deep import Depth
 from ledger.errors import LedgerBroken
+from steps.execution import stopping
+from steps.verify import deep
+
+Deep = Annotated[bool, typer.Option("--deep", help="Read Kafka again, as far as it goes back, and compare each row.")]
 
 
-def verify_feed(feed: FeedName, *, as_json: Json = False) -> None:
+def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) -> None:
     """Prove the ledger: every offset has one fate, and the rows are there. Exit 83 when it is broken."""
-    with ledger(needs_kafka=False) as (_, connection):
-        account = verify.verify(connection, known(feed))
+    with ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
+        asked = known(feed)
+        account = deep(environment, connection, asked, stop) if deeply else verify.verify(connection, asked)
     if as_json:
         show.as_json(account)
     else:
@@ -32,3 +40,14 @@ def show_account(account: verify.Account) -> None:
     if not account.broken:
         offsets = sum(line.next_offset - line.first_offset for line in account.lines)
         typer.echo(f"Proven: each of {offsets:,} offsets has one fate.")
+    if account.depth:
+        typer.echo(_depth(account.depth))
+
+
+def _depth(depth: Depth) -> str:
+    lines = [f"Compared with Kafka: {depth.rows:,} rows of {depth.offsets:,} offsets."]
+    if depth.gone:
+        lines.append(f"Not compared: {depth.gone:,} settled offsets that are no longer in Kafka.")
+    if depth.unread:
+        lines.append(f"Not compared: {depth.unread:,} rows that the feed's definition of today refuses.")
+    return "\n".join(lines)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from feeds.form import Feed
     from ledger.database import Connection
+    from ledger.deep import Depth
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Account:
     feed: str
     lines: Sequence[Line]
     broken: Sequence[str]
+    depth: Depth | None = None
+    """How far it was compared with Kafka; None: not at all."""
 
 
 def verify(connection: Connection, feed: Feed) -> Account:
