@@ -17,6 +17,7 @@ class Policy(StrEnum):
 
 def shift(calendar: Calendar, day: date, policy: Policy) -> date | None:
     """Say on which day work of `day` runs, None for not at all. ANYWAY asks no calendar: never NotCovered."""
+    day = calendar.date_of(day)
     if policy is Policy.ANYWAY or calendar.is_business_day(day):
         return day
     match policy:

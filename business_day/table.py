@@ -1,18 +1,21 @@
-"""The dated tables: one file a calendar, its weekday closures by name, and the range that somebody answers for.
+"""The dated tables that come with feedfall: one file a calendar, and the range that somebody answers for.
 
-    # covers: 1999-01-01..2028-12-31      comments first; this line is the one that is read
-    date,name
-    1999-01-01,New Year's Day
+    # zone: Asia/Seoul                       comments first; zone and covers are the ones that are read
+    # covers: 2018-01-01..2028-12-31
+    date,kind,name,english
+    2018-01-01,PUBLIC,신정연휴,New Year's Day
 
 Saturdays and Sundays are closed on every calendar that has a table, and are not listed.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
+from business_day.days import Calendar
+from business_day.words import Closure, Override, weekend
+
 FOLDER = os.path.join(os.path.dirname(__file__), "tables")  # noqa: PTH118, PTH120 -- pathlib would double the start
-COVERS = "# covers: "
 
 
 def names() -> list[str]:
@@ -20,20 +23,25 @@ def names() -> list[str]:
     return sorted(file.removesuffix(".csv") for file in os.listdir(FOLDER) if file.endswith(".csv"))  # noqa: PTH208
 
 
-def read(name: str) -> tuple[tuple[date, date], dict[date, str]]:
-    """Read the first and the last day that a table covers, and its closures by name."""
+def read(name: str, overrides: Iterable[Override]) -> Calendar:
+    """Open a table's calendar."""
     with open(os.path.join(FOLDER, f"{name}.csv"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 -- as above
-        return _range(file), dict(_closures(file))
+        head = dict(_head(file))
+        closures = dict(_closures(file))
+    first, last = map(date.fromisoformat, head["covers"].split(".."))
+    return Calendar(name, head["zone"], (first, last), weekend(5, 6), closures, overrides)
 
 
-def _range(lines: Iterator[str]) -> tuple[date, date]:
-    covers = next(line for line in lines if line.startswith(COVERS))
-    first, last = covers.removeprefix(COVERS).strip().split("..")
-    return date.fromisoformat(first), date.fromisoformat(last)
-
-
-def _closures(lines: Iterator[str]) -> Iterator[tuple[date, str]]:
+def _head(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Read the comments, and the line of column names after them."""
     for line in lines:
-        day, _, name = line.rstrip("\n").partition(",")
-        if not (line.startswith("#") or day == "date"):
-            yield date.fromisoformat(day), name
+        if not line.startswith("# "):
+            return
+        key, _, value = line[2:].rstrip("\n").partition(": ")
+        yield key, value
+
+
+def _closures(lines: Iterator[str]) -> Iterator[tuple[date, Closure]]:
+    for line in lines:
+        day, kind, name, english = line.rstrip("\n").split(",")
+        yield date.fromisoformat(day), Closure(kind, name, english)

@@ -171,7 +171,7 @@ def test_early_publication__wins_over_the_clock() -> None:
 
 def test_weekend__is_expected() -> None:
     partner = Partner(MONDAY_EVENING, {DAILY: xml(MONDAY), LAST_90_DAYS: xml(MONDAY, FRIDAY)})
-    assert partner.ask(SATURDAY) == Empty("TARGET is closed on 2026-11-21: Saturday", expected=True)
+    assert partner.ask(SATURDAY) == Empty("TARGET is closed on 2026-11-21: 토요일 (Saturday)", expected=True)
 
 
 def test_holiday__is_expected_while_the_day_before_is_still_served() -> None:
