@@ -3,7 +3,7 @@
     calendar("BANK") ──▶ Calendar ─┬─ is_business_day(day), closure(day): is it open; if not, why
                                    ├─ next(day), previous(day), offset(day, n): from one business day to another
                                    ├─ days, count, nth(n, *month(day)): of any span, or a week, month, quarter, year
-                                   ├─ covers: the first and last day it answers for; outside NotCovered, never a guess
+                                   ├─ covers: the first and last day it answers for; outside NotCovered, no guess
                                    └─ version: what it decides with, such as BANK@3f9c21d0; kept with a decision
     shift(calendar, day, policy) ──▶ the day on which work runs, or None: Control-M's four policies by name
 
@@ -12,17 +12,17 @@
     TARGET  the euro's T2                    NONE   every day is a business day
 
 The tables are files of `tables/`, written by `tests/manifests/test_calendar_tables.py`. Calendars of one's own, and
-overrides for a laptop, are a TOML file (`own.py`). What was decided after a table was made (a temporary holiday, a bank
-that opens all the same) is handed in as `Override`s, and wins in both directions.
+overrides for a laptop, are a TOML file (`files.py`). What was decided after a table was made (a temporary holiday, a
+bank that opens all the same) is handed in as `Override`s, and wins in both directions.
 """
 
 from collections.abc import Iterable
-from datetime import date
 
-from business_day import table
+from business_day import files, table
 from business_day.dates import read as read_date
 from business_day.days import Calendar
 from business_day.errors import BadCalendar, CalendarError, Contradiction, NoSuchDay, NotCovered, UnknownCalendar
+from business_day.files import CENTURIES, NOTHING, Own
 from business_day.policy import Policy, shift
 from business_day.spans import month, quarter, week, year
 from business_day.words import Closure, Override
@@ -37,6 +37,7 @@ __all__ = [
     "NoSuchDay",
     "NotCovered",
     "Override",
+    "Own",
     "Policy",
     "UnknownCalendar",
     "calendar",
@@ -44,6 +45,7 @@ __all__ = [
     "names",
     "quarter",
     "read_date",
+    "read_own",
     "shift",
     "week",
     "year",
@@ -51,22 +53,34 @@ __all__ = [
 
 NONE = "NONE"
 """The calendar on which every day is a business day."""
-CENTURIES = date(1900, 1, 1), date(2199, 12, 31)
 
 
-def calendar(name: str, overrides: Iterable[Override] = ()) -> Calendar:
-    """Open a calendar, with what was decided since. Overrides of other calendars are left aside.
+def calendar(name: str, overrides: Iterable[Override] = (), own: Own = NOTHING) -> Calendar:
+    """Open a calendar, with what was decided since: by `overrides`, and by those in one's own files (`read_own`).
 
-    Reads its table anew each time: keep it. Raises UnknownCalendar, Contradiction.
+    Overrides of other calendars are left aside, except where it includes them. Reads its table anew each time: keep
+    it. Raises UnknownCalendar, Contradiction, BadCalendar.
     """
+    return _opened(name, [*own.overrides, *overrides], own)
+
+
+def _opened(name: str, overrides: list[Override], own: Own) -> Calendar:
     decided = [each for each in overrides if each.calendar == name]
     if name == NONE:
         return Calendar(NONE, "UTC", CENTURIES, {}, {}, decided)
+    if name in own.calendars:
+        definition = own.calendars[name]
+        return definition.build(tuple(_opened(each, overrides, own) for each in definition.include), decided)
     if name not in table.names():
-        raise UnknownCalendar(f"no calendar {name!r}: there are {', '.join(names())}")
+        raise UnknownCalendar(f"no calendar {name!r}: there are {', '.join(names(own))}")
     return table.read(name, decided)
 
 
-def names() -> list[str]:
+def read_own(path: str) -> Own:
+    """Read one's own calendars and overrides: a TOML file, or a folder of them; none if empty. Raises BadCalendar."""
+    return files.read(path, names()) if path else NOTHING
+
+
+def names(own: Own = NOTHING) -> list[str]:
     """List the calendars there are."""
-    return sorted([NONE, *table.names()])
+    return sorted([NONE, *table.names(), *own.calendars])

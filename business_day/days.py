@@ -71,9 +71,14 @@ class Calendar:
         return self._closures.get(day) or self._weekend.get(day.weekday()) or self._included_closure(day)
 
     def override(self, day: date) -> Override | None:
-        """What was decided about this day since the table was made."""
+        """The decision that the answer of this day rests on, if any; perhaps of a calendar that it includes."""
         day = self.date_of(day)
-        return self._overrides.get(day) or next((each for own in self._included if (each := own.override(day))), None)
+        own = self._overrides.get(day)
+        if own or not self._included:
+            return own
+        is_open = self.closure(day) is None
+        found = (each.override(day) for each in self._included)
+        return next((each for each in found if each and each.is_open is is_open), None)
 
     def date_of(self, moment: date) -> date:
         """The date of a moment where the calendar lives; a date is left alone. TypeError for one without a zone."""

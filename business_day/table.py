@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from business_day.days import Calendar
-from business_day.words import Closure, Override, weekend
+from business_day.words import SATURDAY, SUNDAY, Closure, Override, weekend
 
 FOLDER = os.path.join(os.path.dirname(__file__), "tables")  # noqa: PTH118, PTH120 -- pathlib would double the start
 
@@ -29,7 +29,7 @@ def read(name: str, overrides: Iterable[Override]) -> Calendar:
         head = dict(_head(file))
         closures = dict(_closures(file))
     first, last = map(date.fromisoformat, head["covers"].split(".."))
-    return Calendar(name, head["zone"], (first, last), weekend(5, 6), closures, overrides)
+    return Calendar(name, head["zone"], (first, last), weekend(SATURDAY, SUNDAY), closures, overrides)
 
 
 def _head(lines: Iterator[str]) -> Iterator[tuple[str, str]]:

@@ -80,6 +80,7 @@ WEEKDAYS = (
     ("일요일", "Sunday"),
 )
 """By `date.weekday()`, in Korean and English."""
+SATURDAY, SUNDAY = 5, 6
 
 
 def weekend(*weekdays: int) -> dict[int, Closure]:

@@ -7,7 +7,8 @@ import sys
 import typer
 
 import feeds
-from control import deploy, desk, kill, local, replay, submit, tables, verify
+from business_day import CalendarError
+from control import calendar, deploy, desk, kill, local, replay, submit, tables, verify
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -38,6 +39,7 @@ app.command("demo")(local.demo)
 quarantine = typer.Typer(help="The rows that wait for a person.", no_args_is_help=True)
 quarantine.command("list")(desk.quarantined)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(calendar.app, name="calendar")
 
 
 def main() -> None:
@@ -45,7 +47,7 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
     try:
         app()
-    except feeds.UnknownFeed as error:
+    except (feeds.UnknownFeed, CalendarError) as error:
         _leave(str(error), Exit.CONFIG)
     except Failure as error:
         _leave(str(error), exit_of(error))

@@ -26,7 +26,6 @@ from uuid import UUID
 
 import typer
 
-import business_day
 import feeds
 from control.argo import ORDERED, TEMPLATE, Argo
 from control.book import Book
@@ -36,7 +35,7 @@ from feeds.form import Feed, Policy
 from feeds.form.message import correlation
 from ledger import control, request
 from ledger.request import State
-from steps import gate, settings
+from steps import calendars, gate, settings
 from steps.errors import Exit, Failure, Misconfigured, Transient, exit_of
 from steps.execution import stopping
 
@@ -148,7 +147,9 @@ class Errand:
 
     def _rows(self, order: Order, feed: Feed, argo: Argo, watch: Watch, ask: Book) -> Ending:
         asked = _date(order.day) or gate.today(feed, datetime.now(UTC))
-        day = gate.judge(business_day.calendar(feed.calendar), asked, order.policy or feed.policy)
+        day = gate.judge(
+            calendars.known(feed.calendar, os.environ.get("FEEDFALL_CALENDARS", "")), asked, order.policy or feed.policy
+        )
         seq = _again(order, feed, day or asked, ask) if order.rerun else order.seq
         key = f"{feed.name}-pub-{day or asked:%Y%m%d}-{seq}"
         self.feed, self.stage, self.run = feed.name, "pub", key

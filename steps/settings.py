@@ -4,8 +4,9 @@ KAFKA_BOOTSTRAP_SERVERS   needed          DATABASE_URL        needed, a secret
 KAFKA_SECURITY_PROTOCOL … optional        FEEDFALL_DOMAIN     names groups and transactional ids: feedfall
 WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every topic's name: none
 ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
-ARGO_TOKEN(_FILE)         sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
-ARGO_CA_FILE              sweep           FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
+ARGO_TOKEN(_FILE)         sweep           FEEDFALL_CALENDARS  file or folder of own calendars: none
+ARGO_CA_FILE              sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
+                                          FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Settings:
     domain: str = "feedfall"
     topic_prefix: str = ""
     feeds: tuple[str, ...] = ("feeds",)
+    calendars: str = ""
+    """Where calendars of one's own are: a TOML file, or a folder of them."""
     uid: str = field(default_factory=lambda: str(uuid4()))
     name: str = "by-hand"
     argo: Argo | None = None
@@ -87,6 +90,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
         topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
         feeds=packages(environ),
+        calendars=environ.get("FEEDFALL_CALENDARS", ""),
         uid=environ.get("WORKFLOW_UID") or str(uuid4()),
         name=environ.get("WORKFLOW_NAME") or "by-hand",
         argo=argo(environ) if environ.get("ARGO_SERVER") else None,
