@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("runs")(desk.runs)
 app.command("lag")(desk.lag)
+app.command("absent")(desk.absent)
 app.command("hold")(desk.hold)
 app.command("free")(desk.free)
 app.command("newest")(desk.newest)

@@ -9,7 +9,7 @@ import typer
 from control import show
 from control.asked import AnyFeed, By, FeedName, Json, Limit, Reason, chosen, known, ledger
 from feeds.form import Feed
-from ledger import control, quarantine, rows, run, verify
+from ledger import absence, control, quarantine, rows, run, verify
 from ledger.database import Connection
 from steps.kafka import Cluster
 from steps.settings import Settings
@@ -61,6 +61,17 @@ def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
     return show.table(columns, found, empty=f"{asked.table} is empty.")
 
 
+def absent(*, as_json: Json = False) -> None:
+    """List what was due, is not here, and was reported: what was found instead, and whether the webhook told of it."""
+    with ledger(needs_kafka=False) as (_, connection):
+        found = absence.open_reports(connection)
+    if as_json:
+        return show.as_json(found)
+    columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")
+    lines = [(a.subject, a.base_date, a.due_at, a.found, a.reported_at, _told(a), a.words) for a in found]
+    return show.table(columns, lines, empty="Nothing that was due is absent.")
+
+
 def quarantined(feed: AnyFeed = None, limit: Limit = 100, *, as_json: Json = False) -> None:
     """List the rows that wait for a person: where each came from, and what is wrong with it."""
     with ledger(needs_kafka=False) as (_, connection):
@@ -104,6 +115,14 @@ def _took(each: run.Run) -> float | None:
 
 def _counts(each: run.Run) -> str:
     return " ".join(f"{name}={value}" for name, value in each.counts.items() if value) or (each.reason or "")
+
+
+def _told(each: absence.Report) -> str:
+    if each.tries is None:
+        return "none"
+    if each.delivered_at:
+        return "delivered"
+    return f"{'given up' if each.given_up_at else 'waits'}: {each.trouble or 'not tried yet'}"
 
 
 def _row(entry: quarantine.Entry) -> str:

@@ -139,6 +139,9 @@ def run_local(
     return 0
 
 
+IDLE = " started=0 overdue=0 absent=0 arrived=0 undelivered=0 "
+
+
 class Teller:
     """Tells a person what runs, a line a Workflow; of the sweep only what it did or could not do."""
 
@@ -153,7 +156,7 @@ class Teller:
                 self._result[name] = event.text.removeprefix("RESULT ")
         elif event.kind == "ended":
             result = self._result.pop(name, event.workflow.message)
-            if event.workflow.phase != "Succeeded" or " started=0 overdue=0 " not in result:
+            if event.workflow.phase != "Succeeded" or IDLE not in result:
                 self._say(f"{datetime.now(SEOUL):%H:%M:%S} KST  {name:<28} {event.text:<12} {result}")
 
 

@@ -2,10 +2,14 @@
 
 The doorbell makes a run start quickly; the sweep makes it start surely. It compares the log's end with the checkpoint,
 so a lost doorbell, a dead pod and a message that nobody rang for all look alike.
+
+And where nothing came to be read: which requests wait, which feeds should be here by now (`steps.watch`), and who
+outside must be told (`steps.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +18,11 @@ from ledger.errors import translated
 from ledger.lease import Lease
 from steps import gate
 from steps.argo import Server
+from steps.errors import Failure
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster
+from steps.watch import watch
+from steps.webhook import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,17 +59,46 @@ class Start:
 
 
 def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
-    """Start what is due; say what is overdue."""
+    """Start what is due; say what is overdue, absent, and back again. Raises the first part's failure, at the end."""
+    counts: dict[str, int] = {}
+    failures: list[Failure] = []
+    for part in (start, overdue, watch, tell):
+        try:
+            counts |= part(execution, feeds)
+        except Failure as error:
+            if failures:
+                print(str(failures[-1]), file=sys.stderr, flush=True)  # noqa: T201 -- only one can be raised
+            failures.append(error)
+            if execution.connection.closed:
+                break
+            execution.connection.rollback()
+    if failures:
+        raise failures[-1]
+    return Outcome("SUCCEEDED", counts=counts)
+
+
+def start(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+    """Start each drain that has something to read and nobody who reads it."""
     starts = due(execution, feeds)
     started = 0
     asked = execution.settings.argo
     if starts and asked:
         with Server(asked, seconds=10) as server:
-            started = sum(submit(server, start) for start in starts)
-    overdue = request.overdue(execution.connection, OVERDUE)
-    for late in overdue:
+            started = sum(submit(server, each) for each in starts)
+    return {"due": len(starts), "started": started}
+
+
+def overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
+    """Say which requests nobody has answered."""
+    found = request.overdue(execution.connection, OVERDUE)
+    for late in found:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
-    return Outcome("SUCCEEDED", counts={"due": len(starts), "started": started, "overdue": len(overdue)})
+    return {"overdue": len(found)}
+
+
+def tell(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- likewise
+    """Tell the world outside what it was not told yet."""
+    return {"undelivered": deliver(execution)}
 
 
 def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
@@ -96,11 +132,11 @@ def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard
     return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
 
 
-def submit(server: Server, start: Start) -> bool:
+def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
-    if not server.submit(f"{start.feed}-{start.stage}", start.name, {"shard": str(start.shard)}, {}):
+    if not server.submit(f"{wanted.feed}-{wanted.stage}", wanted.name, {"shard": str(wanted.shard)}, {}):
         return False
-    print(f"STARTED {start.name}: {start.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
+    print(f"STARTED {wanted.name}: {wanted.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
     return True
 
 
