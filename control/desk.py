@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import typer
 
@@ -11,6 +12,7 @@ from control.asked import AnyFeed, By, FeedName, Json, Limit, Reason, chosen, kn
 from feeds.form import Feed
 from ledger import absence, control, quarantine, rows, run, verify
 from ledger.database import Connection
+from steps.absence import ARRIVALS
 from steps.kafka import Cluster
 from steps.settings import Settings
 
@@ -62,9 +64,9 @@ def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
 
 
 def absent(*, as_json: Json = False) -> None:
-    """List what was due, is not here, and was reported: what was found instead, and whether the webhook told of it."""
+    """List what was due in the last 30 days and is not here: what was found instead, and how its webhook fares."""
     with ledger(needs_kafka=False) as (_, connection):
-        found = absence.open_reports(connection)
+        found = absence.open_reports(connection, (datetime.now(UTC) - ARRIVALS).date())
     if as_json:
         return show.as_json(found)
     columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")

@@ -125,8 +125,8 @@ def close(connection: Connection, found: Report, words: str, body: Mapping[str, 
     return first
 
 
-def open_reports(connection: Connection, since: date = date.min) -> list[Report]:
-    """What was reported and has not come."""
+def open_reports(connection: Connection, since: date) -> list[Report]:
+    """What was reported, of base dates since then, and has not come."""
     with translated():
         return [Report(*found) for found in rows(connection, "absence.open", since=since)]
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: How far back a sweep looks for what was due: a longer outage of all sweeps is not made up for.
 LOOK_BACK = timedelta(days=7)
+#: For so long rows that were reported absent are waited for.
+ARRIVALS = timedelta(days=30)
 #: What pub asks for at the due time itself cannot be there at the due time.
 ASKED = timedelta(minutes=10)
 
@@ -51,6 +53,8 @@ class Found(StrEnum):
     UNCOVERED = "uncovered"
 
 
+HINDERED = {"HELD": Found.HELD, "WAITING": Found.WAITING}
+"""The gate's word for it → ours; whatever else shuts a feed blocks it."""
 #: An answer that came and gave no row: whatever is in the way now did not cause it.
 ENDED = (Found.EMPTY, Found.REFUSED, Found.QUARANTINED)
 
@@ -164,7 +168,7 @@ def _hindrance(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
     """What stands in the way: a person, a fault, a partner's quota, or a dead run whose lease nobody has taken."""
     verdict = gate.admit(facts.control, "relay", now)
     if not verdict.opens:
-        return Finding(Found(verdict.status.lower()), verdict.reason or verdict.status)
+        return Finding(HINDERED.get(verdict.status, Found.BLOCKED), verdict.reason or verdict.status)
     stuck = facts.stuck
     if stuck and (facts.answers or feed.partner is None):
         run = f"{stuck.run or 'a run'} holds the lease of {stuck.stage}"

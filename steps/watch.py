@@ -14,7 +14,8 @@ import business_day
 from ledger import absence
 from ledger.absence import Report
 from steps import calendars
-from steps.absence import Expected, Found, began, expected, finding, watchable
+from steps.absence import ARRIVALS, Expected, Found, began, expected, finding, watchable
+from steps.errors import Permanent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,18 +24,22 @@ if TYPE_CHECKING:
     from feeds.form import Feed
     from steps.execution import Execution
 
-#: For so long rows that were reported absent are waited for.
-ARRIVALS = timedelta(days=30)
-
 
 def watch(execution: Execution, feeds: Sequence[Feed]) -> Counter[str]:
-    """How many absences were reported now, and how many ended."""
+    """How many absences were reported now, and how many ended. Raises, at the end, what kept a feed unwatched."""
     watching = Watching(execution, feeds)
     found: Counter[str] = Counter(absent=0, arrived=0)
+    unwatched: list[Permanent] = []
     for feed in feeds:
-        found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
-        found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
-    execution.connection.rollback()
+        try:
+            found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
+            found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
+        except Permanent as error:  # a table or a right of its own is missing: no reason to leave the others alone
+            _say(f"UNWATCHED {feed.name}: {error}")
+            unwatched.append(error)
+        execution.connection.rollback()
+    if unwatched:
+        raise unwatched[0]
     return found
 
 

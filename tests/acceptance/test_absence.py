@@ -157,6 +157,13 @@ def test_sweep__an_argo_that_is_away_hides_no_absence(bank: Bank, sweeps: Sweeps
     assert "ABSENT fx 2026-10-30" in sweeps.log
 
 
+def test_sweep__a_feed_that_cannot_be_watched_keeps_no_other_from_it(bank: Bank, sweeps: Sweeps) -> None:
+    bank.rows("DROP TABLE bulletin_rate")
+    with pytest.raises(Misconfigured, match="bulletin_rate"):
+        sweeps(at(17, 10), "bulletin", "fx")
+    assert [line.split()[:2] for line in sweeps.log.splitlines()] == [["UNWATCHED", "bulletin:"], ["ABSENT", "fx"]]
+
+
 # -- what was found instead --
 
 
