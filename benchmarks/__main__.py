@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import pod
+from benchmarks.beside import beside, table
 from benchmarks.cold import cold
 from benchmarks.servers import servers
 from benchmarks.step import step
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.step import Step
 
 PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core")
-A_MILLION = 1_000_000
+A_MILLION, A_PEER, A_FEW = 1_000_000, 300_000, 3
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
 
 
@@ -44,9 +45,11 @@ def main(words: Sequence[str]) -> None:
             filled = pod.run("-m", "benchmarks.fill", found.kafka, str(asked.messages)).seconds
             print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
-    print(step_table(whole))
+            print(step_table(whole), flush=True)
+            peers = beside(found, min(asked.messages, A_PEER), A_FEW)
+    print(table(peers, whole.messages / median(whole.pods)))
     if asked.json:
-        measured = {"machine": about, "step": vars(whole), "cold": vars(starts)}
+        measured = {"machine": about, "step": vars(whole), "cold": vars(starts), "peers": peers}
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
