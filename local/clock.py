@@ -21,7 +21,9 @@ class Clock:
     def tick(self, at: datetime) -> None:
         """Start what has become due; what is more than its patience late is left out, like what would run twice."""
         for cron in list(self._crons.values()):
-            due = self._next.setdefault(cron, cron.after(at))
+            due = self._next.get(cron)
+            if due is None:
+                due = self._next[cron] = cron.after(at)
             if due > at:
                 continue
             self._next[cron] = cron.after(at)

@@ -62,7 +62,12 @@ class Shelf:
         """Read it first: what cannot be played is not kept."""
         name = document["metadata"]["name"]
         if kind == "CronWorkflow":
-            self.crons[name] = read_cron(document)
+            cron = read_cron(document)
+            if cron.template not in self.templates:
+                raise Refused(
+                    400, f"cron {name} starts WorkflowTemplate {cron.template}, which is not here: it goes first"
+                )
+            self.crons[name] = cron
         else:
             self.templates[name] = read_template(document)
         self._version += 1

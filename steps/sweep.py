@@ -67,13 +67,13 @@ def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
             counts |= part(execution, feeds)
         except Failure as error:
             if failures:
-                print(str(failures[-1]), file=sys.stderr, flush=True)  # noqa: T201 -- only one can be raised
+                print(str(error), file=sys.stderr, flush=True)  # noqa: T201 -- only the first can be raised
             failures.append(error)
             if execution.connection.closed:
                 break
             execution.connection.rollback()
     if failures:
-        raise failures[-1]
+        raise failures[0]
     return Outcome("SUCCEEDED", counts=counts)
 
 

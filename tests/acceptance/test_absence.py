@@ -281,6 +281,12 @@ def test_calendar__that_ends_is_reported_once_a_day_and_stops_no_other_feed(bank
     assert f"to {last}" in bank.value("SELECT reason FROM feedfall.journal WHERE feed IS NULL LIMIT 1")
 
 
+def test_calendar__that_was_extended_closes_its_report(bank: Bank, sweeps: Sweeps) -> None:
+    bank.rows("INSERT INTO feedfall.absence VALUES ('calendar TARGET', %s, now(), 'uncovered', 'it ended')", DAY)
+    sweeps(at(10))
+    assert sweeps.log == "ARRIVED calendar TARGET 2026-10-30: calendar TARGET covers 2026-10-30 now\n"
+
+
 # -- the webhook --
 
 

@@ -12,7 +12,7 @@ import pytest
 from bank import Bank, Door
 from feeds.form.message import correlation
 from ledger import control
-from ledger.database import connect
+from ledger.database import CODE, connect
 
 DAY = date(2026, 10, 30)
 ROW: dict[str, object] = {"symbol": "A", "price": "1", "volume": 1, "note": None}
@@ -146,12 +146,15 @@ def test_database__out_of_reach_is_transient_and_a_refusal_is_not(
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("INSERT INTO feedfall.schema VALUES (2, 2)", "this image's code (1) is older than the schema serves (2): use"),
         (
-            "UPDATE feedfall.schema SET version = 0",
-            "the schema (0) is older than this code (1): run `feedfall migrate`",
+            "INSERT INTO feedfall.schema VALUES (99, 99)",
+            f"this image's code ({CODE}) is older than the schema serves (99): use",
         ),
-        ("DELETE FROM feedfall.schema", "the schema (0) is older than this code (1): run `feedfall migrate`"),
+        (
+            "DELETE FROM feedfall.schema WHERE version > 1",
+            f"the schema (1) is older than this code ({CODE}): run `feedfall migrate`",
+        ),
+        ("DELETE FROM feedfall.schema", f"the schema (0) is older than this code ({CODE}): run `feedfall migrate`"),
         ("DROP SCHEMA feedfall CASCADE", "the database has no ledger: run `feedfall migrate`"),
     ],
 )

@@ -179,6 +179,25 @@ def test_shelf__other_calls_are_refused(api: httpx.Client, method: str, path: st
     assert answered.status_code == status, answered.text
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schedules": ["61 * * * *"]}, "is no schedule"),
+        ({"timezone": "Mars/Olympus"}, "this is no CronWorkflow"),
+        ({"workflowSpec": {"workflowTemplateRef": {"name": "gold-pub"}}}, "gold-pub, which is not here"),
+    ],
+)
+def test_cron__that_could_never_start_anything_is_refused(
+    player: Player, api: httpx.Client, change: Document, said: str
+) -> None:
+    path = "/api/v1/cron-workflows/local/fx-pub"
+    wrong = api.get(path).json()
+    wrong["spec"] |= change
+    answered = api.put(path, json={"cronWorkflow": wrong})
+    assert (answered.status_code, said in answered.json()["message"]) == (400, True)
+    assert player.shelf.crons["fx-pub"].template == "fx-pub"
+
+
 def undo(player: Player) -> None:
     """Put fx-verify back, as it is rendered."""
     there = player.shelf.get("WorkflowTemplate", "fx-verify")
