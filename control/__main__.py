@@ -8,7 +8,7 @@ import typer
 
 import feeds
 from business_day import CalendarError
-from control import calendar, deploy, desk, kill, local, replay, submit, tables, verify
+from control import calendar, deploy, desk, gap, kill, local, replay, submit, tables, verify
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -28,6 +28,7 @@ app.command("free")(desk.free)
 app.command("newest")(desk.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
+app.command("skip-gap")(gap.skip_gap)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(kill.logs)

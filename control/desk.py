@@ -107,7 +107,7 @@ def _lag(connection: Connection, environment: Settings, feed: Feed) -> list[Lag]
     return [
         Lag(feed.name, x.stage, x.topic, x.partition, x.next_offset, end.committed, end.high, end.high - x.next_offset)
         for x in lines
-        if (end := ends.get(x.topic, {}).get(x.partition))
+        if not x.closed and (end := ends.get(x.topic, {}).get(x.partition))
     ]
 
 

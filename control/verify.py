@@ -11,6 +11,7 @@ from control.asked import FeedName, Json, known, ledger
 from ledger import verify
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
+from ledger.gap import Accepted
 from steps.execution import stopping
 from steps.verify import deep
 
@@ -33,15 +34,29 @@ def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) 
 def show_account(account: verify.Account) -> None:
     """The books, a line a partition, and what they come to."""
     columns = ("stage", "topic", "p", "from", "to", "spans", "records", "absent", "rows", "loaded", "superseded")
-    lines = [tuple(vars(line).values()) for line in account.lines]
+    lines = [tuple(vars(line).values())[: len(columns) + 3] for line in account.lines]
     show.table((*columns, "duplicate", "quarantined", "deferred"), lines, empty="Nothing was read yet.")
+    for gap in account.skipped:
+        typer.echo(skipped(gap))
     for sentence in account.broken:
         typer.echo(f"BROKEN {sentence}")
     if not account.broken:
         offsets = sum(line.next_offset - line.first_offset for line in account.lines)
-        typer.echo(f"Proven: each of {offsets:,} offsets has one fate.")
+        lost = sum(gap.offsets for gap in account.skipped)
+        typer.echo(f"Proven: each of {offsets:,} offsets has one fate{f', and {lost:,} were skipped' if lost else ''}.")
     if account.depth:
         typer.echo(_depth(account.depth))
+
+
+def skipped(gap: Accepted) -> str:
+    """One accepted gap, in words."""
+    where = f"{gap.topic}[{gap.partition}]"
+    what = (
+        f"{gap.from_offset:,} to {gap.to_offset - 1:,}"
+        if gap.to_offset
+        else f"all from {gap.from_offset:,} of an old topic"
+    )
+    return f"SKIPPED {where} {what}: lost by Kafka, accepted by {gap.who} on {show.word(gap.at)}: {gap.reason}"
 
 
 def _depth(depth: Depth) -> str:

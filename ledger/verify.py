@@ -12,6 +12,7 @@ from psycopg.sql import Identifier
 
 from ledger.database import rows
 from ledger.errors import translated
+from ledger.gap import accepted
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from feeds.form import Feed
     from ledger.database import Connection
     from ledger.deep import Depth
+    from ledger.gap import Accepted
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Line:
     duplicate: int
     quarantined: int
     deferred: int
+    closed: bool
+    """Its topic was made anew: another line goes on in its place."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Account:
     feed: str
     lines: Sequence[Line]
     broken: Sequence[str]
+    skipped: Sequence[Accepted] = ()
+    """Offsets that Kafka lost, and who accepted it."""
     depth: Depth | None = None
     """How far it was compared with Kafka; None: not at all."""
 
@@ -58,10 +64,10 @@ def verify(connection: Connection, feed: Feed) -> Account:
     with translated():
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        books = lines(connection, feed)
+        books, skipped = lines(connection, feed), accepted(connection, feed.name)
         broken = list(_broken(connection, feed))
         connection.rollback()
-    return Account(feed.name, books, broken)
+    return Account(feed.name, books, broken, skipped)
 
 
 def lines(connection: Connection, feed: Feed) -> list[Line]:
@@ -89,6 +95,7 @@ SENTENCES = {
     "gaps": "{}[{}]: no span covers the offsets from {} to {}",
     "records": "{}[{}] [{}, {}): {} records and {} absent offsets do not fill the span",
     "absent": "{}[{}] [{}, {}): {} is booked as absent, where every offset is a record",
+    "skipped": "{}[{}] [{}, {}): accepted as lost, and no span says so",
     "fates": "{}[{}] [{}, {}): {} rows were read and {} have a fate",
     "quarantine": "{}[{}] [{}, {}): {} rows went to quarantine and {} are there",
     "rows": "run {}: the ledger counts {} of its rows in the table and {} are there",

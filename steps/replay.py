@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,12 +27,11 @@ from steps.keeper import Keeper
 from steps.reread import left, rereading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     from feeds.form import Feed
     from ledger.chunk import Source
-    from ledger.database import Connection
     from steps.kafka import Ends
     from steps.reread import Passage
 
@@ -159,7 +157,7 @@ class Replay:
         if held is None:
             return "BUSY", lease.holder(connection, *key)
         with (
-            _released(self._execution, held),
+            lease.released(connection, held),
             Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper,
         ):
             lease.exclude(connection, held)
@@ -212,18 +210,6 @@ class Replay:
         dates = [day.isoformat() for day in self._wanted] if isinstance(self._wanted, tuple) else None
         fates = {name: count for name, count in self._back.fates.items() if count}
         return {"run": self._execution.run, "offsets": read, "base_dates": dates, **fates}
-
-
-@contextmanager
-def _released(execution: Execution, held: Lease) -> Iterator[None]:
-    """Whatever was not committed is rolled back, and the lease is free again."""
-    try:
-        yield
-    finally:
-        connection: Connection = execution.connection
-        if not (connection.closed or connection.broken):
-            connection.rollback()
-            lease.release(connection, held)
 
 
 __all__ = ["Dates", "Offsets", "offsets", "run"]

@@ -35,6 +35,7 @@ def verify(execution: Execution, feed: Feed) -> Outcome:
     counts = {
         "offsets": sum(line.next_offset - line.first_offset for line in account.lines),
         "rows": sum(line.read for line in account.lines if line.stage == "sub"),
+        "skipped": sum(gap.offsets for gap in account.skipped),
         "broken": len(account.broken),
     }
     if account.broken:
@@ -65,9 +66,10 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
         again.reader.close()
     if stop.is_set():
         raise Transient("stopped by a signal before all was compared")
-    settled = sum(each.next_offset - each.first_offset for each in known)
-    broken, depth = comparison.compare(settled - sum(ends[each] - start[each] for each in ends))
     account = books.verify(connection, feed)
+    closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
+    settled = closed + sum(each.next_offset - each.first_offset for each in known)
+    broken, depth = comparison.compare(settled - sum(ends[each] - start[each] for each in ends))
     return replace(account, broken=[*account.broken, *broken], depth=depth)
 
 
