@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import pod
 from benchmarks.api import api
+from benchmarks.beside import beside, table
 from benchmarks.cold import cold
 from benchmarks.days import QUESTIONS, days
 from benchmarks.servers import servers
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.step import Step
 
 PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core", "fastapi", "uvicorn")
-A_MILLION = 1_000_000
+A_MILLION, A_PEER, A_FEW = 1_000_000, 300_000, 3
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
 ONE_QUESTION, OF_A_SET = 60.0, 0.2
 #: Of the requests a second of an endpoint that returns a constant.
@@ -55,10 +56,12 @@ def main(words: Sequence[str]) -> None:
             filled = pod.run("-m", "benchmarks.fill", found.kafka, str(asked.messages)).seconds
             print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
-    print(step_table(whole))
+            print(step_table(whole), flush=True)
+            peers = beside(found, min(asked.messages, A_PEER), A_FEW)
+    print(table(peers, whole.messages / median(whole.pods)))
     if asked.json:
         parts = {"step": whole, "cold": starts, "days": questions, "api": speed}
-        measured = {"machine": about, **{name: vars(part) for name, part in parts.items()}}
+        measured = {"machine": about, **{name: vars(part) for name, part in parts.items()}, "peers": peers}
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import typer
 
 import business_day
 import feeds
-from control import calendar, deploy, desk, kill, local, override, serve, submit, tables
+from control import calendar, deploy, desk, gap, kill, local, override, replay, serve, submit, tables, verify
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -22,10 +22,13 @@ app = typer.Typer(
 )
 app.command("runs")(desk.runs)
 app.command("lag")(desk.lag)
+app.command("absent")(desk.absent)
 app.command("hold")(desk.hold)
 app.command("free")(desk.free)
 app.command("newest")(desk.newest)
-app.command("verify")(desk.verify_feed)
+app.command("verify")(verify.verify_feed)
+app.command("replay")(replay.replay_feed)
+app.command("skip-gap")(gap.skip_gap)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(kill.logs)

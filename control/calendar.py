@@ -27,7 +27,7 @@ from business_day.card import card
 from business_day.dates import FORMS
 from business_day.files import check_name
 from control import bank_table, kasi, proposals, show, wall
-from control.desk import By
+from control.asked import By
 from control.ending import NOT_DONE
 from control.override import keep
 from control.proposals import Comparison

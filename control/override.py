@@ -15,7 +15,7 @@ import typer
 import business_day
 from business_day import Override, read_date
 from control import show
-from control.desk import By, Json, Reason
+from control.asked import By, Json, Reason
 from ledger import calendar as book
 from ledger.database import Connection, session
 from ledger.errors import Misconfigured

@@ -36,12 +36,14 @@ from control.follow import Late, Stopped, Watch, follow
 from feeds.form import Feed, Policy
 from feeds.form.message import correlation
 from ledger import control, request
+from ledger.absence import facts
 from ledger.request import State
-from steps import calendars, gate, settings
+from steps import absence, calendars, gate, settings
 from steps.errors import Exit, Failure, Misconfigured, Transient, exit_of
 from steps.execution import stopping
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+LONGEST = "2h"
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 By = Annotated[str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser)]
@@ -58,7 +60,10 @@ Given = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for a template.", metavar="NAME=VALUE")
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, and exit as it did.")]
-Timeout = Annotated[str, typer.Option(help="Wait so long at most, then exit 82: 90s, 30m, 2h.")]
+Timeout = Annotated[
+    str,
+    typer.Option(help="Wait so long at most, then exit 82: 90s, 30m, 2h. If absent: to the due time; 2h after it."),
+]
 Patience = Annotated[str, typer.Option(help="Outlive so long an outage of Argo or the database, then exit 75.")]
 Grace = Annotated[str, typer.Option(help="After SIGTERM: wait so long for the stopped run.")]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Exit 0, not 77, when it was held, skipped, busy or empty.")]
@@ -76,18 +81,18 @@ def submit(
     policy: PolicyName = None,
     param: Given = None,
     wait: Wait = False,
-    timeout: Timeout = "2h",
+    timeout: Timeout = "",
     patience: Patience = "10m",
     grace: Grace = "90s",
     lenient: Lenient = False,
 ) -> None:
     """Order a feed's rows of a date, or start a template. With --wait: follow it, and exit as it did."""
     began = time.monotonic()
-    order = Order(name, stage or "", by, day, seq, rerun, reason, policy, tuple(param or ()), wait)
+    order = Order(name, stage or "", by, day, seq, rerun, reason, policy, tuple(param or ()), wait, bool(timeout))
     with stopping() as stop:
         errand = Errand()
         try:
-            watch = Watch(stop, seconds(patience), seconds(timeout), _aside, seconds(grace))
+            watch = Watch(stop, seconds(patience), seconds(timeout or LONGEST), _aside, seconds(grace))
             with Argo(os.environ) as argo:
                 ending = errand.carry_out(order, argo, watch)
         except (Failure, feeds.UnknownFeed, Stopped, Late) as error:
@@ -111,6 +116,8 @@ class Order:
     policy: Policy | None
     given: Sequence[str]
     wait: bool
+    timed: bool
+    """How long to wait was said; where not, the feed's due time is the end."""
 
 
 class Errand:
@@ -150,6 +157,8 @@ class Errand:
     def _rows(self, order: Order, feed: Feed, argo: Argo, watch: Watch, ask: Book) -> Ending:
         asked = _date(order.day) or gate.today(feed, datetime.now(UTC))
         day = _judged(order.policy or feed.policy, feed, asked, ask)
+        due = absence.due(feed, day or asked)
+        until = due if datetime.now(UTC) < due and not order.timed else None
         seq = _again(order, feed, day or asked, ask) if order.rerun else order.seq
         key = f"{feed.name}-pub-{day or asked:%Y%m%d}-{seq}"
         self.feed, self.stage, self.run = feed.name, "pub", key
@@ -170,7 +179,10 @@ class Errand:
                 return ending  # a log that was lost is no matter where the ledger can tell
         elif not order.wait:
             return Ending("ALREADY_ORDERED", 0, counts={**self.counts, "request": state.status})
-        return self._answer(feed, known, watch, ask)
+        try:
+            return self._answer(feed, known, watch, ask, until)
+        except Late:
+            return self._absent(feed, day or asked, ask)
 
     def _already(self, state: State) -> Ending:
         ending = of_request(state, gate.OPEN)
@@ -178,8 +190,8 @@ class Errand:
         status = "ALREADY_DONE" if ending.code == 0 else ending.status
         return replace(ending, status=status, counts={**self.counts, **ending.counts})
 
-    def _answer(self, feed: Feed, known: UUID | None, watch: Watch, ask: Book) -> Ending:
-        """Wait until the order's rows are there, or it is known why they will not come."""
+    def _answer(self, feed: Feed, known: UUID | None, watch: Watch, ask: Book, until: datetime | None) -> Ending:
+        """Wait until the order's rows are there, or it is known why they will not come. Raises Late."""
         told = ""
         while True:
             state = known and ask(lambda connection: request.state(connection, known))
@@ -195,7 +207,18 @@ class Errand:
             if state.status != told:
                 told = state.status
                 watch.say(f"the request of {self.counts['date']} seq {self.counts['seq']} is {told}")
+            if until and datetime.now(UTC) >= until:
+                raise Late
             watch.pause()
+
+    def _absent(self, feed: Feed, day: date, ask: Book) -> Ending:
+        """The time is over: say what is there in place of the rows, in the sweep's own words."""
+        now, due = datetime.now(UTC), absence.due(feed, day)
+        known = ask(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
+        found = absence.finding(feed, known[day], now)
+        words = found.words if found else "other rows of that date are there, those of this order are not"
+        late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""
+        return Ending("NO_RESPONSE", NO_RESPONSE, f"{late}{words}. The same order waits on", self.counts)
 
     # -- any template --
 
@@ -214,7 +237,7 @@ class Errand:
     ) -> Ending:
         """Start it, or find it again; follow it. Its name was fixed before: a start whose reply was lost is found."""
         watch.say(f"{'found' if there else 'starting'} {self.run} at {argo.server}, namespace {argo.namespace}")
-        start = bool if there else (lambda: argo.submit(template, self.run, given))
+        start = bool if there else (lambda: argo.order(template, self.run, given))
         if not wait:
             watch.patiently(start)
             return Ending("STARTED", 0, counts=self.counts)

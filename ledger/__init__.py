@@ -3,6 +3,7 @@
     lease ──────── who may drain (feed, stage, shard) now, and its epoch: the dead are fenced
     source ─────── one partition of one topic, with its checkpoint: the next offset
     span ───────── [from, to) that a run settled: records + absent = to - from, and the fate of each row
+    gap ────────── offsets that Kafka lost before they were read, and who accepted it
     quarantine ─── the rows that are nowhere else: bad or deferred, whole, with the reason
     request ────── what was ordered, and whether its answer is complete
     run ────────── one execution of one stage

@@ -1,7 +1,8 @@
 -- name: sources
 -- The partitions of a topic that this stage reads, with their checkpoints.
 SELECT id, topic_id, partition, first_offset, next_offset FROM feedfall.source
-WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s ORDER BY partition, id
+WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND closed_at IS NULL
+ORDER BY partition, id
 
 -- name: open_source
 -- A partition seen for the first time starts at its low watermark.

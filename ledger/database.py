@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
-CODE = 4
+CODE = 5
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 OPTIONS = (

@@ -8,6 +8,8 @@ more, then the checkpoint rows take the new epoch
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -97,6 +99,17 @@ def release(connection: Connection, lease: Lease) -> None:
     with translated():
         run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
         connection.commit()
+
+
+@contextmanager
+def released(connection: Connection, lease: Lease) -> Iterator[None]:
+    """However the block ends: what it did not commit is rolled back, and the lease is free again."""
+    try:
+        yield
+    finally:
+        if not (connection.closed or connection.broken):
+            connection.rollback()
+            release(connection, lease)
 
 
 def holder(connection: Connection, feed: str, stage: str, shard: int) -> str:

@@ -11,17 +11,19 @@ Blocks arrive while they are sent: PostgreSQL parses while Python validates whil
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ledger.errors import is_data, translated
 from ledger.statements import sql, with_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from feeds.form import Feed
     from ledger.database import Connection
@@ -90,12 +92,23 @@ class Table:
             for block in blocks:
                 copy.write(block)
 
-    def statement(self, name: str) -> Composed:
-        return with_names(name, **self._names)
+    def statement(self, name: str, **more: Composable) -> Composed:
+        return with_names(name, **self._names, **more)
+
+
+T = TypeVar("T")
+Before = Callable[["Connection"], Iterable[tuple[int, str, int]]]
+"""What is decided about `_incoming` before its rows are judged: (source, fate, count) of those it took out."""
 
 
 def load(
-    connection: Connection, table: Table, blocks: Iterator[bytes], kept: Sequence[bytes], *, merge: bool
+    connection: Connection,
+    table: Table,
+    blocks: Iterator[bytes],
+    kept: Sequence[bytes],
+    *,
+    merge: bool,
+    before: Before = lambda _: (),
 ) -> Merged | None:
     """Load a chunk inside the caller's transaction. None: every row was loaded.
 
@@ -107,7 +120,10 @@ def load(
         pass
     result = Merged()
     if kept:
-        _merge(connection, table, kept, result)
+        merge_one = partial(_merge_whole, connection, table, before)
+        for fates, replaced in by_halves(connection, kept, merge_one, result.refused):
+            _add(result.fates, fates)
+            _add(result.replaced, replaced)
     return result
 
 
@@ -122,11 +138,13 @@ def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> 
     return True
 
 
-def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result: Merged) -> None:
-    """Merge blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
+def by_halves(
+    connection: Connection, parts: Sequence[bytes], act: Callable[[Sequence[bytes]], T], refused: list[Refused]
+) -> list[T]:
+    """Do it with blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
     try:
         with connection.transaction():
-            found = _merge_whole(connection, table, parts)
+            return [act(parts)]
     except psycopg.Error as error:
         if not is_data(error):
             raise
@@ -134,28 +152,25 @@ def _merge(connection: Connection, table: Table, parts: Sequence[bytes], result:
             parts = parts[0].splitlines(keepends=True)
         if len(parts) == 1:
             source, offset, row = (int(part) for part in parts[0].split(b"\t", 3)[:3])
-            result.refused.append(Refused(source, offset, row, _reason(error)))
-            return
-        middle = len(parts) // 2
-        _merge(connection, table, parts[:middle], result)
-        _merge(connection, table, parts[middle:], result)
-        return
-    _add(result.fates, found[0])
-    _add(result.replaced, found[1])
+            refused.append(Refused(source, offset, row, _reason(error)))
+            return []
+    middle = len(parts) // 2
+    return [half for some in (parts[:middle], parts[middle:]) for half in by_halves(connection, some, act, refused)]
 
 
 def _merge_whole(
-    connection: Connection, table: Table, parts: Sequence[bytes]
+    connection: Connection, table: Table, before: Before, parts: Sequence[bytes]
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
     connection.execute(table.statement("rows.incoming"))
     table.copy(connection, parts, into=Identifier("_incoming"))
     connection.execute("ANALYZE _incoming")
+    taken_out = before(connection)
     connection.execute(table.statement("rows.judge"))
     connection.execute(table.statement("rows.upsert"))
     fates = connection.execute(sql("rows.fates")).fetchall()
     replaced = connection.execute(sql("rows.replaced")).fetchall()
     connection.execute("DROP TABLE _incoming, _judged")
-    return fates, replaced
+    return [*taken_out, *fates], replaced
 
 
 def _add(

@@ -12,6 +12,7 @@ from psycopg.sql import Identifier
 
 from ledger.database import rows
 from ledger.errors import translated
+from ledger.gap import accepted
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from feeds.form import Feed
     from ledger.database import Connection
+    from ledger.deep import Depth
+    from ledger.gap import Accepted
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Line:
     duplicate: int
     quarantined: int
     deferred: int
+    closed: bool
+    """Its topic was made anew: another line goes on in its place."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Account:
     feed: str
     lines: Sequence[Line]
     broken: Sequence[str]
+    skipped: Sequence[Accepted] = ()
+    """Offsets that Kafka lost, and who accepted it."""
+    depth: Depth | None = None
+    """How far it was compared with Kafka; None: not at all."""
 
 
 def verify(connection: Connection, feed: Feed) -> Account:
@@ -55,16 +64,22 @@ def verify(connection: Connection, feed: Feed) -> Account:
     with translated():
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        books = lines(connection, feed)
+        books, skipped = lines(connection, feed), accepted(connection, feed.name)
         broken = list(_broken(connection, feed))
         connection.rollback()
-    return Account(feed.name, books, broken)
+    return Account(feed.name, books, broken, skipped)
 
 
 def lines(connection: Connection, feed: Feed) -> list[Line]:
     """The books, a line a partition."""
     with translated():
         return [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
+
+
+def rows_off(connection: Connection, feed: Feed) -> list[tuple[int, int, int]]:
+    """(run, rows of it that the books count, rows of it in the table), where the two differ."""
+    statement = with_names("verify.rows", table=Identifier(feed.table))
+    return connection.execute(statement, {"feed": feed.name}).fetchall()
 
 
 def _broken(connection: Connection, feed: Feed) -> Iterator[str]:
@@ -80,6 +95,7 @@ SENTENCES = {
     "gaps": "{}[{}]: no span covers the offsets from {} to {}",
     "records": "{}[{}] [{}, {}): {} records and {} absent offsets do not fill the span",
     "absent": "{}[{}] [{}, {}): {} is booked as absent, where every offset is a record",
+    "skipped": "{}[{}] [{}, {}): accepted as lost, and no span says so",
     "fates": "{}[{}] [{}, {}): {} rows were read and {} have a fate",
     "quarantine": "{}[{}] [{}, {}): {} rows went to quarantine and {} are there",
     "rows": "run {}: the ledger counts {} of its rows in the table and {} are there",

@@ -3,7 +3,7 @@
 SELECT s.stage, s.topic, s.partition, s.first_offset, s.next_offset, count(p.id), coalesce(sum(p.records), 0)::bigint,
     coalesce(sum(p.to_offset - p.from_offset - p.records), 0)::bigint, coalesce(sum(p.rows_read), 0)::bigint,
     coalesce(sum(p.loaded), 0)::bigint, coalesce(sum(p.superseded), 0)::bigint, coalesce(sum(p.duplicate), 0)::bigint,
-    coalesce(sum(p.quarantined), 0)::bigint, coalesce(sum(p.deferred), 0)::bigint
+    coalesce(sum(p.quarantined), 0)::bigint, coalesce(sum(p.deferred), 0)::bigint, s.closed_at IS NOT NULL
 FROM feedfall.source s LEFT JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s GROUP BY s.id ORDER BY s.stage DESC, s.topic, s.partition, s.id
 
@@ -31,10 +31,19 @@ WHERE s.feed = %(feed)s AND (p.records + a.absent <> p.to_offset - p.from_offset
     OR NOT p.absent <@ int8multirange(int8range(p.from_offset, p.to_offset)))
 
 -- name: absent
--- Where nobody writes transactions and nothing compacts, every offset is a record.
+-- Where nobody writes transactions and nothing compacts, every offset is a record, unless a person took it for lost.
 SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.absent::text
 FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s AND NOT s.markers AND NOT isempty(p.absent)
+  AND NOT EXISTS (SELECT FROM feedfall.gap g
+                  WHERE g.source = p.source AND g.from_offset = p.from_offset AND g.to_offset = p.to_offset)
+
+-- name: skipped
+-- What was accepted as lost is a span of its own, without records.
+SELECT s.topic, s.partition, g.from_offset, g.to_offset
+FROM feedfall.source s JOIN feedfall.gap g ON g.source = s.id
+LEFT JOIN feedfall.span p ON p.source = g.source AND p.from_offset = g.from_offset AND p.to_offset = g.to_offset
+WHERE s.feed = %(feed)s AND g.to_offset IS NOT NULL AND (p.id IS NULL OR p.run <> g.run OR p.records > 0)
 
 -- name: fates
 -- Every row that was read has one fate.
@@ -71,10 +80,15 @@ FROM booked b FULL JOIN there t ON t.run = b.run WHERE coalesce(b.rows, 0) <> co
 -- Per correlation id the fates add up to `count`. A part of an answer may be missing only while no run has reached the
 -- end since: relay's answers are committed whole, so a sub that succeeded has seen all of one or nothing, and one alone
 -- is visible. A publisher without transactions may send an answer twice: its rows are duplicates, and no fault of the books.
+-- An answer that ends or begins beside a gap may have lost rows in it.
 SELECT q.correlation_id::text, q.base_date, q.count, q.settled, q.status
 FROM feedfall.request q LEFT JOIN feedfall.run r ON r.id = q.last_run
 WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'refused') AND (
     (q.settled > q.count AND %(whole)s)
     OR (q.settled < q.count AND q.status = 'complete')
-    OR (q.settled > 0 AND q.settled < q.count AND %(whole)s AND r.status = 'SUCCEEDED')
+    OR (q.settled > 0 AND q.settled < q.count AND %(whole)s AND r.status = 'SUCCEEDED' AND NOT EXISTS (
+        SELECT FROM feedfall.gap g JOIN feedfall.source o ON o.id = g.source AND o.feed = q.feed AND o.stage = 'sub'
+            JOIN feedfall.span p ON p.run = q.last_run JOIN feedfall.source s ON s.id = p.source
+        WHERE (s.id = o.id AND (p.to_offset = g.from_offset OR p.from_offset = g.to_offset))
+           OR (g.to_offset IS NULL AND s.topic = o.topic AND s.id > o.id AND p.from_offset = s.first_offset)))
 )

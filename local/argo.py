@@ -1,8 +1,10 @@
-"""Serves the few calls of Argo's server API that the sweep and `feedfall submit` make, in Argo's JSON, on 127.0.0.1.
+"""Serves the few calls of Argo's server API that the sweep and `feedfall` make, in Argo's JSON, on 127.0.0.1.
 
     POST /api/v1/workflows/{namespace}/submit          GET /api/v1/workflows/{namespace}/{name}
     PUT  /api/v1/workflows/{namespace}/{name}/stop     GET /api/v1/workflows/{namespace}/{name}/log
     PUT  /api/v1/workflows/{namespace}/{name}/terminate    GET /api/v1/workflows/{namespace}
+    GET, POST /api/v1/workflow-templates/{namespace}       GET, PUT /api/v1/workflow-templates/{namespace}/{name}
+    GET, POST /api/v1/cron-workflows/{namespace}           GET, PUT /api/v1/cron-workflows/{namespace}/{name}
 
 Shapes after Argo v4.0: an error is `{"code": <of gRPC>, "message": …}`, an empty list `null`, a log one JSON a line.
 Stricter than Argo in one thing: a parameter that the template does not have is refused, Argo takes it in silence.
@@ -12,19 +14,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from local.player import NAMESPACE, Player
-from local.workflow import Attempt, Refused, Workflow
+from local.shelf import Shelf
+from local.template import NotPlayed
+from local.workflow import Attempt, Refused, Workflow, shown
 
 Json = dict[str, Any]
 
 CODES = {400: 3, 404: 5, 409: 6, 501: 12, 503: 14}
 """HTTP status → gRPC code."""
+KEPT = {"workflow-templates": ("WorkflowTemplate", "template"), "cron-workflows": ("CronWorkflow", "cronWorkflow")}
+"""Path → kind, and the word under which a request carries one."""
 OPTIONS = {"name", "generateName", "parameters", "labels"}
 
 
@@ -44,7 +49,7 @@ def answer(player: Player, method: str, target: str, body: bytes) -> Json | Iter
     url = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(url.query).items()}
     match method, [unquote(word) for word in url.path.strip("/").split("/")]:
-        case _, ["api", "v1", "workflows", namespace, *_] if namespace != NAMESPACE:
+        case _, ["api", "v1", _, namespace, *_] if namespace != NAMESPACE:
             raise Refused(404, f'namespaces "{namespace}" not found: this is {NAMESPACE}')
         case "POST", [_, _, "workflows", _, "submit"]:
             return document(submit(player, body))
@@ -59,7 +64,29 @@ def answer(player: Player, method: str, target: str, body: bytes) -> Json | Iter
             return log(player.get(name), follow=query.get("logOptions.follow") == "true")
         case "PUT", [_, _, "workflows", _, name, ("stop" | "terminate") as verb]:
             return document(player.stop(name, verb.capitalize()))
+        case _, [_, _, ("workflow-templates" | "cron-workflows") as path, _, *names]:
+            return shelved(player.shelf, (method, path, names), query, body)
     raise Refused(501, f"the local player does not serve {method} {url.path}")
+
+
+def shelved(shelf: Shelf, call: tuple[str, str, list[str]], query: Mapping[str, str], body: bytes) -> Json:
+    """What `feedfall deploy` asks: the templates or the crons, one of them, to keep a new one, to change one."""
+    method, path, names = call
+    kind, word = KEPT[path]
+    try:
+        match method, names:
+            case "GET", []:
+                items = shelf.listed(kind, pairs(query.get("listOptions.labelSelector", "")))
+                return {"metadata": {}, "items": items or None}
+            case "GET", [name]:
+                return dict(shelf.get(kind, name))
+            case "POST", []:
+                return dict(shelf.create(kind, json.loads(body)[word]))
+            case "PUT", [name]:
+                return dict(shelf.update(kind, name, json.loads(body)[word]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # NotPlayed is one too
+        raise Refused(400, str(error) if isinstance(error, NotPlayed) else f"this is no {kind}: {error!r}") from error
+    raise Refused(501, f"the local player does not serve {method} of a {kind} in this way")
 
 
 def submit(player: Player, body: bytes) -> Workflow:
@@ -84,8 +111,8 @@ def document(workflow: Workflow) -> Json:
     nodes = [_pod(workflow, each) for each in workflow.attempts]
     status = {
         "phase": workflow.phase,
-        "startedAt": _time(workflow.attempts[0].started if workflow.attempts else None),
-        "finishedAt": _time(workflow.finished),
+        "startedAt": shown(workflow.attempts[0].started if workflow.attempts else None),
+        "finishedAt": shown(workflow.finished),
         "progress": f"{int(workflow.phase == 'Succeeded')}/1",
         **({"message": workflow.message} if workflow.message else {}),
         **({"nodes": {node["id"]: node for node in nodes}} if nodes else {}),
@@ -95,12 +122,13 @@ def document(workflow: Workflow) -> Json:
             "name": workflow.name,
             "namespace": NAMESPACE,
             "uid": workflow.uid,
-            "creationTimestamp": _time(workflow.created),
+            "creationTimestamp": shown(workflow.created),
             "labels": {**labels, **({"workflows.argoproj.io/completed": "true"} if over else {})},
         },
         "spec": {
             "arguments": {"parameters": [{"name": name, "value": v} for name, v in workflow.parameters.items()]},
             "workflowTemplateRef": {"name": workflow.template.name},
+            **({"shutdown": workflow.shutdown} if workflow.shutdown else {}),
         },
         "status": status,
     }
@@ -108,10 +136,10 @@ def document(workflow: Workflow) -> Json:
 
 def log(workflow: Workflow, *, follow: bool) -> Iterator[Json]:
     """Every line of every attempt; with `follow` until the Workflow has ended."""
-    shown = 0
+    told = 0
     while True:
         over = not follow or workflow.ended.is_set()
-        for attempt in workflow.attempts[shown:]:
+        for attempt in workflow.attempts[told:]:
             with attempt.log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
                 while True:
                     done = not follow or attempt.finished is not None
@@ -120,7 +148,7 @@ def log(workflow: Workflow, *, follow: bool) -> Iterator[Json]:
                     if done:
                         break
                     workflow.ended.wait(0.1)
-            shown += 1
+            told += 1
         if over:
             return
         workflow.ended.wait(0.1)
@@ -136,23 +164,19 @@ def pairs(text: str) -> dict[str, str]:
 
 def _pod(workflow: Workflow, attempt: Attempt) -> Json:
     number = workflow.attempts.index(attempt)
-    shown = f"{workflow.name}({number})" if workflow.template.retry.limit else workflow.name
+    name = f"{workflow.name}({number})" if workflow.template.retry.limit else workflow.name
     return {
         "id": attempt.pod,
-        "name": shown,
-        "displayName": shown,
+        "name": name,
+        "displayName": name,
         "type": "Pod",
         "templateName": workflow.template.step,
         "phase": attempt.status,
-        "startedAt": _time(attempt.started),
-        "finishedAt": _time(attempt.finished),
+        "startedAt": shown(attempt.started),
+        "finishedAt": shown(attempt.finished),
         **({"message": attempt.message} if attempt.message else {}),
         **({"outputs": {"exitCode": attempt.code}} if attempt.code else {}),
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 class _Server(ThreadingHTTPServer):

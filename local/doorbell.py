@@ -4,16 +4,16 @@ Like the cluster's EventSource it has a consumer group of its own and hears what
 Sensor's `fx && tick` it lets one ring through at once and gathers what follows until the next tick.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
 
 from feeds.form import Feed
 from local.player import Player
+from local.repeated import repeated
 from steps import settings
 
 TICK = 0.5
@@ -54,7 +54,7 @@ def bells(feeds: Sequence[Feed], prefix: str, every: float = TICK) -> dict[str, 
 def listening(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Iterator[None]:
     """Ring until the block ends. Kafka is where the pods are told that it is."""
     where = settings.read(player.environment(f"{feeds[0].name}-sub"))
-    hung, over = bells(feeds, where.topic_prefix, every), threading.Event()
+    hung = bells(feeds, where.topic_prefix, every)
     consumer = Consumer(
         {
             **where.kafka,
@@ -68,21 +68,14 @@ def listening(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Ite
     )
     consumer.subscribe(list(hung))
 
-    def run() -> None:
-        while not over.is_set():
-            for message in consumer.consume(1000, 0.05):
-                if not message.error():
-                    hung[str(message.topic())].rung = True
-            for bell in hung.values():
-                if bell.fires(time.monotonic()):
-                    for shard in range(bell.shards):
-                        player.submit(bell.template, {"shard": str(shard)})
+    def listen() -> None:
+        for message in consumer.consume(1000, 0.05):
+            if not message.error():
+                hung[str(message.topic())].rung = True
+        for bell in hung.values():
+            if bell.fires(time.monotonic()):
+                for shard in range(bell.shards):
+                    player.submit(bell.template, {"shard": str(shard)})
 
-    thread = threading.Thread(target=run, name="doorbell", daemon=True)
-    thread.start()
-    try:
+    with closing(consumer), repeated(listen, "doorbell", every=0):
         yield
-    finally:
-        over.set()
-        thread.join()
-        consumer.close()

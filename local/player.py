@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from local.process import Child, Processes
-from local.template import Configuration, Document, read_template
+from local.shelf import Shelf
+from local.template import Configuration, Document
 from local.workflow import Attempt, Event, Refused, Workflow, now
 
 NAMESPACE = "local"
@@ -45,8 +46,11 @@ class Player:
         backoff: float = 1.0,
         kept: int = KEPT,
     ) -> None:
-        """`configuration` is read at each start; `backoff` below 1 shortens the waits between attempts."""
-        self.templates = {found.name: found for found in map(read_template, documents)}
+        """`documents`: templates, and the clock's crons. `configuration` is read at each start.
+
+        `backoff` below 1 shortens the waits between attempts.
+        """
+        self.shelf = Shelf(documents)
         self.folder = folder.resolve()
         self._processes, self._configuration = processes, configuration
         self._on_event, self._backoff, self._kept = on_event, backoff, kept
@@ -78,7 +82,7 @@ class Player:
         labels: Mapping[str, str] | None = None,
     ) -> Workflow:
         """Start a Workflow. Refused: no such template, no such parameter, or a Workflow of that name is there."""
-        found = self.templates.get(template)
+        found = self.shelf.templates.get(template)
         if found is None:
             raise Refused(404, f'workflowtemplates.argoproj.io "{template}" not found')
         name = name or (generate_name or f"{template}-") + "".join(random.choices(LETTERS, k=5))
@@ -123,12 +127,14 @@ class Player:
     def stop(self, name: str, strategy: str = "Stop") -> Workflow:
         """Stop it as an operator does: SIGTERM, later SIGKILL, and no further attempt. Does not wait."""
         workflow = self.get(name)
+        if not workflow.ended.is_set():
+            workflow.shutdown = strategy
         self._shut(workflow, f"Stopped with strategy '{strategy}'")
         return workflow
 
     def environment(self, template: str) -> dict[str, str]:
         """Tell what the template's container would be told: for those that play its surroundings."""
-        found = self.templates[template]
+        found = self.shelf.templates[template]
         return found.environment(self._configuration, _variables("", "", found.parameters))
 
     def _prepared(self, workflow: Workflow) -> tuple[list[str], dict[str, str]]:

@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 Document = Mapping[str, Any]
 Configuration = Mapping[str, Mapping[str, str]]
@@ -197,13 +197,18 @@ def read_cron(document: Document) -> Cron:
     refuse(name, spec, CRON)
     if spec.get("concurrencyPolicy") != "Forbid":
         raise NotPlayed(f"{name}: the local player knows only concurrencyPolicy Forbid")
-    return Cron(
+    cron = Cron(
         name,
         spec["workflowSpec"]["workflowTemplateRef"]["name"],
         tuple(spec["schedules"]),
         ZoneInfo(spec.get("timezone") or "UTC"),
         max(spec.get("startingDeadlineSeconds") or 0, 10),  # the controller looks every 10 s too
     )
+    try:
+        cron.after(datetime.now(UTC))
+    except CronSimError as error:
+        raise NotPlayed(f"{name}: {cron.schedules} is no schedule: {error}") from error
+    return cron
 
 
 def refuse(name: str, found: Any, allowed: Known, path: str = "spec.") -> None:  # noqa: ANN401 -- whatever the document has

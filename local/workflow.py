@@ -24,6 +24,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def shown(moment: datetime | None) -> str | None:
+    """A time as Kubernetes writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
 @dataclass
 class Attempt:
     """A pod: one process, its log and how it ended."""
@@ -53,6 +58,8 @@ class Workflow:
     finished: datetime | None = None
     phase: str = "Pending"
     message: str = ""
+    shutdown: str = ""
+    """`Stop` or `Terminate`, once somebody has asked for it."""
     attempts: list[Attempt] = field(default_factory=list)
     shut: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)

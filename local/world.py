@@ -35,6 +35,7 @@ from local.partner import Ecb, partner
 from local.player import NAMESPACE, Player
 from local.postgres import database
 from local.process import Processes, Say
+from local.shelf import PLURALS
 from local.template import Document
 from local.workflow import Event
 from workflows import manifests
@@ -110,12 +111,13 @@ def playing(
         told = {**_settings(packages, partner_url), **options.get("settings", {})}
         addresses = {"database-url": url, "kafka-bootstrap-servers": kafka}
         configuration = {"feedfall": addresses, "feedfall-settings": told}
-        templates, clocks = (_of_kind(every, kind) for kind in ("WorkflowTemplate", "CronWorkflow"))
-        player = Player(processes, templates, configuration, folder / "runs", look, backoff=options.get("backoff", 1.0))
+        player = Player(
+            processes, _played(every), configuration, folder / "runs", look, backoff=options.get("backoff", 1.0)
+        )
         stack.enter_context(player)
         api = addresses["argo-server"] = stack.enter_context(served(player))
         if options.get("crons"):
-            stack.enter_context(ticking(player, clocks))
+            stack.enter_context(ticking(player))
         if options.get("bells", True):
             stack.enter_context(listening(player, every))
         argo = {"ARGO_SERVER": api, "ARGO_NAMESPACE": NAMESPACE}
@@ -140,6 +142,9 @@ def run_local(
     return 0
 
 
+IDLE = " started=0 overdue=0 absent=0 arrived=0 undelivered=0 "
+
+
 class Teller:
     """Tells a person what runs, a line a Workflow; of the sweep only what it did or could not do."""
 
@@ -154,7 +159,7 @@ class Teller:
                 self._result[name] = event.text.removeprefix("RESULT ")
         elif event.kind == "ended":
             result = self._result.pop(name, event.workflow.message)
-            if event.workflow.phase != "Succeeded" or " started=0 overdue=0 " not in result:
+            if event.workflow.phase != "Succeeded" or IDLE not in result:
                 self._say(f"{datetime.now(SEOUL):%H:%M:%S} KST  {name:<28} {event.text:<12} {result}")
 
 
@@ -203,8 +208,10 @@ def wake_groups(kafka: str) -> None:
     nobody.close()
 
 
-def _of_kind(every: Sequence[Feed], kind: str) -> list[Document]:
-    return [found for documents in manifests(every).values() for found in documents if found["kind"] == kind]
+def _played(every: Sequence[Feed]) -> list[Document]:
+    """The templates and the crons: rights are a cluster's."""
+    found = [each for documents in manifests(every).values() for each in documents]
+    return [each for each in found if each["kind"] in PLURALS]
 
 
 def _settings(packages: Sequence[str], partner_url: str | None) -> dict[str, str]:

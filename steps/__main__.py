@@ -79,10 +79,8 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
                 execution, chosen[0], _days(asked, chosen[0], execution), asked.seq, asked.policy or chosen[0].policy
             )
         case "sweep":
-            from steps import calendars
             from steps.sweep import sweep
 
-            calendars.refresh(execution, {feed.calendar for feed in chosen})
             return sweep(execution, chosen)
         case _:
             from steps.verify import verify

@@ -217,7 +217,7 @@ class Publisher:
 
     def __init__(self, settings: Settings, transactional_id: str | None = None) -> None:
         self._trouble = _Trouble()
-        self._failed: list[KafkaError] = []
+        self._failed: list[Failure] = []
         extra = {"transactional.id": transactional_id} if transactional_id else {}
         with translated(self._trouble):
             config = {**_config(settings, self._trouble), "enable.idempotence": True, "linger.ms": 5, **extra}
@@ -226,23 +226,21 @@ class Publisher:
                 self._producer.init_transactions(SECONDS)  # fences a zombie, ends its open transaction
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Hand a message over. Raises TooLarge when the topic cannot take it."""
+        """Hand a message over. Raises Misconfigured for one that is too large for any topic."""
         while True:
             try:
                 return self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
             except BufferError:
                 self._producer.poll(0.05)
             except KafkaException as error:
-                if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise TooLarge(f"{len(value)} bytes for {topic}: over its message.max.bytes") from error
-                raise translate(error) from error
+                raise _undelivered(error, topic, len(value)) from error
 
     def confirm(self, seconds: float = 30.0) -> None:
         """Wait until all that was sent is on the brokers. Raises when one message is not."""
         with translated(self._trouble):
             left = self._producer.flush(seconds)
             if self._failed:
-                raise KafkaException(self._failed[0])
+                raise self._failed[0]
             if left:
                 raise Transient(f"Kafka did not confirm {left} messages within {seconds:.0f} s{self._trouble.words()}")
 
@@ -267,16 +265,12 @@ class Publisher:
         except KafkaException:
             return  # fenced, or out of reach: the broker ends it by itself
 
-    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:  # noqa: ANN401 -- the driver's own
         if error is not None:
-            self._failed.append(error)
+            self._failed.append(_undelivered(KafkaException(error), message.topic(), len(message.value())))
 
     def close(self) -> None:
         self._producer.flush(0)
-
-
-class TooLarge(ValueError):  # noqa: N818 -- a verdict about data
-    """A message that the topic cannot take."""
 
 
 ABSENT = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 -- so named by librdkafka
@@ -295,6 +289,7 @@ SETTINGS = (
     KafkaError._UNKNOWN_PROTOCOL,  # noqa: SLF001 -- so named by librdkafka
 )
 TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+SMALLER = "Let the feed write less (its request=), or, below 1,000,000 bytes, raise the topic's max.message.bytes"
 ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 GAPS = (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET)  # noqa: SLF001 -- so named by librdkafka
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)  # noqa: SLF001 -- so named by librdkafka
@@ -347,8 +342,15 @@ def translate(error: KafkaException, trouble: _Trouble | None = None) -> Failure
     if code in FENCED:
         return Fenced(f"a newer run writes under the same transactional id: {words}")
     if code in TOO_LARGE:
-        return Misconfigured(f"a topic cannot take a message of ours: {words}. Raise its max.message.bytes")
+        return Misconfigured(f"a message of ours is too large: {words}. {SMALLER}")
     return Transient(f"Kafka is out of reach or not ready: {words}. Nothing was lost; the next run goes on from here")
+
+
+def _undelivered(error: KafkaException, topic: str, size: int) -> Failure:
+    """Why a message did not get there: refused here, or by the broker, it is one failure."""
+    if error.args[0].code() in TOO_LARGE:
+        return Misconfigured(f"a message of {size:,} bytes is too large for {topic}. {SMALLER}")
+    return translate(error)
 
 
 def _config(settings: Settings, trouble: _Trouble) -> dict[str, Any]:

@@ -6,7 +6,8 @@ WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every t
 ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
 ARGO_TOKEN(_FILE)         sweep           FEEDFALL_CALENDARS  file or folder of own calendars: none
 ARGO_CA_FILE              sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
-                                          FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
+FEEDFALL_WEBHOOK_URL      sweep           FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
+                                          FEEDFALL_WEBHOOK_SECRET       signs what the sweep tells there
 FEEDFALL_CALENDAR_URL     optional        another database's calendar service; _CA_FILE: whom to trust,
                                           _HOURS: how old the last good copy may be: 36
 """
@@ -67,6 +68,14 @@ class Calendars:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Who is told of absent feeds. An address may hold a key: neither is ever printed."""
+
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a pod knows about where it runs."""
 
@@ -79,6 +88,8 @@ class Settings:
     name: str = "by-hand"
     argo: Argo | None = None
     """Set where ARGO_SERVER is: for the sweep."""
+    webhook: Webhook | None = None
+    """Set where FEEDFALL_WEBHOOK_URL is; looked at when there is something to tell: a sweep has other work too."""
     lease_seconds: float = 30.0
     partner_urls: Mapping[str, str] = field(default_factory=dict)
     calendars: Calendars = field(default_factory=Calendars)
@@ -107,6 +118,9 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         uid=environ.get("WORKFLOW_UID") or str(uuid4()),
         name=environ.get("WORKFLOW_NAME") or "by-hand",
         argo=argo(environ) if environ.get("ARGO_SERVER") else None,
+        webhook=Webhook(url, environ.get("FEEDFALL_WEBHOOK_SECRET", ""))
+        if (url := environ.get("FEEDFALL_WEBHOOK_URL"))
+        else None,
         lease_seconds=_number(environ, "FEEDFALL_LEASE_SECONDS", 30.0, "seconds", (0.1, 3600)),
         partner_urls={
             name.removeprefix("FEEDFALL_PARTNER_URL_").lower(): value

@@ -2,23 +2,27 @@
 
 The doorbell makes a run start quickly; the sweep makes it start surely. It compares the log's end with the checkpoint,
 so a lost doorbell, a dead pod and a message that nobody rang for all look alike.
+
+And where nothing came to be read: which requests wait, which feeds should be here by now (`steps.watch`), and who
+outside must be told (`steps.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's.
 """
 
 from __future__ import annotations
 
-import ssl
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import httpx
 
 from ledger import chunk, control, lease, request
 from ledger.errors import translated
 from ledger.lease import Lease
-from steps import gate
-from steps.errors import Misconfigured, Transient
+from steps import calendars, gate
+from steps.argo import Server
+from steps.errors import Failure
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster
+from steps.watch import watch
+from steps.webhook import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
     from feeds.form import Feed
     from steps.kafka import Topic
-    from steps.settings import Argo
 
 #: Seconds after which a start that led to nothing is tried again.
 AGAIN = 300
@@ -56,17 +59,52 @@ class Start:
 
 
 def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
-    """Start what is due; say what is overdue."""
+    """Start what is due; say what is overdue, absent, and back again. Raises the first part's failure, at the end."""
+    counts: dict[str, int] = {}
+    failures: list[Failure] = []
+    for part in (start, overdue, learn, watch, tell):
+        try:
+            counts |= part(execution, feeds)
+        except Failure as error:
+            if failures:
+                print(str(error), file=sys.stderr, flush=True)  # noqa: T201 -- only the first can be raised
+            failures.append(error)
+            if execution.connection.closed:
+                break
+            execution.connection.rollback()
+    if failures:
+        raise failures[0]
+    return Outcome("SUCCEEDED", counts=counts)
+
+
+def start(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+    """Start each drain that has something to read and nobody who reads it."""
     starts = due(execution, feeds)
     started = 0
     asked = execution.settings.argo
     if starts and asked:
-        with client_of(asked) as client:
-            started = sum(submit(client, asked.namespace, start) for start in starts)
-    overdue = request.overdue(execution.connection, OVERDUE)
-    for late in overdue:
+        with Server(asked, seconds=10) as server:
+            started = sum(submit(server, each) for each in starts)
+    return {"due": len(starts), "started": started}
+
+
+def overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
+    """Say which requests nobody has answered."""
+    found = request.overdue(execution.connection, OVERDUE)
+    for late in found:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
-    return Outcome("SUCCEEDED", counts={"due": len(starts), "started": started, "overdue": len(overdue)})
+    return {"overdue": len(found)}
+
+
+def learn(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+    """Refresh the copies of calendars whose home is elsewhere."""
+    calendars.refresh(execution, {feed.calendar for feed in feeds})
+    return {}
+
+
+def tell(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- likewise
+    """Tell the world outside what it was not told yet."""
+    return {"undelivered": deliver(execution)}
 
 
 def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
@@ -100,35 +138,11 @@ def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard
     return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
 
 
-def client_of(asked: Argo) -> httpx.Client:
-    """A client of Argo's own API, as this pod's account."""
-    headers = {"Authorization": f"Bearer {asked.token}"} if asked.token else {}
-    trust = ssl.create_default_context(cafile=asked.ca) if asked.ca else True
-    return httpx.Client(base_url=asked.server, headers=headers, timeout=10.0, verify=trust)
-
-
-def submit(client: httpx.Client, namespace: str, start: Start) -> bool:
-    """Argo's own submit call; False when that very run is already there."""
-    body = {
-        "namespace": namespace,
-        "resourceKind": "WorkflowTemplate",
-        "resourceName": f"{start.feed}-{start.stage}",
-        "submitOptions": {"name": start.name, "parameters": [f"shard={start.shard}"]},
-    }
-    try:
-        answer = client.post(f"/api/v1/workflows/{namespace}/submit", json=body)
-    except httpx.HTTPError as error:
-        raise Transient(f"the Argo server is out of reach ({type(error).__name__}): {client.base_url}") from error
-    if answer.status_code == httpx.codes.CONFLICT:
+def submit(server: Server, wanted: Start) -> bool:
+    """Start one; False when that very run is already there."""
+    if not server.submit(f"{wanted.feed}-{wanted.stage}", wanted.name, {"shard": str(wanted.shard)}, {}):
         return False
-    if answer.status_code in (401, 403, 404):
-        words = answer.text[:300]
-        raise Misconfigured(
-            f"Argo refuses to start {body['resourceName']}: {answer.status_code} {words}. Check its rights"
-        )
-    if answer.is_error:
-        raise Transient(f"Argo could not start {body['resourceName']}: {answer.status_code} {answer.text[:300]}")
-    print(f"STARTED {start.name}: {start.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
+    print(f"STARTED {wanted.name}: {wanted.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
     return True
 
 

@@ -7,12 +7,17 @@ from workflows import pod
 DEADLINE = 50
 """Seconds: the next minute is the retry, so a sweep that hangs must be gone by then (Forbid)."""
 
+WEBHOOK = "feedfall-webhook"
+"""The Secret that holds FEEDFALL_WEBHOOK_URL and FEEDFALL_WEBHOOK_SECRET, where somebody is to be told."""
+
 
 def template() -> WorkflowTemplate:
-    step = pod.container("sweep", account=pod.SWEEP, env=_argo(), deadline=DEADLINE, grace=5, retry=False)
+    step = pod.container(
+        "sweep", account=pod.SWEEP, env=_argo(), secrets=[WEBHOOK], deadline=DEADLINE, grace=5, retry=False
+    )
     return pod.template(
         "feedfall-sweep",
-        "Starts relay and sub where messages wait and nobody reads them; reports requests that nobody answered",
+        "Starts relay and sub where messages wait and nobody reads them; reports feeds that are due and absent",
         step,
         deadline=DEADLINE,
         kept=(600, 86_400),

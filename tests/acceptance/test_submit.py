@@ -1,5 +1,7 @@
 """`feedfall submit`, `kill` and `logs` as a scheduler calls them: processes, signals, exit codes, one RESULT line."""
 
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -8,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,17 +28,24 @@ KEY = DAY.replace("-", "")
 SUNDAY = "2026-10-25"
 
 
+DUE_SOON = """from dataclasses import replace
+from datetime import time
+import feeds.fx
+FX = replace(feeds.fx.FX, zone="Etc/GMT{behind:+d}", order=time(9), due=time(12, {minute}, {second}))
+"""  # wherever it is noon now
+
+
 class Desk:
     """A world on the session's servers, and the command in it."""
 
     def __init__(self, bank: Bank, folder: Path, stack: ExitStack) -> None:
-        self.bank, self._folder, self._stack = bank, folder, stack
+        self.bank, self.folder, self._stack = bank, folder, stack
         self.ecb = Ecb()
 
     def play(self, **options: Any) -> World:  # noqa: ANN401 -- those of `playing`
         processes, prefix = self._stack.enter_context(Processes()), {"FEEDFALL_TOPIC_PREFIX": self.bank.prefix}
         told = {"settings": prefix, "backoff": 0.05, "ecb": self.ecb, **options}
-        here = playing(self._folder, ("feeds",), processes, self.bank.url, self.bank.kafka, **told)
+        here = playing(self.folder, ("feeds",), processes, self.bank.url, self.bank.kafka, **told)
         self.here = self._stack.enter_context(here)
         return self.here
 
@@ -124,6 +134,22 @@ def test_submit__a_silent_partner_is_82(bank: Bank, desk: Desk) -> None:
     desk.play(bells=False)
     late = desk.submit("fx", f"--date={DAY}", "--wait", "--timeout=4s")
     assert (late.exit, late.status, late.words["request"]) == (82, "NO_RESPONSE", "sent")
+    assert re.search(r"^absent, due 17:00 CET: its request was sent at .* and is not answered", late.words["reason"])
+
+
+def test_submit__an_order_before_its_due_time_waits_until_then_and_says_what_is_there(bank: Bank, desk: Desk) -> None:
+    desk.play(bells=False)
+    soon = datetime.now(UTC) + timedelta(seconds=12)
+    due = DUE_SOON.format(behind=soon.hour - 12, minute=soon.minute, second=soon.second)
+    (desk.folder / "early").mkdir()
+    (desk.folder / "early" / "__init__.py").write_text("")
+    (desk.folder / "early" / "fx.py").write_text(due)
+    path = os.pathsep.join((str(ROOT / "tests"), str(desk.folder)))
+    told = {"FEEDFALL_FEEDS": "early", "PYTHONPATH": path}
+    began = time.monotonic()
+    late = desk.submit("fx", f"--date={soon.date()}", "--policy=OrderAnyway", "--wait", **told)
+    assert (late.exit, late.status, time.monotonic() - began < SECONDS) == (82, "NO_RESPONSE", True)
+    assert re.search(r"^absent, due 12:\d\d .*: its request was sent at .* and is not answered", late.words["reason"])
 
 
 def test_submit__a_rerun_asks_with_the_next_seq_and_a_reason(bank: Bank, desk: Desk) -> None:

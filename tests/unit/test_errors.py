@@ -43,7 +43,6 @@ def test_exit__every_failure_has_one(kind: type[Failure]) -> None:
         (OffsetGap(), 81),
         (LedgerBroken(), 83),
         (Permanent(), 78),
-        (kafka.TooLarge(), 70),  # a verdict about data: whoever writes must catch it
         (ZeroDivisionError(), 70),
         (KeyboardInterrupt(), 70),
     ],

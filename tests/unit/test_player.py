@@ -334,7 +334,7 @@ NOON = datetime(2026, 10, 30, 12, 0, tzinfo=UTC)
 def ticked(found: Cron, start: datetime, *seconds: float, ends: bool = True) -> list[int]:
     """Seconds after start for which a Workflow was started, when the clock is told these times."""
     orders = Orders()
-    clock = Clock([found], orders, start)
+    clock = Clock({found.name: found}, orders, start)
     for each in seconds:
         clock.tick(start + timedelta(seconds=each))
         if ends and orders.last:
@@ -522,6 +522,7 @@ def test_stop__ends_it(play: Play, verb: str) -> None:
         assert api.put(f"/api/v1/workflows/local/mine/{verb}", json={"name": "mine"}).status_code == 200
         status = over(api, "mine")["status"]
         assert (status["phase"], status["message"]) == ("Failed", f"Stopped with strategy '{verb.capitalize()}'")
+        assert api.get("/api/v1/workflows/local/mine").json()["spec"]["shutdown"] == verb.capitalize()
 
 
 def test_api__says_what_it_does_not_serve(api: httpx.Client) -> None:

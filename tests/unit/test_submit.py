@@ -129,7 +129,7 @@ def test_read__the_code_is_that_of_the_pod_that_ended_last() -> None:
     ("document", "stopped"),
     [
         ({"spec": {"shutdown": "Stop"}}, True),
-        ({"status": {"message": "Stopped with strategy 'Terminate'"}}, True),  # the local player has no spec.shutdown
+        ({"status": {"message": "Stopped with strategy 'Terminate'"}}, False),  # a message is for people
         ({"spec": {}, "status": None}, False),  # just created
     ],
 )

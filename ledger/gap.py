@@ -1,0 +1,65 @@
+"""Offsets that Kafka lost before they were read, and that a person accepts as lost. Called by `steps/gap.py`.
+
+retention passed the checkpoint ──▶ a span of absent offsets, marked as a gap: spans still abut
+the topic was made anew ──────────▶ the old source is closed where it stands; the next run opens another
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger import chunk
+from ledger.chunk import Span
+from ledger.database import rows, run
+from ledger.errors import Fenced, translated
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.database import Connection
+    from ledger.lease import Lease
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """[from_offset, to_offset) of a partition; `to_offset` None: what an old topic of that name held beyond."""
+
+    stage: str
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int | None
+    who: str
+    reason: str
+    at: datetime
+
+    @property
+    def offsets(self) -> int:
+        """How many are known to be lost."""
+        return self.to_offset - self.from_offset if self.to_offset else 0
+
+
+def accept(
+    connection: Connection, lease: Lease, source: int, from_offset: int, to_offset: int | None, who: str, reason: str
+) -> None:
+    """Book a gap at a source's checkpoint: move it, or close the source. The caller commits. Raises Fenced."""
+    where = {"source": source, "from_offset": from_offset}
+    if to_offset is not None:
+        lost = Span(source, from_offset, to_offset, absent=[(from_offset, to_offset)])
+        chunk.settle(connection, lease, [lost])
+    elif run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
+        raise Fenced(f"the checkpoint of {lease.feed} {lease.stage} was moved by another run; nothing was skipped")
+    run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason)
+
+
+def unblock(connection: Connection, feed: str, code: int) -> bool:
+    """Lift the block that a gap was the reason of. The caller commits."""
+    with translated():
+        return run(connection, "gap.unblock", feed=feed, code=code) == 1
+
+
+def accepted(connection: Connection, feed: str) -> list[Accepted]:
+    """Every gap of a feed that a person accepted."""
+    with translated():
+        return [Accepted(*found) for found in rows(connection, "gap.accepted", feed=feed)]

@@ -1,0 +1,19 @@
+-- name: accept
+-- A person's word that these offsets are lost.
+INSERT INTO feedfall.gap (source, from_offset, to_offset, run, who, reason)
+VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(who)s, %(reason)s)
+
+-- name: close
+-- The fence as for a chunk: only this epoch, only where it was read.
+UPDATE feedfall.source SET closed_at = clock_timestamp()
+WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s AND closed_at IS NULL
+
+-- name: unblock
+-- Lifts the block of an offset gap, and no other; a hold stays.
+UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_code = NULL, blocked_stage = NULL, blocked_reason = NULL
+WHERE feed = %(feed)s AND blocked_code = %(code)s
+
+-- name: accepted
+-- What was accepted, oldest first.
+SELECT s.stage, s.topic, s.partition, g.from_offset, g.to_offset, g.who, g.reason, g.at
+FROM feedfall.gap g JOIN feedfall.source s ON s.id = g.source WHERE s.feed = %(feed)s ORDER BY g.at, s.partition

@@ -1,0 +1,104 @@
+"""Put back what the books say is there. Called by `steps/replay.py`, inside its one transaction.
+
+A span is settled again as it was: the same lines, the same judgement against the table, under the run that the span
+books. So a row that is lost comes back as it was loaded, and the books need no entry to add up again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ledger import rows, verify
+from ledger.database import one
+from ledger.database import rows as ask
+from ledger.errors import DataRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from feeds.form import Feed
+    from ledger.database import Connection
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Offsets that one run settled in one go: partition → [from, to)."""
+
+    run: int
+    start: Mapping[int, int]
+    ends: Mapping[int, int]
+
+
+@dataclass
+class Back:
+    """What a replay found. `loaded`: rows that were lost; `restored`: rows that were changed; `runs`: whose."""
+
+    read: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+    runs: set[int] = field(default_factory=set)
+
+    def add(self, merged: rows.Merged, run: int) -> None:
+        found: Counter[str] = sum(merged.fates.values(), Counter())
+        self.fates += found
+        if found["loaded"]:
+            self.runs.add(run)
+
+
+def settled(connection: Connection, ranges: Mapping[int, tuple[int, int]], at_once: int) -> list[Settled]:
+    """Who settled these offsets (source → [from, to)), oldest first; spans of one run together, up to `at_once`."""
+    lows, highs = zip(*ranges.values(), strict=True)
+    found = ask(connection, "replay.spans", sources=list(ranges), lows=list(lows), highs=list(highs))
+    groups: list[tuple[int, dict[int, int], dict[int, int]]] = []
+    size = 0
+    for _, partition, start, end, run in found:
+        size += end - start
+        if not groups or groups[-1][0] != run or size > at_once or groups[-1][2].get(partition, start) != start:
+            groups.append((run, {}, {}))
+            size = end - start
+        groups[-1][1].setdefault(partition, start)
+        groups[-1][2][partition] = end
+    return [Settled(*group) for group in groups]
+
+
+def put_back(
+    connection: Connection, table: rows.Table, blocks: Sequence[bytes], dates: tuple[date, date] | None
+) -> rows.Merged:
+    """Judge rows against the table and put back what is lost. The caller commits."""
+
+    def before(connection: Connection) -> list[tuple[int, str, int]]:
+        taken_out = ask(connection, "replay.quarantined")
+        if dates:
+            taken_out += ask(connection, "replay.passed", first=dates[0], last=dates[1])
+        taken_out += connection.execute(table.statement("replay.restored")).fetchall()
+        return taken_out
+
+    return rows.load(connection, table, iter(()), blocks, merge=True, before=before) or rows.Merged()
+
+
+def waiting(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:
+    """How many of these (source, offset, row) are in quarantine."""
+    if not unread:
+        return 0
+    sources, offsets, numbers = (list(column) for column in zip(*unread, strict=True))
+    count: int = one(connection, "replay.waiting", sources=sources, offsets=offsets, rows=numbers)[0]
+    return count
+
+
+def still_missing(connection: Connection, feed: Feed, back: Back) -> int:
+    """Rows that the books count and the table lacks even now. Raises DataRefused when it would have too many.
+
+    That a run has more rows than the books count means that its rows were replaced or equalled by some which the range
+    leaves out, and which are lost as well: putting back only the older ones would show them as the newest.
+    """
+    off = verify.rows_off(connection, feed)
+    for run, booked, there in off:
+        if there > booked and run in back.runs:
+            raise DataRefused(
+                f"nothing was put back: run {run} would have {there:,} rows in the table; the books count {booked:,}. "
+                "Newer rows with the same keys are lost as well: replay their offsets together with these; "
+                "`feedfall verify --deep` says which rows are missing, and which are there and should not be"
+            )
+    return sum(booked - there for _, booked, there in off if there < booked)

@@ -1,0 +1,306 @@
+"""replay on real servers: what the books say is there comes back from Kafka as it was, and nothing else moves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from confluent_kafka import TopicPartition
+from typer.testing import CliRunner
+
+from bank import Bank, Door
+from control.__main__ import app
+from ledger import lease
+from ledger.database import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DAY, NEXT = date(2026, 10, 29), date(2026, 10, 30)
+BULLETIN = b"""<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01"
+ xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref"><gesmes:subject>Reference rates</gesmes:subject>
+<gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender><Cube><Cube time='2026-10-30'>
+<Cube currency='USD' rate='1.1225'/><Cube currency='KRW' rate='broken'/><Cube currency='JPY' rate='171.3'/>
+</Cube></Cube></gesmes:Envelope>"""
+WHY = ("--reason=lost by hand", "--by=kim")
+
+
+def rates(day: date, currencies: str = "USD JPY KRW", rate: str = "1.1") -> list[dict[str, str]]:
+    return [{"base_date": day.isoformat(), "currency": each, "rate": rate} for each in currencies.split()]
+
+
+def replay(bank: Bank, feed: str, *words: str, code: int = 0) -> dict[str, Any]:
+    """The command's answer as a program reads it."""
+    done = CliRunner().invoke(app, ["replay", feed, *WHY, *words, "--json"], env=bank.environ, catch_exceptions=True)
+    assert done.exit_code == code, (done.stdout, done.exception)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def refused(bank: Bank, feed: str, *words: str) -> str:
+    """The failure's own words."""
+    done = CliRunner().invoke(app, ["replay", feed, *WHY, *words], env=bank.environ)
+    assert done.exception is not None
+    return str(done.exception)
+
+
+def everything(bank: Bank, table: str = "fx_rate") -> list[tuple[Any, ...]]:
+    return bank.rows(f"SELECT to_jsonb(t) FROM {table} t ORDER BY _source, _offset, _row")
+
+
+@pytest.fixture
+def two_days(bank: Bank, door: Door) -> Bank:
+    """Two runs, of a day each; fx.response[0] 0 to 5."""
+    bank.create("fx", partitions=1)
+    for day in (DAY, NEXT):
+        bank.respond("fx", rates(day), day)
+        door("sub", "--feed=fx")
+    return bank
+
+
+def whole(bank: Bank, last: int, first: int = 0, feed: str = "fx") -> str:
+    return f"--offsets={bank.topic(feed)}/0:{first}-{last}"
+
+
+def test_replay__of_what_is_there_is_all_duplicate_and_moves_nothing(two_days: Bank) -> None:
+    before, books = everything(two_days), two_days.rows("SELECT * FROM feedfall.span")
+    found = replay(two_days, "fx", whole(two_days, 5))
+    assert (found["status"], found["loaded"], found["duplicate"], found["read"]) == ("SUCCEEDED", 0, 6, 6)
+    assert (everything(two_days), two_days.rows("SELECT * FROM feedfall.span")) == (before, books)
+    said = CliRunner().invoke(app, ["replay", "fx", *WHY, whole(two_days, 5)], env=two_days.environ).stdout
+    assert said == "fx: 6 rows read again: 0 new, 6 duplicate.\n"
+
+
+def test_replay__a_lost_row_comes_back_as_it_was(two_days: Bank) -> None:
+    before = everything(two_days)
+    two_days.rows("DELETE FROM fx_rate WHERE currency <> 'KRW'")
+    assert two_days.broken("fx") != []
+    found = replay(two_days, "fx", whole(two_days, 5))
+    assert (found["loaded"], found["duplicate"], found["missing"]) == (4, 2, 0)
+    assert (everything(two_days), two_days.broken("fx")) == (before, [])
+
+
+def test_replay__a_changed_value_is_set_back(two_days: Bank) -> None:
+    before = everything(two_days)
+    two_days.rows("UPDATE fx_rate SET rate = 9 WHERE _offset = 4")
+    found = replay(two_days, "fx", whole(two_days, 5))
+    assert (found["restored"], found["duplicate"], everything(two_days)) == (1, 5, before)
+
+
+def test_replay__of_part_of_what_is_lost_says_what_is_missing_still(two_days: Bank) -> None:
+    two_days.rows("DELETE FROM fx_rate")
+    found = replay(two_days, "fx", whole(two_days, 3, first=2))
+    assert (found["read"], found["loaded"], found["missing"]) == (2, 2, 4)
+    assert two_days.rows("SELECT _offset, _run FROM fx_rate ORDER BY 1") == [(2, 1), (3, 2)]
+
+
+def test_replay__by_base_dates_takes_those_rows_alone(two_days: Bank) -> None:
+    two_days.rows("DELETE FROM fx_rate")
+    found = replay(two_days, "fx", "--from=2026-10-30", "--to=20261030")
+    assert (found["loaded"], found["passed"], found["missing"]) == (3, 3, 3)
+    assert two_days.rows("SELECT DISTINCT base_date FROM fx_rate") == [(NEXT,)]
+
+
+def test_replay__has_a_run_and_a_line_in_the_journal(two_days: Bank) -> None:
+    replay(two_days, "fx", whole(two_days, 1))
+    assert two_days.rows("SELECT stage, status, counts ->> 'duplicate' FROM feedfall.run ORDER BY id DESC LIMIT 1") == [
+        ("replay", "SUCCEEDED", "2")
+    ]
+    [(who, verb, reason, detail)] = two_days.rows("SELECT who, verb, reason, detail FROM feedfall.journal")
+    assert (who, verb, reason, detail["offsets"], detail["duplicate"]) == (
+        "kim",
+        "replay",
+        "lost by hand",
+        {"0": "0-1"},
+        2,
+    )
+
+
+def test_replay__an_older_row_never_overwrites_a_newer_one(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    for seq in (1, 2):
+        bank.respond("fx", rates(DAY, rate=f"{seq}"), DAY, seq=seq)
+        door("sub", "--feed=fx")
+    before = everything(bank)
+    found = replay(bank, "fx", whole(bank, 5))
+    assert (found["superseded"], found["duplicate"], everything(bank)) == (3, 3, before)
+    bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
+    assert replay(bank, "fx", whole(bank, 5))["missing"] == 0
+    assert (everything(bank), bank.broken("fx")) == (before, [])
+
+
+def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door) -> None:
+    """They would be shown as the newest; the books say that they were replaced."""
+    bank.create("fx", partitions=1)
+    for seq in (1, 2):
+        bank.respond("fx", rates(DAY, rate=f"{seq}"), DAY, seq=seq)
+        door("sub", "--feed=fx")
+    bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
+    before = everything(bank)
+    words = refused(bank, "fx", whole(bank, 2))
+    assert "run 1 would have 1 rows in the table; the books count 0" in words
+    assert everything(bank) == before
+    assert bank.value("SELECT status FROM feedfall.run ORDER BY id DESC LIMIT 1") == "FAILED"
+
+
+def test_replay__of_twins_puts_back_the_one_that_was_loaded(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    for _ in range(3):
+        bank.respond("fx", rates(DAY, currencies="USD"))
+        door("sub", "--feed=fx")
+    before = everything(bank)
+    bank.rows("DELETE FROM fx_rate")
+    found = replay(bank, "fx", whole(bank, 2))
+    assert (found["loaded"], found["duplicate"], everything(bank)) == (1, 2, before)
+    assert bank.broken("fx") == []
+
+
+def test_replay__leaves_quarantine_where_it_is(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    bank.respond("fx", [*rates(DAY), {"base_date": "2026-10-29", "currency": "ISK", "rate": "N.A."}], DAY)
+    door("sub", "--feed=fx")
+    bank.rows("ALTER TABLE fx_rate ADD CHECK (currency <> 'CHF')")
+    bank.respond("fx", rates(DAY, currencies="CHF"))
+    door("sub", "--feed=fx")
+    bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
+    found = replay(bank, "fx", whole(bank, 4))
+    assert (found["read"], found["loaded"], found["duplicate"], found["quarantined"]) == (5, 1, 2, 2)
+    assert bank.value("SELECT count(*) FROM feedfall.quarantine") == 2
+    assert bank.broken("fx") == []
+
+
+def test_replay__what_todays_feed_refuses_is_said(two_days: Bank) -> None:
+    two_days.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
+    two_days.rows("ALTER TABLE fx_rate ADD CHECK (currency <> 'USD')")
+    found = replay(two_days, "fx", whole(two_days, 5))
+    assert (found["loaded"], found["duplicate"], found["refused"], found["missing"]) == (0, 4, 2, 2)
+
+
+def test_replay__a_feed_without_a_key_and_many_chunks(bank: Bank, door: Door) -> None:
+    bank.create("tick", partitions=3)
+    bank.respond("tick", [{"symbol": f"S{n}", "price": "1", "volume": n, "note": "a\tb"} for n in range(550)])
+    door("sub", "--feed=tick")
+    before = everything(bank, "tick")
+    bank.rows("DELETE FROM tick WHERE volume % 3 = 0")
+    for partition in range(3):
+        last = bank.value("SELECT next_offset - 1 FROM feedfall.source WHERE partition = %s", partition)
+        replay(bank, "tick", f"--offsets={bank.topic('tick')}/{partition}:0-{last}")
+    assert (everything(bank, "tick"), bank.broken("tick")) == (before, [])
+    assert "have no base_date to choose by" in refused(bank, "tick", "--from=2026-10-30", "--to=2026-10-30")
+
+
+def test_replay__an_outside_message_gives_its_rows_again(bank: Bank, door: Door) -> None:
+    bank.create("bulletin", partitions=1)
+    bank.send(bank.topic("bulletin"), BULLETIN)
+    door("sub", "--feed=bulletin")
+    before = everything(bank, "bulletin_rate")
+    bank.rows("DELETE FROM bulletin_rate")
+    found = replay(bank, "bulletin", whole(bank, 0, feed="bulletin"))
+    assert (found["read"], found["loaded"], found["quarantined"]) == (3, 2, 1)
+    assert (everything(bank, "bulletin_rate"), bank.broken("bulletin")) == (before, [])
+
+
+def test_replay__the_checkpoint_and_later_messages_are_not_touched(two_days: Bank, door: Door) -> None:
+    two_days.respond("fx", rates(date(2026, 10, 28)))
+    replay(two_days, "fx", whole(two_days, 5))
+    assert two_days.value("SELECT next_offset FROM feedfall.source") == 6
+    assert door("sub", "--feed=fx").counts("loaded") == [3]
+
+
+#: What is asked for → why it cannot be. {topic} is the feed's response topic, settled from 0 to 5.
+IMPOSSIBLE = {
+    "--offsets={topic}/0:0-6": "only what was settled can be replayed, and settled are 0 to 5",
+    "--offsets={topic}/7:0-1": "[7] was never read",
+    "--offsets=gold.response/0:0-1": "the feed's responses are on {topic}, not on gold.response",
+    "--offsets={topic}/0:4-2": "ends before it begins",
+    "--offsets=0-2": "is not TOPIC/PARTITION:FROM-TO, such as fx.response/0:100-250",
+    "--from=2026-10-30": "give --from and --to together",
+    "--from=2026-10-30 --to=2026-10-29": "--to 2026-10-29 is before --from 2026-10-30",
+    "--from=30.10.2026 --to=2026-10-30": "is not a date as YYYY-MM-DD or YYYYMMDD",
+    "": "give --from and --to together, or --offsets",
+}
+
+
+@pytest.mark.parametrize("asked", IMPOSSIBLE)
+def test_replay__what_cannot_be_is_refused_in_words(two_days: Bank, asked: str) -> None:
+    topic = two_days.topic("fx")
+    assert IMPOSSIBLE[asked].format(topic=topic) in refused(two_days, "fx", *asked.format(topic=topic).split())
+
+
+def test_replay__what_retention_took_is_named_and_what_is_left(two_days: Bank) -> None:
+    topic = two_days.topic("fx")
+    [future] = two_days.admin.delete_records([TopicPartition(topic, 0, 2)]).values()
+    future.result()
+    words = refused(two_days, "fx", whole(two_days, 5))
+    assert f"{topic}[0]: offsets 0 to 1 are no longer in Kafka (retention)" in words
+    assert f"what is left: --offsets {topic}/0:2-5" in words
+    assert "nothing of the range is left" in refused(two_days, "fx", whole(two_days, 1))
+    two_days.rows("DELETE FROM fx_rate")
+    found = replay(two_days, "fx", "--from=2026-10-29", "--to=2026-10-30")
+    assert (found["gone"], found["loaded"], found["missing"]) == (2, 4, 2)
+
+
+@contextmanager
+def held_by(bank: Bank, who: str) -> Iterator[None]:
+    connection = connect(bank.url, who)
+    taken = lease.take(connection, "fx", "sub", 0, holder=who, run_id=1, seconds=30)
+    assert taken
+    yield
+    lease.release(connection, taken)
+    connection.close()
+
+
+def test_replay__is_busy_while_a_sub_drains(two_days: Bank) -> None:
+    with held_by(two_days, "a sub"):
+        assert replay(two_days, "fx", whole(two_days, 5), code=77)["status"] == "BUSY"
+    assert replay(two_days, "fx", whole(two_days, 5))["status"] == "SUCCEEDED"
+
+
+def test_replay__a_held_feed_is_left_alone(two_days: Bank) -> None:
+    CliRunner().invoke(app, ["hold", "fx", "--reason=audit", "--by=lee"], env=two_days.environ)
+    held = replay(two_days, "fx", whole(two_days, 5), code=77)
+    assert (held["status"], "audit" in held["reason"]) == ("HELD", True)
+
+
+def test_replay__held_in_the_middle_of_it_puts_nothing_back(two_days: Bank) -> None:
+    """The promise of `hold`: when it has returned, nothing commits any more."""
+    two_days.rows("DELETE FROM fx_rate")
+    two_days.rows(
+        """CREATE FUNCTION stick() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$"""
+    )
+    two_days.rows("CREATE TRIGGER stick BEFORE INSERT ON fx_rate FOR EACH ROW EXECUTE FUNCTION stick()")
+    with psycopg.connect(two_days.url, autocommit=True) as gate:
+        gate.execute("SELECT pg_advisory_lock(4711)")
+        pod = replaying(two_days)
+        deadline = time.monotonic() + 20
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+        while two_days.value(waiting) == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        CliRunner().invoke(app, ["hold", "fx", "--reason=audit", "--by=lee"], env=two_days.environ)
+        gate.execute("SELECT pg_advisory_unlock_all()")
+        done = pod()
+    assert (done.returncode, "HELD: held while it ran" in done.stdout) == (77, True), (done.stdout, done.stderr)
+    assert two_days.value("SELECT count(*) FROM fx_rate") == 0
+
+
+def replaying(bank: Bank) -> Callable[[], subprocess.CompletedProcess[str]]:
+    """The command as a process of its own, not waited for."""
+    command = [sys.executable, "-m", "control", "replay", "fx", *WHY, whole(bank, 5)]
+    process = subprocess.Popen(
+        command, env=bank.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+    def end() -> subprocess.CompletedProcess[str]:
+        out, err = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    return end
