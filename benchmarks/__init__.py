@@ -5,7 +5,7 @@ python -m benchmarks --messages 100000     a quick look
 python -m benchmarks --json results.json   the same numbers for a machine
 
 step   the real pod process drains a topic, every guarantee on    ÷ COPY of the very same rows, ready made
-bare   the same step without ledger, lineage and answers             the pod ÷ this: what the guarantees cost
+bare   the same step without ledger and lineage                      the pod ÷ this: what the guarantees cost
 peers  what is usually written in sub's place, on the same topic  ÷ the pod's speed
 verify `feedfall verify` of ten million offsets, and as many rows    100 spans, and 20,000
 cold   a pod's process with nothing to do, and with one message   beside its bare imports, and where the time goes

@@ -1,4 +1,4 @@
-"""python -m benchmarks.bare: what a team would write without feedfall: the same reader, checks and COPY, no more.
+"""python -m benchmarks.bare: sub without its guarantees: the same reader, envelope, checks and COPY, and no more.
 
 No lease, no fence, no checkpoint beside the rows, no fates, no lineage columns, no quarantine, no answers counted: the
 offsets go to the Kafka group, so that a crash between the two commits loads rows twice. Only to see what it costs.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gc
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from benchmarks.bench_feeds.price import PRICE
+from feeds.form import Envelope, Kind
 from steps import settings
 from steps.kafka import Cluster, Reader
-from steps.sub import Judge
+from steps.sub import HEADERS, Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +63,13 @@ def blocks(reader: Reader, ends: dict[int, Ends]) -> Iterator[tuple[bytes, int]]
     while left > 0 and any(at < ends[partition].committed for partition, at in reader.positions().items()):
         batch = reader.read(min(500, left))
         left -= len(batch)
-        if batch:
-            found, _ = judge.all_rows([message.value() for message in batch])
-            yield "".join([line % (*row.values(),) for row in found]).encode(), len(batch)
+        lines: list[str] = []
+        for headers, alike in groupby(batch, HEADERS):
+            if Envelope.of(headers).kind is Kind.ROW:
+                found, _ = judge.all_rows([message.value() for message in alike])
+                lines += [line % (*row.values(),) for row in found]
+        if lines:
+            yield "".join(lines).encode(), len(lines)
 
 
 if __name__ == "__main__":
