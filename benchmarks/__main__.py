@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks import pod
 from benchmarks.beside import beside, table
 from benchmarks.cold import cold
+from benchmarks.days import QUESTIONS, days
 from benchmarks.servers import servers
 from benchmarks.step import step
 from benchmarks.verify import proof
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.cold import Cold
+    from benchmarks.days import Days
     from benchmarks.servers import Servers
     from benchmarks.step import Step
     from benchmarks.verify import Proof
@@ -33,6 +35,7 @@ PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core")
 A_MILLION, A_PEER, A_FEW = 1_000_000, 300_000, 3
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
 GUARANTEES, PROOF = 1.15, 2.0
+ONE_QUESTION, OF_A_SET = 0.060, 0.2
 
 
 def main(words: Sequence[str]) -> None:
@@ -45,6 +48,8 @@ def main(words: Sequence[str]) -> None:
             found.create_topics(price=4, fx=4)
             starts = cold(found, asked.starts)
             print(cold_table(starts), flush=True)
+            questions = days(asked.starts)
+            print(days_table(questions), flush=True)
             filled = pod.run("-m", "benchmarks.fill", found.kafka, str(asked.messages)).seconds
             print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
@@ -60,6 +65,7 @@ def main(words: Sequence[str]) -> None:
             "cold": vars(starts),
             "peers": peers,
             "verify": [vars(each) for each in proofs],
+            "days": vars(questions),
         }
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
@@ -109,6 +115,25 @@ def split_table(nothing: Mapping[str, Sequence[float]], message: Mapping[str, Se
         for name, seconds in message.items()
     ]
     return "\n".join([f"{'Where it goes (some lie within others)':44}{'nothing':>10}{'message':>10}", *rows])
+
+
+def days_table(found: Days) -> str:
+    """Business days: processes of one question over bare Python; a loop beside `day in set`."""
+    over = {name: found.over_bare(name) for name in QUESTIONS}
+    processes = [
+        f"{f'a process: {name}':44}{'':10}{1000 * seconds:>7.1f} ms   {verdict(seconds, ONE_QUESTION, ' s')}"
+        for name, seconds in over.items()
+    ]
+    again, first = found.ratio(found.again), found.ratio(found.first)
+    judged = f"{'ok' if again >= OF_A_SET else 'MISSED'}: at least {OF_A_SET:g}"
+    return "\n".join(
+        [
+            f"\n{'Business days, over bare Python':44}{'':10}{'median':>10}",
+            *processes,
+            f"{'is_business_day in a loop, of a set':44}{'':10}{again:>10.2f}   {judged}",
+            f"{'… each day for the first time':44}{'':10}{first:>10.2f}",
+        ]
+    )
 
 
 def step_table(found: Step) -> str:

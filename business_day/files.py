@@ -105,7 +105,7 @@ def read(path: str, taken: list[str]) -> Own:
             if name == "override":
                 overrides += [(file, each) for each in _overrides(file, table)]
                 continue
-            _check_name(file, name, [*taken, *calendars])
+            check_name(file, name, [*taken, *calendars])
             calendars[name] = Definition(file, name, table)
     known = [*taken, *calendars]
     for definition in calendars.values():
@@ -134,7 +134,8 @@ def _parsed(file: str) -> dict[str, object]:
         raise BadCalendar(f"{file}: not TOML: {error}") from error
 
 
-def _check_name(file: str, name: str, taken: list[str]) -> None:
+def check_name(file: str, name: str, taken: list[str]) -> None:
+    """Raise BadCalendar for a name that a calendar of one's own cannot have."""
     plain = name.isascii() and name.replace("_", "A").isalnum() and name.upper() == name and name[:1].isalpha()
     if not plain or len(name) > LONGEST_NAME:
         raise BadCalendar(f"{file}: [{name}]: a name is 1 to {LONGEST_NAME} of A-Z, 0-9 and _, a letter first")

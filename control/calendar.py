@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ import business_day
 from business_day import Calendar, NoSuchDay, Override, Policy
 from business_day.card import card
 from business_day.dates import FORMS
+from business_day.files import check_name
 from control import bank_table, kasi, proposals, show, wall
 from control.ending import NOT_DONE
 from control.proposals import Comparison
@@ -111,7 +112,7 @@ def sync(
         if as_json:
             return show.as_json({"calendar": name, "year": year, "published": False})
         return typer.echo(f"{year} is not published yet. That says nothing of its holidays: ask again later.")
-    evidence = f"data.go.kr 특일정보 getRestDeInfo {year}, read {datetime.now(UTC):%Y-%m-%d}"
+    evidence = f"data.go.kr 특일정보 getRestDeInfo {year}, read {datetime.now(ZoneInfo(calendar.zone)):%Y-%m-%d}"
     found = proposals.from_government(calendar, published.holidays, year, evidence)
     for day, word in published.no_holidays.items():
         typer.echo(f"passed over: {day} {word}, which the answer lists as no holiday", err=True)
@@ -126,6 +127,7 @@ def import_(
     calendar = opened(name)
     table = bank_table.read(_bytes(file), bank_table.mapping(columns or ()))
     if as_name:
+        check_name("--as", as_name, business_day.names())
         return typer.echo(proposals.as_calendar(as_name, calendar.zone, table))
     source = "standard input" if file == "-" else Path(file).name
     return _tell(calendar, proposals.from_bank(calendar, table, source), toml=toml, as_json=as_json)

@@ -85,9 +85,16 @@ def _once(client: httpx.Client, key: str, year: int) -> Published | None:
     except httpx.HTTPError as error:
         raise Transient(f"data.go.kr is out of reach: {type(error).__name__}. Try again later") from None
     try:
-        return read(answer.text, answer.status_code, year)
+        return _whole(read(answer.text, answer.status_code, year))
     except Failure as error:
         raise type(error)(_without(key, str(error))) from None  # an answer may repeat the question
+
+
+def _whole(found: Published | None) -> Published | None:
+    """A year that begins without New Year's Day was not sent in full."""
+    if found and date(found.year, 1, 1) not in found.holidays:
+        raise DataRefused(f"data.go.kr sent {found.year} without 1 January: that is not the whole year")
+    return found
 
 
 def _without(key: str, text: str) -> str:
@@ -148,8 +155,6 @@ def _checked(body: Body, year: int) -> Published | None:
     if twice:
         raise DataRefused(f"data.go.kr sent a row twice, so perhaps another not at all: {', '.join(twice)}")
     holidays = _named(rows, "Y")
-    if date(year, 1, 1) not in holidays:
-        raise DataRefused(f"data.go.kr sent {year} without 1 January: that is not the whole year")
     return Published(year, holidays, {d: name for d, name in _named(rows, "N").items() if d not in holidays})
 
 

@@ -27,6 +27,8 @@ from uuid import UUID
 import typer
 
 import feeds
+from business_day import NoSuchDay, read_date
+from business_day.dates import FORMS
 from control.argo import ORDERED, TEMPLATE, Argo
 from control.book import Book
 from control.ending import NO_RESPONSE, Ending, of_pod, of_request
@@ -49,7 +51,7 @@ Name = Annotated[
     str, typer.Argument(help="A feed, such as fx, or a WorkflowTemplate, such as fx-verify.", metavar="NAME")
 ]
 Stage = Annotated[str | None, typer.Argument(help="sub or relay: only that stage of the feed.", metavar="[STAGE]")]
-Day = Annotated[str, typer.Option("--date", help="기준일자, YYYY-MM-DD or YYYYMMDD; the feed's today if absent.")]
+Day = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}; the feed's today if absent.")]
 Seq = Annotated[int, typer.Option(min=1, help="Which request of that date: higher asks again.")]
 Rerun = Annotated[bool, typer.Option("--rerun", help="Ask again on purpose: the next free seq. Needs a reason.")]
 Reason = Annotated[str, typer.Option(help="Why it is asked again; kept in the journal.")]
@@ -275,14 +277,10 @@ def _vacancy(argo: Argo, watch: Watch, key: str) -> tuple[str, bool]:
 
 
 def _date(text: str) -> date | None:
-    if not text:
-        return None
     try:
-        if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise Misconfigured(f"--date {text!r} is not a date as YYYY-MM-DD or YYYYMMDD")
+        return read_date(text) if text else None
+    except NoSuchDay as error:
+        raise Misconfigured(f"--date {error}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

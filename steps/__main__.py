@@ -8,10 +8,10 @@ import os
 import sys
 import time
 import traceback
-from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
 import feeds
+from business_day import NoSuchDay, read_date
 from feeds.form import Policy
 from ledger import control
 from steps import gate, settings
@@ -21,6 +21,7 @@ from steps.execution import Execution, Outcome, executing, stopping
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from feeds.form import Feed
     from steps.settings import Settings
@@ -152,7 +153,9 @@ def parser() -> argparse.ArgumentParser:
         if stage in DRAINS:
             form.add_argument("--shard", type=int, default=0)
         if stage == "pub":
-            form.add_argument("--base-date", type=_date, help="YYYY-MM-DD or YYYYMMDD; the feed's today if absent")
+            form.add_argument(
+                "--base-date", type=_date, help="YYYY-MM-DD, YYYYMMDD or YYMMDD; the feed's today if absent"
+            )
             form.add_argument("--seq", type=_seq, default=1, help="the how-manieth time on purpose, from 1")
             form.add_argument("--from", dest="first", type=_date, help="order every open day from here …")
             form.add_argument("--to", dest="last", type=_date, help="… to here")
@@ -170,15 +173,11 @@ STAGES = {
 
 
 def _date(word: str) -> date | None:
-    """A date in the two forms that schedulers write, never a guess."""
-    if not word:
-        return None
+    """A date in the forms that schedulers write, never a guess."""
     try:
-        if len(word) in (8, 10) and word.replace("-", "").isdecimal() and word.isascii():
-            return date.fromisoformat(word)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{word!r} is not a date as YYYY-MM-DD or YYYYMMDD")
+        return read_date(word) if word else None
+    except NoSuchDay as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seq(word: str) -> int:

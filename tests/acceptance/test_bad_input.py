@@ -49,7 +49,10 @@ def literal(name: str, text: bytes) -> bytes:
         (["sub", "--feed=fx", "--shard=1"], "feed fx has shards 0 to 0, not 1"),
         (["sub", "--feed=fx", "--shard=-1"], "feed fx has shards 0 to 0, not -1"),
         (["sub", "--feed=fx", "--shard=one"], "argument --shard: invalid int value: 'one'"),
-        (["pub", "--feed=fx", "--base-date=2026-02-31"], "'2026-02-31' is not a date as YYYY-MM-DD or YYYYMMDD"),
+        (
+            ["pub", "--feed=fx", "--base-date=2026-02-31"],
+            "'2026-02-31' is not a date: write YYYY-MM-DD, YYYYMMDD or YYMMDD",
+        ),
         (["pub", "--feed=fx", "--base-date=26-10-30"], "'26-10-30' is not a date"),  # eight characters too
         (["pub", "--feed=fx", "--base-date=yesterday"], "'yesterday' is not a date"),
         (

@@ -31,7 +31,7 @@ def test_readme__names_every_command_of_feedfall() -> None:
 def test_documents__type_only_commands_that_exist() -> None:
     for name, text in DOCUMENTS.items():
         for words in re.findall(
-            r"feedfall ((?:quarantine )?[a-z]+)(?= |`|$)", "\n".join(re.findall(r"`[^`\n]+`", text))
+            r"feedfall ((?:quarantine |calendar )?[a-z]+)(?= |`|$)", "\n".join(re.findall(r"`[^`\n]+`", text))
         ):
             assert words in commands(), f"{name}: feedfall {words}"
 

@@ -3,23 +3,15 @@
 The ECB's 7,126 fixing days judge TARGET in `tests/contract/test_partner_simulator.py`.
 """
 
-import csv
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
 import business_day
 from business_day import Calendar
+from gazette import gazette
 
-ORACLE = Path(__file__).parents[1] / "oracles" / "holidays-kr.csv"
 BANK, KRX, FX, US = (business_day.calendar(name) for name in ("BANK", "KRX", "FX", "US"))
-
-
-def gazette() -> dict[date, str]:
-    with ORACLE.open(encoding="utf-8") as file:
-        lines = (line for line in file if not line.startswith("#"))
-        return {date.fromisoformat(row["date"]): row["name"] for row in csv.DictReader(lines)}
 
 
 def closed_weekdays(calendar: Calendar, first: int, last: int) -> list[date]:
