@@ -180,8 +180,14 @@ class Calendar:
         """Every business day of the range, in order; made when it is first needed."""
         if not self._days:
             first, last = (day.toordinal() for day in self.covers)
-            self._days = [day for day in map(date.fromordinal, range(first, last + 1)) if self.is_business_day(day)]
+            days = map(date.fromordinal, range(first, last + 1))
+            self._days = [day for day in days if self._is_plain(day) or self.is_business_day(day)]
         return self._days
+
+    def _is_plain(self, day: date) -> bool:
+        """Does no rule speak of this day? Most are so, and known quickly."""
+        named = day in self._closures or day in self._opened or day in self._overrides
+        return not (named or self._included or day.weekday() in self._weekend)
 
     def _range(self) -> str:
         return f"{self.covers[0]} to {self.covers[1]}"

@@ -29,6 +29,8 @@ from control.proposals import Comparison
 from steps import calendars
 from steps.errors import Misconfigured
 
+KOREA = "Asia/Seoul"
+
 app = typer.Typer(help="Business days: which there are, and why not.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A calendar, such as BANK; `list` names them all.", metavar="NAME")]
@@ -39,7 +41,6 @@ Days = Annotated[int | None, typer.Option(help="So many business days on, such a
 PolicyName = Annotated[Policy | None, typer.Option(help="What becomes of work of a closed day.")]
 Year = Annotated[int, typer.Option(min=2004, max=2199, help="The year to compare.")]
 Other = Annotated[str, typer.Option("--calendar", help="The calendar to compare.")]
-Key = Annotated[str, typer.Option(envvar="FEEDFALL_KASI_KEY", help="data.go.kr's Decoding key.", show_default=False)]
 Url = Annotated[str, typer.Option(envvar="FEEDFALL_KASI_URL", help="Another address of the service.")]
 From = Annotated[str, typer.Option("--from", help="The CSV file; - for standard input.")]
 Map = Annotated[list[str] | None, typer.Option("--map", help="MEANING=COLUMN, such as open=영업일여부.")]
@@ -102,12 +103,15 @@ def shift(name: Name, day: Day, policy: PolicyName = None, days: Days = None, *,
 
 
 @app.command("sync")
-def sync(
-    year: Year, name: Other = "BANK", key: Key = "", url: Url = kasi.URL, *, toml: Toml = False, as_json: Json = False
-) -> None:
-    """Compare a year with the government's list of public holidays (data.go.kr 특일정보). Applies nothing."""
+def sync(year: Year, name: Other = "BANK", url: Url = kasi.URL, *, toml: Toml = False, as_json: Json = False) -> None:
+    """Compare a year with the government's list of public holidays (data.go.kr 특일정보). Applies nothing.
+
+    The key that data.go.kr grants (its Decoding form) is read from FEEDFALL_KASI_KEY, never from the command line.
+    """
     calendar = opened(name)
-    published = kasi.ask(key, year, url)
+    if calendar.zone != KOREA:
+        raise Misconfigured(f"{name} lives by the days of {calendar.zone}: the list is of Korea's public holidays")
+    published = kasi.ask(os.environ.get("FEEDFALL_KASI_KEY", ""), year, url)
     if published is None:
         if as_json:
             return show.as_json({"calendar": name, "year": year, "published": False})

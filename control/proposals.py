@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from business_day import Calendar, CalendarError, Closure, Override, year
+from business_day import Calendar, CalendarError, Closure, NotCovered, Override, year
 from business_day.words import SATURDAY
 
 #: Closures that the government decrees, and so must know of. The others are the banks' and the markets' own.
@@ -47,13 +47,16 @@ class Comparison:
 
 
 def from_government(calendar: Calendar, holidays: Mapping[date, str], asked: int, evidence: str) -> Comparison:
-    """Compare a year with the public holidays of the government's list. Weekends are closed without it."""
+    """Compare a year with the public holidays of the government's list. Weekends are closed without it.
+
+    Raises NotCovered where no day can be compared.
+    """
     days = _weekdays(*year(date(asked, 1, 1)))
     return _compare(calendar, (_by_decree(calendar, day, holidays) for day in days), evidence)
 
 
 def from_bank(calendar: Calendar, table: Iterable[Said], evidence: str) -> Comparison:
-    """Compare with a table that has every day."""
+    """Compare with a table that has every day. Raises NotCovered where no day can be compared."""
     return _compare(calendar, table, evidence)
 
 
@@ -79,6 +82,9 @@ def _compare(calendar: Calendar, table: Iterable[Said], evidence: str) -> Compar
         if said.is_open is not (ours is None):
             found = Difference(_override(calendar, said, evidence), f"closed: {ours}" if ours else "open")
             (decided if calendar.override(said.day) else differences).append(found)
+    if not compared:
+        first, last = calendar.covers
+        raise NotCovered(f"{calendar.name} covers {first} to {last}: there is no day to compare")
     return Comparison(compared, tuple(differences), tuple(decided), outside)
 
 

@@ -8,6 +8,8 @@ import business_day
 from steps.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from steps.execution import Execution
 
 
@@ -16,9 +18,9 @@ def opened(execution: Execution, name: str) -> business_day.Calendar:
     return known(name, execution.settings.calendars)
 
 
-def known(name: str, path: str) -> business_day.Calendar:
-    """Open a calendar of feedfall's, or of the files at `path`."""
+def known(name: str, path: str, overrides: Iterable[business_day.Override] = ()) -> business_day.Calendar:
+    """Open a calendar of feedfall's, or of the files at `path`, with what was decided elsewhere."""
     try:
-        return business_day.calendar(name, own=business_day.read_own(path))
+        return business_day.calendar(name, overrides, business_day.read_own(path))
     except business_day.CalendarError as error:
         raise Misconfigured(str(error)) from error

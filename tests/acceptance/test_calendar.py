@@ -152,6 +152,10 @@ def test_list__names_every_calendar_with_its_range(tmp_path: Path) -> None:
         (("shift", "BANK", "2026-09-24"), "give either --policy or --days"),
         (("shift", "BANK", "2026-09-24", "--days=0"), "2026-09-24 is closed on BANK"),
         (("sync", "--year=2026"), "not set: FEEDFALL_KASI_KEY"),
+        (
+            ("sync", "--year=2026", "--calendar=TARGET"),
+            "TARGET lives by the days of Europe/Brussels: the list is of Korea",
+        ),
         (("import", "BANK", "--from=nowhere.csv"), "nowhere.csv: No such file or directory"),
     ],
 )
@@ -241,6 +245,19 @@ def test_sync__of_a_year_that_is_not_published_says_nothing_of_its_holidays() ->
     nothing = answer([]).replace('{"item": []}', '""')
     assert sync(nothing).stdout == "2026 is not published yet. That says nothing of its holidays: ask again later.\n"
     assert json.loads(sync(nothing, "--json").stdout) == {"calendar": "BANK", "year": 2026, "published": False}
+
+
+def test_sync__passes_over_what_the_list_calls_no_holiday_and_says_so() -> None:
+    days = [*rows((20260101, "1월1일")), *rows((20260717, "제헌절"), flag="N")]
+    ended = sync(answer(days))
+    assert "passed over: 2026-07-17 제헌절, which the answer lists as no holiday\n" in ended.stderr
+    assert "2026-07-17 금 Fri  ours: closed: 제헌절 (Constitution Day)  theirs: open, not on the" in ended.stdout
+
+
+def test_sync__of_a_year_that_the_calendar_does_not_cover_compares_nothing() -> None:
+    with serving((200, answer(rows((20310101, "1월1일"))))) as (_, url):
+        told = refused("sync", "--year=2031", FEEDFALL_KASI_KEY="secret", FEEDFALL_KASI_URL=url)
+    assert told == "BANK covers 2018-01-01 to 2028-12-31: there is no day to compare\n"
 
 
 TABLE = """\

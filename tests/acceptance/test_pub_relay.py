@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +91,22 @@ def test_pub__skipping_says_why(bank: Bank, door: Door) -> None:
     done = door("pub", "--feed=fx", "--base-date=2026-04-03")
     assert done.counts("ordered", "already", "closed") == [0, 0, 1]
     assert done.words["reason"] == "2026-04-03 is no business day"
+
+
+def test_pub__follows_what_a_calendar_file_decides(bank: Bank, door: Door, tmp_path: Path) -> None:
+    bank.create("fx")
+    file = tmp_path / "own.toml"
+    file.write_text('[[override]]\ncalendar = "TARGET"\nday = 2026-10-30\nopen = false\nreason = "drill"\n')
+    assert door("pub", "--feed=fx", "--base-date=2026-10-30", FEEDFALL_CALENDARS=str(file)).status == "SKIPPED"
+    file.write_text("[[override]]\n")
+    wrong = door("pub", "--feed=fx", "--base-date=2026-10-30", FEEDFALL_CALENDARS=str(file))
+    assert (wrong.exit, f"{file}: override 1.day: is needed" in wrong.words["reason"]) == (78, True)
+
+
+@pytest.mark.parametrize("day", ["261030", "20261030"])
+def test_pub__reads_control_ms_dates(bank: Bank, door: Door, day: str) -> None:
+    bank.create("fx")
+    assert door("pub", "--feed=fx", f"--base-date={day}").words["date"] == "2026-10-30"
 
 
 def test_pub__orders_a_range_and_resumes_it(bank: Bank, door: Door) -> None:
