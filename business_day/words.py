@@ -1,7 +1,7 @@
 """What is said of a day: why it is closed, and what was decided about it since.
 
-Values, compared by what they hold; a calendar keeps them, so do not change one. Written by hand: to import `dataclasses`
-or `typing` would take longer than a whole answer.
+Values, compared by what they hold; a calendar keeps them, so do not change one. Written by hand: `dataclasses` or
+`typing` would take longer to import than a whole answer takes.
 """
 
 from datetime import date, datetime

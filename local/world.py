@@ -217,4 +217,6 @@ def _settings(packages: Sequence[str], partner_url: str | None) -> dict[str, str
     direct = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
     around = ",".join(filter(None, direct))
     simulated = {"FEEDFALL_PARTNER_URL_ECB": partner_url} if partner_url else {}
+    if own := os.environ.get("FEEDFALL_CALENDARS"):
+        outside["FEEDFALL_CALENDARS"] = str(Path(own).resolve())  # a pod works in a folder of its own
     return {"FEEDFALL_FEEDS": ",".join(packages), **outside, "NO_PROXY": around, "no_proxy": around, **simulated}

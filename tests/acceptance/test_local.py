@@ -56,6 +56,17 @@ def test_local__an_order_becomes_rows_by_two_doorbells(bank: Bank, play: Play) -
     assert bank.broken("fx") == []
 
 
+def test_local__pods_know_the_calendar_files_of_whoever_plays(
+    bank: Bank, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = f'[[override]]\ncalendar = "TARGET"\nday = {DAYS[0]}\nopen = false\nreason = "drill"\n'
+    (tmp_path / "own.toml").write_text(closed)
+    monkeypatch.setenv("FEEDFALL_CALENDARS", os.path.relpath(tmp_path))
+    here = play(Ecb())
+    assert post(here, "fx-pub", [f"base-date={DAYS[0]}"]) == 200
+    until(lambda: bank.rows("SELECT status FROM feedfall.run WHERE stage = 'pub'") == [("SKIPPED",)])
+
+
 def test_doorbell__rings_for_what_is_committed_only(bank: Bank, play: Play) -> None:
     here, bell = play(Ecb()), bank.topic("fx", "bell")
     writer = Producer({"bootstrap.servers": bank.kafka, "transactional.id": f"{bank.prefix}writer", "log_level": 0})
