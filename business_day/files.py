@@ -33,6 +33,8 @@ CENTURIES = date(1900, 1, 1), date(2199, 12, 31)
 """No calendar covers more."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KEYS = ("include", "zone", "from", "through", "weekend", "closed", "open")
+NEEDED = (("zone", '"Asia/Seoul"'), ("from", "2026-01-01"), ("through", "2027-12-31"))
+"""Keys of a calendar that includes none, each with what may be written."""
 OVERRIDE_KEYS = ("calendar", "day", "open", "reason", "evidence", "by", "at")
 LONGEST_NAME = 31
 
@@ -53,12 +55,9 @@ class Definition:
         both = sorted(self.closed.keys() & self.opened.keys())
         if both:
             raise entry.wrong("open", f"{both[0]} is in closed too: leave it in one of the two")
-        if not self.include:
-            for key, value, example in (("zone", self.zone, '"Asia/Seoul"'), ("from", self.first, "2026-01-01")):
-                if not value:
-                    raise entry.wrong(key, f"is needed where nothing is included: write {key} = {example}")
-            if not self.last:
-                raise entry.wrong("through", "is needed where nothing is included: write through = 2027-12-31")
+        for key, example in () if self.include else NEEDED:
+            if key not in entry:
+                raise entry.wrong(key, f"is needed where nothing is included: write {key} = {example}")
 
     def build(self, included: tuple[Calendar, ...], overrides: list[Override]) -> Calendar:
         """Make the calendar from those it includes."""
@@ -69,8 +68,8 @@ class Definition:
         )
 
     def _covers(self, included: tuple[Calendar, ...]) -> tuple[date, date]:
-        widest = max(each.covers[0] for each in included or ()) if included else CENTURIES[0]
-        latest = min(each.covers[1] for each in included) if included else CENTURIES[1]
+        widest = max((each.covers[0] for each in included), default=CENTURIES[0])
+        latest = min((each.covers[1] for each in included), default=CENTURIES[1])
         first, last = self.first or widest, self.last or latest
         if not widest <= first <= last <= latest:
             raise BadCalendar(
@@ -179,10 +178,11 @@ _TEXTS = ("calendar", "reason", "evidence", "by")
 def _zone(entry: "_Entry") -> str:
     from zoneinfo import ZoneInfo  # noqa: PLC0415 -- as above
 
+    if "zone" not in entry:
+        return ""
     zone = entry.word("zone")
     try:
-        if zone:
-            ZoneInfo(zone)
+        ZoneInfo(zone)
     except (ValueError, LookupError, OSError):
         raise entry.wrong("zone", f"{zone!r} is no time zone: write one such as Asia/Seoul") from None
     return zone
@@ -209,6 +209,9 @@ class _Entry:
         for key in table:
             if key not in keys:
                 raise self.wrong(key, f"is not known: there are {_list(keys)}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._table
 
     def wrong(self, key: str, what: str) -> BadCalendar:
         return BadCalendar(f"{self._where}: {self._name}.{key}: {what}")

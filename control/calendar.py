@@ -132,7 +132,7 @@ def import_(
     table = bank_table.read(_bytes(file), bank_table.mapping(columns or ()))
     if as_name:
         check_name("--as", as_name, business_day.names())
-        return typer.echo(proposals.as_calendar(as_name, calendar.zone, table))
+        return typer.echo(proposals.as_calendar(as_name, calendar, table))
     source = "standard input" if file == "-" else Path(file).name
     return _tell(calendar, proposals.from_bank(calendar, table, source), toml=toml, as_json=as_json)
 

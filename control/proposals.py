@@ -118,18 +118,27 @@ def as_toml(override: Override) -> str:
     return "\n".join(lines)
 
 
-def as_calendar(name: str, zone: str, table: Iterable[Said]) -> str:
-    """A bank's whole table as a calendar file: its own range, closures, and weekends that are open."""
+def as_calendar(name: str, calendar: Calendar, table: Iterable[Said]) -> str:
+    """A bank's whole table as a calendar file: its own range, closures, and weekends that are open.
+
+    The table says which days; where it does not say why, `calendar` may know.
+    """
     days = sorted(table, key=lambda said: said.day)
     closed = [said for said in days if not said.is_open and said.day.weekday() < SATURDAY]
     opened = [said for said in days if said.is_open and said.day.weekday() >= SATURDAY]
-    head = [f"[{name}]", f"zone = {_text(zone)}", f"from = {days[0].day}", f"through = {days[-1].day}", ""]
-    return "\n".join([*head, *_section(f"{name}.closed", closed), *_section(f"{name}.open", opened)])
+    head = [f"[{name}]", f"zone = {_text(calendar.zone)}", f"from = {days[0].day}", f"through = {days[-1].day}", ""]
+    return "\n".join(
+        [*head, *_section(f"{name}.closed", calendar, closed), *_section(f"{name}.open", calendar, opened)]
+    )
 
 
-def _section(name: str, days: list[Said]) -> list[str]:
-    lines = [f"{said.day} = {_text(said.name or '은행 영업일 테이블')}" for said in days]
-    return [f"[{name}]", *lines, ""]
+def _section(name: str, calendar: Calendar, days: list[Said]) -> list[str]:
+    return [f"[{name}]", *(f"{said.day} = {_text(said.name or _name(calendar, said.day))}" for said in days), ""]
+
+
+def _name(calendar: Calendar, day: date) -> str:
+    closure = _closure(calendar, day)
+    return closure.name if closure else "은행 영업일 테이블"
 
 
 def _text(value: str) -> str:

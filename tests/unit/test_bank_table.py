@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import business_day
-from business_day import Calendar, Override
+from business_day import Calendar, Closure, Override
 from control import bank_table, proposals
 from control.proposals import Difference, Said
 from gazette import gazette
@@ -224,7 +224,14 @@ def test_table__as_a_calendar_file_is_the_same_calendar(tmp_path: Path) -> None:
     saturday = decided(date(2026, 9, 19), is_open=True)
     theirs = business_day.calendar("BANK", [saturday])
     table = bank_table.read(korean(theirs).encode(), KOREAN)
-    (tmp_path / "own.toml").write_text(proposals.as_calendar("OURS", "Asia/Seoul", table), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(proposals.as_calendar("OURS", BANK, table), encoding="utf-8")
     ours = business_day.calendar("OURS", own=business_day.read_own(str(tmp_path)))
     assert ours.covers == (FIRST, LAST)
     assert ours.days(FIRST, LAST) == theirs.days(FIRST, LAST)
+
+
+def test_table__without_names_takes_them_from_the_calendar_as_a_file(tmp_path: Path) -> None:
+    table = bank_table.read(om().encode(), {})
+    (tmp_path / "own.toml").write_text(proposals.as_calendar("OURS", BANK, table), encoding="utf-8")
+    ours = business_day.calendar("OURS", own=business_day.read_own(str(tmp_path)))
+    assert ours.closure(date(2026, 9, 25)) == Closure("OWN", "추석")

@@ -156,6 +156,8 @@ MISTAKES = {
     '[DESK]\nzone = "Asia/Seoul"': "DESK.from: is needed where nothing is included",
     '[DESK]\nzone = "Asia/Seoul"\nfrom = 2026-01-01': "DESK.through: is needed where nothing is included",
     '[DESK]\nzone = "Seoul"': "DESK.zone: 'Seoul' is no time zone: write one such as Asia/Seoul",
+    '[DESK]\nzone = ""': "DESK.zone: '' is no time zone",
+    '[DESK]\nzone = "Asia"': "DESK.zone: 'Asia' is no time zone",
     '[DESK]\nzone = "../etc"': "DESK.zone: '../etc' is no time zone",
     "[DESK]\nzone = 9": 'DESK.zone: is text: write zone = "…"',
     '[DESK]\ninclude = ["BANK"]\nthrough = "2027-12-31"': "DESK.through: is a date without quotes",
