@@ -8,7 +8,7 @@ Publisher  writes and confirms; with a transactional id, all or nothing
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -270,7 +270,8 @@ class Publisher:
             self._failed.append(_undelivered(KafkaException(error), message.topic(), len(message.value())))
 
     def close(self) -> None:
-        self._producer.flush(0)
+        with suppress(KafkaException):  # fenced: what was to be said about it has been said
+            self._producer.flush(0)
 
 
 ABSENT = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 -- so named by librdkafka
