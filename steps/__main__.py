@@ -14,6 +14,7 @@ import feeds
 from business_day import NoSuchDay, read_date
 from feeds.form import Policy
 from ledger import control
+from ledger.errors import translated
 from steps import gate, settings
 from steps.errors import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
 from steps.execution import Execution, Outcome, executing, stopping
@@ -52,7 +53,8 @@ def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Ev
     chosen = _feeds(environment, asked)
     with executing(environment, asked.feed or "-", asked.stage, asked.shard, stop) as (execution, ended):
         try:
-            outcome = act(execution, asked, chosen)
+            with translated():  # a session that ended under us is outside trouble, wherever it shows
+                outcome = act(execution, asked, chosen)
         except Exception as error:  # noqa: BLE001 -- booked here, translated once
             outcome = failed(error, stop)
             if asked.stage in DRAINS and outcome.exit in BLOCKING:
@@ -106,9 +108,10 @@ def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) ->
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
-        execution.connection.rollback()
-        control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
-        execution.connection.commit()
+        with translated():
+            execution.connection.rollback()
+            control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
+            execution.connection.commit()
     except Failure as error:
         print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
 

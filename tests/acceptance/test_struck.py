@@ -14,6 +14,7 @@ EVERY = 101
 #: What the matrix has found once: each point, and what stood there.
 FOUND = (
     "relay:Producer.produce#6:before:SIGSTOP",  # fenced by its successor, its last flush raised: the feed was blocked
+    "relay:Producer.send_offsets_to_transaction#1:after:SIGSTOP",  # so did the rollback on a session that was ended
 )
 
 
