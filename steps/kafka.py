@@ -7,6 +7,7 @@ Publisher  writes and confirms; with a transactional id, all or nothing
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from steps.errors import Failure, Fenced, Misconfigured, OffsetGap, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from steps.settings import Settings
 
@@ -253,7 +254,8 @@ class Publisher:
             try:
                 yield
                 where = _as_offsets(reader._topic, offsets)  # noqa: SLF001 -- the two halves of one file
-                self._producer.send_offsets_to_transaction(where, reader.consumer.consumer_group_metadata(), SECONDS)
+                group = reader.consumer.consumer_group_metadata()
+                _within(SECONDS, lambda: self._producer.send_offsets_to_transaction(where, group, SECONDS))
                 self._producer.commit_transaction(SECONDS * 3)
             except BaseException:
                 self._abort()
@@ -272,6 +274,30 @@ class Publisher:
     def close(self) -> None:
         with suppress(KafkaException):  # fenced: what was to be said about it has been said
             self._producer.flush(0)
+
+
+def _within(seconds: float, call: Callable[[], None]) -> None:
+    """A call that may never return, though it takes a time-out, once a connection broke (librdkafka #5456, #5511).
+
+    Made in a thread that ends with the process: to leave is all that helps.
+    """
+    failed: list[KafkaException] = []
+
+    def make() -> None:
+        try:
+            call()
+        except KafkaException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=make, name="within", daemon=True)
+    thread.start()
+    thread.join(seconds + 1.0)
+    if thread.is_alive():
+        raise Transient(
+            f"Kafka's group coordinator did not answer within {seconds:.0f} s; the next run goes on from here"
+        )
+    if failed:
+        raise failed[0]
 
 
 ABSENT = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 -- so named by librdkafka
