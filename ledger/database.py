@@ -90,6 +90,21 @@ def run(connection: Connection, statement: str, **values: object) -> int:
     return connection.execute(sql(statement), values).rowcount
 
 
+@contextmanager
+def at_once(connection: Connection) -> Iterator[None]:
+    """Each statement commits by itself; what was open is rolled back.
+
+    A client that freezes between a statement and its COMMIT would keep the rows locked, and everybody after it waiting.
+    """
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not (connection.closed or connection.broken):
+            connection.autocommit = False
+
+
 def commit(connection: Connection) -> None:
     """Commit. Raises Unsure when the answer was lost: the commit may or may not have happened."""
     try:

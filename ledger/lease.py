@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ledger.database import Connection, maybe, one, rows, run
+from ledger.database import Connection, at_once, maybe, one, rows, run
 from ledger.errors import Fenced, Misconfigured, Transient, translated
 
 SECONDS = 30.0
@@ -40,11 +40,10 @@ def take(
     connection: Connection, feed: str, stage: str, shard: int, *, holder: str, run_id: int, seconds: float = SECONDS
 ) -> Lease | None:
     """Take the lease and commit; None when somebody alive holds it. `holder`: the Workflow's uid."""
-    with translated():
+    with translated(), at_once(connection):
         key = {"feed": feed, "stage": stage, "shard": shard}
         run(connection, "lease.ensure", **key)
         taken = maybe(connection, "lease.take", **key, holder=holder, run=run_id, seconds=seconds)
-        connection.commit()
     return Lease(taken[0], taken[1], feed, stage, shard, run_id, taken[2]) if taken else None
 
 
@@ -95,10 +94,9 @@ def renew(connection: Connection, lease: Lease, seconds: float = SECONDS) -> boo
 
 
 def release(connection: Connection, lease: Lease) -> None:
-    """Free it, if it is still ours, and commit."""
-    with translated():
+    """Free it, if it is still ours, and commit; what is open is rolled back."""
+    with translated(), at_once(connection):
         run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
-        connection.commit()
 
 
 @contextmanager

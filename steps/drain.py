@@ -129,7 +129,6 @@ class Drain:
     def _release(self, held: Lease) -> None:
         connection = self._execution.connection
         if not (connection.closed or connection.broken):
-            connection.rollback()
             lease.release(connection, held)
 
     def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
