@@ -127,14 +127,34 @@ def test_lease__of_many_at_once_one_gets_it(bank: Bank) -> None:
 # -- the fence --
 
 
-def test_guard__lets_the_holder_in_and_nobody_else(bank: Bank, database: Connection) -> None:
+def test_guard__lets_the_holder_in_and_nobody_before_it(database: Connection) -> None:
     mine = held(database, "one")
     lease.guard(database, mine)
-    with closing(connect(bank.url, "other")) as other, pytest.raises(Fenced, match="another run drains fx sub now"):
-        lease.guard(other, mine)
-    database.rollback()
-    with pytest.raises(Fenced):
+    with pytest.raises(Fenced, match="another run drains fx sub now"):
         lease.guard(database, replace(mine, epoch=mine.epoch - 1))
+
+
+def test_guard__is_not_kept_out_by_a_run_before_it_that_woke_up(bank: Bank, database: Connection) -> None:
+    """A frozen run looks whether its last COMMIT got there; its successor must not take itself for fenced."""
+    old = held(database, "old", seconds=0.01)
+    time.sleep(0.02)
+    mine = held(database, "new")
+    with closing(connect(bank.url, "zombie")) as zombie:
+        zombie.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lease.SPACE, old.id])
+        lease.guard(database, mine)
+        with pytest.raises(psycopg.OperationalError):
+            zombie.commit()
+
+
+def test_exclude__by_one_who_was_overtaken_ends_nobody(bank: Bank, database: Connection) -> None:
+    """A zombie that looks up its last COMMIT finds its successor at work."""
+    old = held(database, "old", seconds=0.01)
+    time.sleep(0.02)
+    mine = held(database, "new")
+    lease.guard(database, mine)
+    with closing(connect(bank.url, "zombie")) as zombie, pytest.raises(Fenced):
+        lease.exclude(zombie, old)
+    database.commit()
 
 
 def test_exclude__ends_a_backend_in_mid_copy(bank: Bank, database: Connection) -> None:
