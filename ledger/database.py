@@ -113,5 +113,11 @@ def commit(connection: Connection) -> None:
         raise Unsure(f"the reply to COMMIT was lost: {error}") from error
 
 
+def rollback(connection: Connection) -> None:
+    """End the transaction without a trace. Raises Transient where the session was ended meanwhile."""
+    with translated():
+        connection.rollback()
+
+
 class Unsure(Transient):
     """The reply to COMMIT was lost: look the span up on a new connection before saying anything."""

@@ -83,7 +83,7 @@ class Cluster:
     """Questions to the cluster. Every answer is a network round trip."""
 
     def __init__(self, settings: Settings) -> None:
-        self._trouble = _Trouble()
+        self._settings, self._trouble = settings, _Trouble()
         with translated(self._trouble):
             self._admin = AdminClient(_config(settings, self._trouble))
 
@@ -123,6 +123,10 @@ class Cluster:
                 if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
                     raise translate(error, self._trouble) from error
                 time.sleep(0.1)
+
+    def reader(self, topic: str, group: str) -> Reader:
+        """A reader of one of its topics."""
+        return Reader(self._settings, topic, group)
 
     def _ends(self, asked: Sequence[TopicPartition]) -> dict[int, Ends]:
         committed, uncommitted = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED

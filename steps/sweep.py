@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger import chunk, control, lease, request
+from ledger.database import rollback
 from ledger.errors import translated
 from ledger.lease import Lease
 from steps import gate
@@ -118,7 +119,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
             lag = behind(execution, cluster, feed, stage, shard, topics[name]) if free else 0
             if lag > 0:
                 found.append(Start(feed.name, stage, shard, epoch, lag, execution.now()))
-    execution.connection.rollback()
+    rollback(execution.connection)
     return found
 
 
