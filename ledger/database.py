@@ -32,6 +32,10 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
             return psycopg.connect(
                 url, application_name=name[:63], connect_timeout=5, options=OPTIONS, autocommit=autocommit
             )
+        except psycopg.OperationalError as error:
+            from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
+
+            raise refusal.told(error, url) from error
         except psycopg.ProgrammingError as error:
             # Without the driver's words: they repeat the URL, and the password in it.
             raise Misconfigured(
