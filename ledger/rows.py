@@ -114,6 +114,7 @@ def load(
 
     `blocks` may be lazy; each block it has yielded must stand in `kept` by then, so that a merge can start over.
     """
+    connection.execute(sql("rows.immediate"))
     if not merge and _straight(connection, table, blocks):
         return None
     for _ in blocks:  # a merge needs the whole chunk

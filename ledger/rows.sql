@@ -2,6 +2,10 @@
 -- The quick road: straight into the table. COPY always names its columns.
 COPY {into} ({columns}) FROM STDIN
 
+-- name: immediate
+-- A constraint that is checked at COMMIT would refuse a whole chunk for one row.
+SET CONSTRAINTS ALL IMMEDIATE
+
 -- name: incoming
 -- The careful road's first stop: the table's own types and CHECKs, without its key.
 CREATE TEMP TABLE _incoming (LIKE {table} INCLUDING CONSTRAINTS) ON COMMIT DROP
