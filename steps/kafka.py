@@ -90,17 +90,16 @@ class Cluster:
     def topics(self, names: Iterable[str]) -> dict[str, Topic]:
         """Those of the named topics that exist."""
         found = {}
-        with translated(self._trouble):
-            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
-            for name, future in asked.items():
-                try:
-                    description = future.result()
-                except KafkaException as error:
-                    if error.args[0].code() in ABSENT:
-                        continue
-                    raise
-                partitions = tuple(sorted(partition.id for partition in description.partitions))
-                found[name] = Topic(name, str(description.topic_id), partitions)
+        asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        for name, future in asked.items():
+            try:
+                description = future.result()
+            except KafkaException as error:
+                if error.args[0].code() in ABSENT:
+                    continue
+                raise self._translate(error) from error
+            partitions = tuple(sorted(partition.id for partition in description.partitions))
+            found[name] = Topic(name, str(description.topic_id), partitions)
         return found
 
     def topic(self, name: str) -> Topic:
@@ -121,12 +120,16 @@ class Cluster:
                 return self._ends(asked)
             except KafkaException as error:
                 if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
-                    raise translate(error, self._trouble) from error
+                    raise self._translate(error) from error
                 time.sleep(0.1)
 
     def reader(self, topic: str, group: str) -> Reader:
         """A reader of one of its topics."""
         return Reader(self._settings, topic, group)
+
+    def _translate(self, error: KafkaException) -> Failure:
+        self._admin.poll(0)  # the cause behind a time-out is told only to who polls
+        return translate(error, self._trouble)
 
     def _ends(self, asked: Sequence[TopicPartition]) -> dict[int, Ends]:
         committed, uncommitted = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
@@ -165,12 +168,13 @@ class Reader:
         """Up to `limit` messages; fewer when that is all there is in `seconds`. Small batches stay in cache."""
         with translated(self._trouble):
             messages: list[Any] = self.consumer.consume(limit, seconds)
-            for message in messages:
-                if message.error():
-                    raise KafkaException(message.error())
+            told = [message.error() for message in messages if message.error()]
+            for error in told:
+                if error.code() != GROUP:
+                    raise KafkaException(error)
         if not messages:
             self._trouble.raise_fatal()
-        return messages
+        return [message for message in messages if not message.error()] if told else messages
 
     def positions(self) -> dict[int, int]:
         """Partition → the next offset. Steps over commit markers, which no message shows."""
@@ -319,6 +323,7 @@ SETTINGS = (
     KafkaError._INVALID_ARG,  # noqa: SLF001 -- so named by librdkafka
     KafkaError._UNKNOWN_PROTOCOL,  # noqa: SLF001 -- so named by librdkafka
 )
+GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
 TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 SMALLER = "Let the feed write less (its request=), or, below 1,000,000 bytes, raise the topic's max.message.bytes"
 ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -343,7 +348,8 @@ class _Trouble:
         return f" ({self.last.str()})" if self.last else ""
 
     def raise_fatal(self) -> None:
-        if self.last is not None and self.last.code() in SETTINGS:
+        """Where a reader would wait for ever. Its group is for lag tools only: not to be let in there stops nobody."""
+        if self.last is not None and self.last.code() in SETTINGS and self.last.code() != GROUP:
             raise translate(KafkaException(self.last))
 
 
