@@ -154,8 +154,8 @@ def test_database__out_of_reach_is_transient_and_a_refusal_is_not(
             f"this image's code ({CODE}) is older than the schema serves (99): use",
         ),
         (
-            "DELETE FROM feedfall.schema WHERE version > 1",
-            f"the schema (1) is older than this code ({CODE}): run `feedfall migrate`",
+            f"DELETE FROM feedfall.schema WHERE version >= {CODE}",
+            f"the schema ({CODE - 1}) is older than this code ({CODE}): run `feedfall migrate`",
         ),
         ("DELETE FROM feedfall.schema", f"the schema (0) is older than this code ({CODE}): run `feedfall migrate`"),
         ("DROP SCHEMA feedfall CASCADE", "the database has no ledger: run `feedfall migrate`"),
@@ -170,7 +170,7 @@ def test_schema__another_than_the_codes_is_refused(bank: Bank, door: Door, state
 
 def test_schema__newer_but_still_serving_is_welcome(bank: Bank, door: Door) -> None:
     bank.create("tick")
-    bank.rows("INSERT INTO feedfall.schema VALUES (2, 1)")
+    bank.rows("INSERT INTO feedfall.schema VALUES (99, 1)")
     assert door("sub", "--feed=tick").status == "SUCCEEDED"
 
 
