@@ -47,6 +47,10 @@ SELECT _source, fate, count(*) FROM _judged GROUP BY _source, fate
 -- Whose rows were replaced, by source.
 SELECT _source, old_run, count(*) FROM _judged WHERE fate = 'loaded' AND old_run IS NOT NULL GROUP BY _source, old_run
 
+-- name: each
+-- What became of each row, and whose row it replaced.
+SELECT _source, _offset, _row, fate, CASE fate WHEN 'loaded' THEN old_run END FROM _judged
+
 -- name: newest
 -- The rows that were loaded last, for people.
 SELECT {columns}, _at, _seq, _run FROM {table} ORDER BY {newest}, {key} LIMIT {limit}

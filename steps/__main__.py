@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from feeds.form import Feed
     from steps.settings import Settings
 
-DRAINS = ("relay", "sub")
+SHARDED = ("relay", "sub", "release")
 
 
 def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -57,7 +57,7 @@ def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Ev
                 outcome = act(execution, asked, chosen)
         except Exception as error:  # noqa: BLE001 -- booked here, translated once
             outcome = failed(error, stop)
-            if asked.stage in DRAINS and outcome.exit in BLOCKING:
+            if asked.stage in SHARDED and outcome.exit in BLOCKING:
                 _block(execution, asked, outcome)
         ended.append(outcome)
     return outcome
@@ -70,6 +70,10 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
             from steps.sub import sub
 
             return sub(execution, chosen[0], asked.shard)
+        case "release":
+            from steps.resettle import release
+
+            return release(execution, chosen[0], asked.shard)
         case "relay":
             from steps.relay import relay
 
@@ -153,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
         form.set_defaults(shard=0, feed=None)
         if stage != "sweep":
             form.add_argument("--feed", required=True)
-        if stage in DRAINS:
+        if stage in SHARDED:
             form.add_argument("--shard", type=int, default=0)
         if stage == "pub":
             form.add_argument(
@@ -170,6 +174,7 @@ STAGES = {
     "pub": "order base dates",
     "relay": "answer requests by asking the partner",
     "sub": "load responses",
+    "release": "load deferred rows whose day has come",
     "sweep": "start what is due and does not run",
     "verify": "prove the ledger",
 }
