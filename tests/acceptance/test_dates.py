@@ -12,18 +12,19 @@ import pytest
 
 import feeds
 from bank import PACKAGES, Bank, Door
-from ledger import control, quarantine
+from ledger import control, lease, quarantine
 from ledger.database import connect
 from steps import settings
-from steps.execution import executing
+from steps.execution import Outcome, executing
 from steps.resettle import release
 from steps.sub import sub
+from steps.sweep import due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.form import Feed
-    from steps.execution import Execution, Outcome
+    from steps.execution import Execution
 
 FX = feeds.load("fx")
 #: TARGET: a Friday, a Saturday, the Sunday, and the Monday after.
@@ -265,3 +266,23 @@ def test_due__says_where_rows_have_come_to_their_day(deferred: Bank) -> None:
     assert quarantine.due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}
     assert quarantine.due(connection, {"fx": at(MONDAY).date()}) == {("fx", 0): 3}
     connection.close()
+
+
+def test_sweep__starts_a_release_where_rows_are_due_and_nobody_is_there(deferred: Bank) -> None:
+    environment = settings.read({**deferred.environ, "FEEDFALL_FEEDS": "feeds"})
+    deferred.respond("fx", [rate(FRIDAY, "GBP")])
+    with executing(environment, "-", "sweep", 0, threading.Event()) as (execution, ended):
+        ended.append(Outcome("SUCCEEDED"))
+
+        def found(now: datetime) -> list[tuple[str, int]]:
+            execution.now = lambda: now
+            return [(start.stage, start.lag) for start in due(execution, [FX])]
+
+        assert found(at(f"{SUNDAY}T12:00")) == [("sub", 1)]
+        assert found(at(f"{MONDAY}T12:00")) == [("sub", 1), ("release", 3)]
+        taken = lease.take(execution.connection, "fx", "sub", 0, holder="w", run_id=execution.run)
+        assert taken
+        assert found(at(f"{MONDAY}T12:00")) == []
+        lease.release(execution.connection, taken)
+        deferred.rows("UPDATE feedfall.feed_control SET held_at = now(), held_by = 'kim', held_reason = 'test'")
+        assert found(at(f"{MONDAY}T12:00")) == []
