@@ -273,7 +273,7 @@ def _answer(told: Sequence[Told], outcome: Outcome | None, *, as_json: bool) -> 
         _not_done(outcome.status, outcome.reason or "")
     bad = outcome.counts.get("quarantined", 0) if outcome else 0
     if bad:
-        raise DataRefused(f"{bad} rows are still bad, and wait on")
+        raise DataRefused(f"still bad, and waiting on: {bad}")
 
 
 def _show(told: Sequence[Told]) -> None:

@@ -261,6 +261,14 @@ def test_release__waits_for_a_person(deferred: Bank, door: Door, act: str, statu
     assert door("release", "--feed=fx").counts("loaded") == [3]
 
 
+def test_release__that_fails_for_good_blocks_the_feed(deferred: Bank, door: Door) -> None:
+    """Else the sweep would start it every minute."""
+    deferred.rows("ALTER TABLE fx_rate DROP rate")
+    failed = door("release", "--feed=fx")
+    assert (failed.exit, "has no column rate" in failed.words["reason"]) == (78, True)
+    assert door("release", "--feed=fx").status == "BLOCKED"
+
+
 def test_due__says_where_rows_have_come_to_their_day(deferred: Bank) -> None:
     connection = connect(deferred.url, "test")
     assert quarantine.due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}

@@ -109,7 +109,7 @@ def test_show__tells_everything_and_its_history(fx: Bank) -> None:
 
 def test_redrive__what_is_still_bad_stays_and_says_why(fx: Bank) -> None:
     done = command(fx, "redrive", "fx", "0@1", *WHY)
-    assert (done.returncode, "1 rows are still bad" in done.stderr) == (65, True)
+    assert (done.returncode, "still bad, and waiting on: 1" in done.stderr) == (65, True)
     assert "'N.A.' is not a number above zero" in done.stdout
     assert [entry["settled_as"] for entry in listed(fx, "fx")] == [None]
     assert fx.broken("fx") == []
@@ -250,6 +250,21 @@ def test_redrive__a_split_message_counts_for_its_answer(bank: Bank, door: Door) 
     assert done.returncode == 0, done
     assert bank.rows("SELECT status, count, settled FROM feedfall.request") == [("complete", 2, 2)]
     assert bank.rows("SELECT _seq FROM bulletin_rate") == [(1,), (1,)]
+    assert bank.broken("bulletin") == []
+
+
+@pytest.mark.parametrize(("kept_by", "seq"), [("this code", 1), ("code 1", 0)])
+def test_redrive__a_row_of_an_outside_message_keeps_its_seq(bank: Bank, door: Door, kept_by: str, seq: int) -> None:
+    """Its message's body said it. Code 1 did not keep it: there the headers tell, and these have none."""
+    bank.create("bulletin", partitions=1)
+    bank.send(bank.topic("bulletin"), ECB.replace("'2'", "'?'").encode())
+    assert door("sub", "--feed=bulletin").counts("loaded", "quarantined") == [1, 1]
+    if kept_by == "code 1":
+        bank.rows("UPDATE feedfall.quarantine SET seq = NULL")
+    row = '{"base_date": "2026-10-30", "currency": "KRW", "rate": "2"}'
+    assert command(bank, "redrive", "bulletin", "0@0/1", "--value=-", *WHY, said=row).returncode == 0
+    assert bank.rows("SELECT _seq, _row FROM bulletin_rate WHERE currency = 'KRW'") == [(seq, 1)]
+    assert bank.rows("SELECT status, settled FROM feedfall.request") == [("complete", 2)]
     assert bank.broken("bulletin") == []
 
 
