@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help setup demo test check render bench e2e
+.PHONY: help setup demo test check render bench e2e proof
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -32,6 +32,9 @@ render: $(READY) ## write argo-workflows/ and argo-events/ from workflows/
 
 e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds
 	@$(BIN)/python -m pytest tests/cluster
+
+proof: setup ## kill, freeze and cut off a pod at its every call to the outside, then 1,000 times at random
+	@POINT="$(POINT)" SEED="$(SEED)" $(BIN)/python -m pytest -s $(if $(POINT),tests/proof/test_points.py,$(if $(SEED),tests/proof/test_instants.py,tests/proof))
 
 bench: setup ## the numbers of the README, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks

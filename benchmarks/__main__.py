@@ -21,6 +21,7 @@ from benchmarks.cold import cold
 from benchmarks.days import QUESTIONS, days
 from benchmarks.servers import servers
 from benchmarks.step import step
+from benchmarks.verify import proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from benchmarks.days import Days
     from benchmarks.servers import Servers
     from benchmarks.step import Step
+    from benchmarks.verify import Proof
 
 PACKAGES = ("confluent-kafka", "psycopg", "pydantic", "pydantic-core", "fastapi", "uvicorn")
 A_MILLION, A_PEER, A_FEW = 1_000_000, 300_000, 3
 RATIO, PEAK, NOTHING, MESSAGE = 1.5, 150.0, 0.35, 0.40
+GUARANTEES, PROOF = 1.15, 2.0
 ONE_QUESTION, OF_A_SET = 60.0, 0.2
 #: Of the requests a second of an endpoint that returns a constant.
 OF_A_CONSTANT = 0.7
@@ -58,10 +61,19 @@ def main(words: Sequence[str]) -> None:
             whole = step(found, asked.messages, asked.repetitions, Path(folder))
             print(step_table(whole), flush=True)
             peers = beside(found, min(asked.messages, A_PEER), A_FEW)
+            proofs = [proof(found, asked.offsets, *books, asked.proofs) for books in ((100, 20), (20_000, 20_000))]
     print(table(peers, whole.messages / median(whole.pods)))
+    print(proof_table(proofs, asked.offsets))
     if asked.json:
-        parts = {"step": whole, "cold": starts, "days": questions, "api": speed}
-        measured = {"machine": about, **{name: vars(part) for name, part in parts.items()}, "peers": peers}
+        measured = {
+            "machine": about,
+            "step": vars(whole),
+            "cold": vars(starts),
+            "peers": peers,
+            "verify": [vars(each) for each in proofs],
+            "days": vars(questions),
+            "api": vars(speed),
+        }
         asked.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
@@ -70,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--messages", type=int, default=A_MILLION, help="of the whole step: 1,000,000")
     form.add_argument("--repetitions", type=int, default=7, help="of the whole step and its floor, in turn: 7")
     form.add_argument("--starts", type=int, default=11, help="cold starts of each kind: 11")
+    form.add_argument("--offsets", type=int, default=10 * A_MILLION, help="of `feedfall verify`: 10,000,000")
+    form.add_argument("--proofs", type=int, default=5, help="of each ledger: 5")
     form.add_argument("--json", type=Path, help="write every single measurement here")
     return form
 
@@ -152,11 +166,32 @@ def step_table(found: Step) -> str:
             line("of that, CPU", found.cpus),
             line("COPY of the same rows, ready made", found.floors),
             f"{'ratio of the medians':44}{'':10}{found.ratio:>10.2f}   {judged}",
+            line("the same without the guarantees", found.bares),
+            line("of that, CPU", found.bare_cpus),
+            f"{'what they cost, ratio of the medians':44}{'':10}{found.guarantees:>10.2f}   "
+            + (
+                verdict(found.guarantees, GUARANTEES, "")
+                if found.messages >= A_MILLION
+                else "judged at a million messages"
+            ),
             f"{'ratio of each pair, best and median':44}{min(found.pairs):>10.2f}{median(found.pairs):>10.2f}",
             f"{'speed':44}{'':10}{speed:>6.0f} k/s",
             f"{'peak memory, the highest':44}{'':10}{peak:>6.0f} MiB   {verdict(peak, PEAK, ' MiB')}",
         ]
     )
+
+
+def proof_table(found: Sequence[Proof], offsets: int) -> str:
+    rows = [
+        row
+        for each in found
+        for row in (
+            line(f"in {each.spans:,} spans: feedfall verify", each.commands, PROOF),
+            line("of that, the proof", each.proofs),
+            f"{'the first on fresh rows (it marks them read)':44}{'':10}{each.first:>8.2f} s",
+        )
+    ]
+    return "\n".join([f"\n{f'verify of {offsets:,} offsets':44}{'best':>10}{'median':>10}", *rows])
 
 
 def line(name: str, seconds: Sequence[float], target: float | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks import floor, pod
+from benchmarks import bare, floor, pod
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +26,20 @@ class Step:
     runs: list[float] = field(default_factory=list)
     """Of that, from the run's first row in the ledger to its last."""
     floors: list[float] = field(default_factory=list)
+    bares: list[float] = field(default_factory=list)
+    """The same without the guarantees: a whole process too."""
+    bare_cpus: list[float] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
         return median(self.pods) / median(self.floors)
+
+    @property
+    def guarantees(self) -> float:
+        """What they cost: the pod's time over that of a sink without them."""
+        return median(self.pods) / median(self.bares)
 
     @property
     def pairs(self) -> list[float]:
@@ -54,7 +62,20 @@ def step(servers: Servers, messages: int, repetitions: int, folder: Path) -> Ste
             found.peaks.append(ended.peak)
         with servers.fresh() as url:
             found.floors.append(float(pod.run("-m", "benchmarks.floor", url, str(rows)).stdout))
+        with servers.fresh() as url:
+            ended = unguarded(servers, url, messages)
+            found.bares.append(ended.seconds)
+            found.bare_cpus.append(ended.cpu)
     return found
+
+
+def unguarded(servers: Servers, url: str, messages: int) -> pod.Ended:
+    with psycopg.connect(url) as connection:
+        connection.execute(bare.TABLE.encode())
+        connection.execute(bare.KEY.encode())
+    ended = pod.run("-m", "benchmarks.bare", env=servers.environment(url))
+    assert ended.stdout.split() == [str(messages)], ended.stdout
+    return ended
 
 
 def drained(servers: Servers, url: str, messages: int) -> pod.Ended:

@@ -8,7 +8,21 @@ import typer
 
 import business_day
 import feeds
-from control import calendar, deploy, desk, gap, kill, local, override, replay, serve, submit, tables, verify
+from control import (
+    calendar,
+    deploy,
+    desk,
+    gap,
+    kill,
+    local,
+    override,
+    quarantine,
+    replay,
+    serve,
+    submit,
+    tables,
+    verify,
+)
 from control.follow import Stopped
 from ledger.errors import Failure
 from steps.errors import Exit, exit_of
@@ -39,9 +53,12 @@ app.command("serve")(serve.serve)
 app.command("local")(local.play)
 app.command("demo")(local.demo)
 
-quarantine = typer.Typer(help="The rows that wait for a person.", no_args_is_help=True)
-quarantine.command("list")(desk.quarantined)
-app.add_typer(quarantine, name="quarantine")
+desk_of_quarantine = typer.Typer(help="The rows that wait: for a person, or for their day.", no_args_is_help=True)
+desk_of_quarantine.command("list")(quarantine.entries)
+desk_of_quarantine.command("show")(quarantine.show_entry)
+desk_of_quarantine.command("redrive")(quarantine.redrive)
+desk_of_quarantine.command("discard")(quarantine.discard)
+app.add_typer(desk_of_quarantine, name="quarantine")
 
 calendar.app.command("declare")(override.declare)
 calendar.app.command("withdraw")(override.withdraw)

@@ -10,7 +10,7 @@ import typer
 from control import show
 from control.asked import AnyFeed, By, FeedName, Json, Limit, Reason, chosen, known, ledger
 from feeds.form import Feed
-from ledger import absence, control, quarantine, rows, run, verify
+from ledger import absence, control, rows, run, verify
 from ledger.database import Connection
 from steps.absence import ARRIVALS
 from steps.kafka import Cluster
@@ -74,17 +74,6 @@ def absent(*, as_json: Json = False) -> None:
     return show.table(columns, lines, empty="Nothing that was due is absent.")
 
 
-def quarantined(feed: AnyFeed = None, limit: Limit = 100, *, as_json: Json = False) -> None:
-    """List the rows that wait for a person: where each came from, and what is wrong with it."""
-    with ledger(needs_kafka=False) as (_, connection):
-        found = quarantine.worklist(connection, feed and known(feed).name, limit)
-    if as_json:
-        return show.as_json(found)
-    columns = ("feed", "topic", "partition", "offset", "row", "fate", "since", "reason", "value")
-    lines = [(q.feed, q.topic, q.partition, q.offset, _row(q), q.fate, q.at, q.reason, q.value) for q in found]
-    return show.table(columns, lines, empty="Quarantine is empty.")
-
-
 @dataclass(frozen=True)
 class Lag:
     """One partition: its checkpoint and its ends. `lag` counts an open transaction's records too."""
@@ -125,7 +114,3 @@ def _told(each: absence.Report) -> str:
     if each.delivered_at:
         return "delivered"
     return f"{'given up' if each.given_up_at else 'waits'}: {each.trouble or 'not tried yet'}"
-
-
-def _row(entry: quarantine.Entry) -> str:
-    return "whole" if entry.row < 0 else str(entry.row)

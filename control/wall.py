@@ -21,30 +21,28 @@ STYLES = {SATURDAY: "blue", SUNDAY: "red"}
 
 @dataclass(frozen=True)
 class Day:
-    """A day as it is drawn. `nth`: its number among the month's business days; None: closed, or not covered."""
+    """A day as it is drawn. `nth`: business days of its month so far, 0 where that began before the calendar."""
 
     day: date
-    nth: int | None
+    nth: int
     closure: Closure | None
     override: Override | None
     covered: bool
 
 
 def days(calendar: Calendar, first: date, last: date) -> list[Day]:
-    """Look at every day of a span; the numbers begin anew with each month."""
-    found: list[Day] = []
-    count = 0
-    for n in range((last - first).days + 1):
-        day = first + timedelta(days=n)
-        count = 0 if day.day == 1 else count
-        try:
-            closure = calendar.closure(day)
-        except CalendarError:
-            found.append(Day(day, None, None, None, covered=False))
-            continue
-        count += closure is None
-        found.append(Day(day, None if closure else count, closure, calendar.override(day), covered=True))
-    return found
+    """Look at every day of a span."""
+    return [_day(calendar, first + timedelta(days=n)) for n in range((last - first).days + 1)]
+
+
+def _day(calendar: Calendar, day: date) -> Day:
+    try:
+        closure = calendar.closure(day)
+    except CalendarError:
+        return Day(day, 0, None, None, covered=False)
+    first, _ = month(day)
+    nth = calendar.count(first, day) if first >= calendar.covers[0] and day <= calendar.covers[1] else 0
+    return Day(day, nth, closure, calendar.override(day), covered=True)
 
 
 def month_lines(calendar: Calendar, some_day: date) -> Iterator[Text]:
@@ -94,7 +92,7 @@ def weekday(day: date) -> str:
 def _total(shown: list[Day]) -> str:
     if not all(each.covered for each in shown):
         return "not covered to its ends"
-    return f"{sum(each.nth is not None for each in shown)} business days"
+    return f"{max(each.nth for each in shown)} business days"
 
 
 def _heading() -> Text:
@@ -127,8 +125,8 @@ def _cell(each: Day | None) -> Text:
         return Text(" " * CELL)
     if not each.covered:
         return Text(f" {each.day.day:>2} ?".ljust(CELL), style="dim")
-    if each.nth is None:
+    if each.closure:
         return Text(f"[{each.day.day:>2}]".ljust(CELL), style=STYLES.get(each.day.weekday(), "red"))
     cell = Text(f" {each.day.day:>2} ")
-    cell.append(f"#{each.nth}".ljust(CELL - 4), style="dim")
+    cell.append(f"#{each.nth or '?'}".ljust(CELL - 4), style="dim")
     return cell

@@ -61,6 +61,8 @@ class Span:
     fates: Fates = field(default_factory=Fates)
     replaced: dict[int, int] = field(default_factory=dict)
     """Earlier run → how many of its rows this span's rows replaced."""
+    late: int = 0
+    """Good rows whose message came after their base date's due time."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Kept:
     sent_at: int
     correlation_id: UUID | None = None
     fate: str = "quarantined"
+    until: date | None = None
+    """Deferred: to this day."""
+    by_date: bool = False
+    """Quarantined for its base date, which says nothing of the contract."""
+    seq: int = 0
 
 
 @dataclass
@@ -117,7 +124,7 @@ def open_source(
 
 
 def recent_bad(connection: Connection, lease: Lease) -> int:
-    """Bad rows of the last ten spans: what the feed's budget is held against."""
+    """Bad rows of the last ten spans that still wait: what the feed's budget is held against."""
     count: int = one(connection, "chunk.recent_bad", feed=lease.feed, stage=lease.stage, shard=lease.shard)[0]
     return count
 
@@ -135,7 +142,7 @@ def settle(
     if kept:
         connection.cursor().executemany(sql("chunk.quarantine"), [_as_values(row, lease.run) for row in kept])
     if answered:
-        _settle_requests(connection, lease, answered)
+        settle_requests(connection, lease, answered)
 
 
 def is_settled(connection: Connection, lease: Lease, spans: Sequence[Span]) -> bool:
@@ -165,6 +172,7 @@ def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
         run=lease.run,
         records=span.records,
         absent=Int8Multirange([Int8Range(low, high) for low, high in span.absent]),
+        late=span.late,
         **vars(span.fates),
     )
     for earlier, count in span.replaced.items():
@@ -174,15 +182,16 @@ def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
 def _as_values(row: Kept, run_id: int) -> dict[str, object]:
     headers = [part for name, value in row.headers for part in (name.encode(), value)]
     times = {"sent_at": min(max(row.sent_at, 0), LATEST)}
-    return {**vars(row), **times, "run": run_id, "reason": _storable(row.reason), "headers": headers}
+    return {**vars(row), **times, "run": run_id, "reason": storable(row.reason), "headers": headers}
 
 
-def _storable(text: str | None) -> str | None:
+def storable(text: str | None) -> str | None:
     """Words from outside, as PostgreSQL can keep them: without NUL and halves of characters."""
     return text and text[:2000].replace("\x00", "\\0").encode(errors="backslashreplace").decode()
 
 
-def _settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUID, Answered]) -> None:
+def settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUID, Answered]) -> None:
+    """Book rows of answers that have a fate now. The caller commits."""
     column = list(answered.values())
     run(
         connection,
@@ -193,7 +202,7 @@ def _settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUI
         base_dates=[a.base_date for a in column],
         seqs=[a.seq for a in column],
         kinds=[a.kind for a in column],
-        reasons=[_storable(a.reason) for a in column],
+        reasons=[storable(a.reason) for a in column],
         counts=[a.count for a in column],
         settled=[a.settled for a in column],
     )

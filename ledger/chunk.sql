@@ -18,9 +18,9 @@ WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s
 -- name: span
 -- One partition's share of a chunk.
 INSERT INTO feedfall.span (source, from_offset, to_offset, run, records, absent,
-                           rows_read, loaded, superseded, duplicate, quarantined, deferred)
+                           rows_read, loaded, superseded, duplicate, quarantined, deferred, late)
 VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(records)s, %(absent)s,
-        %(read)s, %(loaded)s, %(superseded)s, %(duplicate)s, %(quarantined)s, %(deferred)s)
+        %(read)s, %(loaded)s, %(superseded)s, %(duplicate)s, %(quarantined)s, %(deferred)s, %(late)s)
 RETURNING id
 
 -- name: replaced
@@ -32,15 +32,18 @@ INSERT INTO feedfall.replaced (span, run, rows) VALUES (%(span)s, %(run)s, %(row
 SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offset = %(from_offset)s AND run = %(run)s)
 
 -- name: recent_bad
--- Rows that the last ten spans of this stage sent to quarantine.
-SELECT coalesce(sum(quarantined), 0)::bigint FROM (
-    SELECT p.quarantined FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
+-- Bad rows of this stage's last ten spans that nobody has settled since. A row kept for its date is not bad.
+SELECT count(*) FROM (
+    SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
     WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
+JOIN feedfall.quarantine q ON q.source = last.source AND q."offset" >= last.from_offset AND q."offset" < last.to_offset
+WHERE q.settled_as IS NULL AND q.fate = 'quarantined' AND NOT q.by_date AND NOT q.part
 
 -- name: quarantine
 -- Keep a row that is nowhere else.
-INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, correlation_id, key, value, headers, sent_at)
-VALUES (%(source)s, %(offset)s, %(row)s, %(run)s, %(fate)s, %(reason)s, %(correlation_id)s,
+INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, until, by_date, correlation_id, seq,
+                                 key, value, headers, sent_at)
+VALUES (%(source)s, %(offset)s, %(row)s, %(run)s, %(fate)s, %(reason)s, %(until)s, %(by_date)s, %(correlation_id)s, %(seq)s,
         %(key)s, %(value)s, %(headers)s, to_timestamp(%(sent_at)s / 1000.0))
 
 -- name: settle_requests

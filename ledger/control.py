@@ -1,5 +1,6 @@
 """Is a feed open, held by a person, blocked by a fault, or waiting for a quota? And the journal of who did what."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from ledger.database import Connection, maybe, run
 from ledger.errors import translated
+from ledger.statements import sql
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,13 @@ def state(connection: Connection, feed: str) -> Control:
     return Control(*found) if found else Control()
 
 
-def still_open(connection: Connection, feed: str) -> bool:
-    """At the head of a chunk: locks the control row FOR SHARE until the chunk ends. May wait for a `hold` in flight."""
+def still_open(connection: Connection, feed: str, *, though_blocked: bool = False) -> bool:
+    """At the head of a chunk: locks the control row FOR SHARE until the chunk ends. May wait for a `hold` in flight.
+
+    `though_blocked`: a person works on what a fault stopped; only another person's hold keeps them out.
+    """
     found = maybe(connection, "control.share", feed=feed)
-    return found is None or not (found[0] or found[1])
+    return found is None or not (found[0] or (found[1] and not though_blocked))
 
 
 def hold(connection: Connection, feed: str, who: str, reason: str) -> None:
@@ -68,4 +73,12 @@ def wait(connection: Connection, feed: str, until: datetime, reason: str) -> Non
 
 def write(connection: Connection, verb: str, feed: str | None, who: str, reason: str, **detail: object) -> None:
     """A line in the journal. The caller commits."""
-    run(connection, "control.write", who=who, verb=verb, feed=feed, reason=reason, detail=Jsonb(detail))
+    write_each(connection, verb, feed, who, reason, [detail])
+
+
+def write_each(
+    connection: Connection, verb: str, feed: str | None, who: str, reason: str, details: Iterable[Mapping[str, object]]
+) -> None:
+    """A line in the journal for each of many things that were done at once. The caller commits."""
+    said = {"who": who, "verb": verb, "feed": feed, "reason": reason}
+    connection.cursor().executemany(sql("control.write"), [{**said, "detail": Jsonb(detail)} for detail in details])

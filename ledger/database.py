@@ -32,6 +32,10 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
             return psycopg.connect(
                 url, application_name=name[:63], connect_timeout=5, options=OPTIONS, autocommit=autocommit
             )
+        except psycopg.OperationalError as error:
+            from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
+
+            raise refusal.told(error, url) from error
         except psycopg.ProgrammingError as error:
             # Without the driver's words: they repeat the URL, and the password in it.
             raise Misconfigured(
@@ -90,12 +94,33 @@ def run(connection: Connection, statement: str, **values: object) -> int:
     return connection.execute(sql(statement), values).rowcount
 
 
+@contextmanager
+def at_once(connection: Connection) -> Iterator[None]:
+    """Each statement commits by itself; what was open is rolled back.
+
+    A client that freezes between a statement and its COMMIT would keep the rows locked, and everybody after it waiting.
+    """
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not (connection.closed or connection.broken):
+            connection.autocommit = False
+
+
 def commit(connection: Connection) -> None:
     """Commit. Raises Unsure when the answer was lost: the commit may or may not have happened."""
     try:
         connection.commit()
     except psycopg.OperationalError as error:
         raise Unsure(f"the reply to COMMIT was lost: {error}") from error
+
+
+def rollback(connection: Connection) -> None:
+    """End the transaction without a trace. Raises Transient where the session was ended meanwhile."""
+    with translated():
+        connection.rollback()
 
 
 class Unsure(Transient):

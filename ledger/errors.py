@@ -53,7 +53,8 @@ class LedgerBroken(Permanent):
 
 #: SQLSTATE classes of outside trouble: connection, transaction rolled back, resources, operator, system, failover.
 OUTAGE = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
-#: What an unreachable database says without an SQLSTATE, where it is a matter of settings.
+#: What is said without an SQLSTATE, where it is a matter of settings: by libpq itself, and by a server (in English)
+#: where libpq cannot tell its SQLSTATE (`ledger/refusal.py`).
 SETTINGS = (
     "authentication failed",
     "does not exist",

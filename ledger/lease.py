@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ledger.database import Connection, maybe, one, rows, run
+from ledger.database import Connection, at_once, maybe, one, rows, run
 from ledger.errors import Fenced, Misconfigured, Transient, translated
 
 SECONDS = 30.0
@@ -40,11 +40,10 @@ def take(
     connection: Connection, feed: str, stage: str, shard: int, *, holder: str, run_id: int, seconds: float = SECONDS
 ) -> Lease | None:
     """Take the lease and commit; None when somebody alive holds it. `holder`: the Workflow's uid."""
-    with translated():
+    with translated(), at_once(connection):
         key = {"feed": feed, "stage": stage, "shard": shard}
         run(connection, "lease.ensure", **key)
         taken = maybe(connection, "lease.take", **key, holder=holder, run=run_id, seconds=seconds)
-        connection.commit()
     return Lease(taken[0], taken[1], feed, stage, shard, run_id, taken[2]) if taken else None
 
 
@@ -56,16 +55,22 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
     deadline = time.monotonic() + patience
     with translated():
         while not one(connection, "lease.lock", space=SPACE, id=lease.id)[0]:
-            for (pid,) in rows(connection, "lease.writers", space=SPACE, id=lease.id):
+            writers = rows(connection, "lease.writers", space=SPACE, id=lease.id)
+            _still_mine(connection, lease)  # asked after them: so none of them is a later taker's
+            for (pid,) in writers:
                 end_backend(connection, pid)
             connection.rollback()
             if time.monotonic() > deadline:
                 raise Transient(f"a backend that writes {lease.feed} did not end within {patience:.0f} s")
             time.sleep(0.02)
-        if not one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)[1]:
-            raise Fenced(f"the lease of {lease.feed} {lease.stage} went to another run")
+        _still_mine(connection, lease)
         run(connection, "lease.fence", epoch=lease.epoch, feed=lease.feed, stage=lease.stage, shard=lease.shard)
         run(connection, "lease.lost", run=lease.before, by=lease.run)
+
+
+def _still_mine(connection: Connection, lease: Lease) -> None:
+    if not one(connection, "lease.mine", id=lease.id, epoch=lease.epoch)[0]:
+        raise Fenced(f"the lease of {lease.feed} {lease.stage} went to another run")
 
 
 def end_backend(connection: Connection, pid: int) -> None:
@@ -84,8 +89,10 @@ def end_backend(connection: Connection, pid: int) -> None:
 def guard(connection: Connection, lease: Lease) -> None:
     """The first statement of every chunk: locks out other writers until it commits. Raises Fenced."""
     locked, mine = one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)
-    if not (locked and mine):
+    if not mine:
         raise Fenced(f"another run drains {lease.feed} {lease.stage} now; this one wrote nothing more")
+    if not locked:  # a run before this one woke up and looks whether its last COMMIT got there
+        exclude(connection, lease)
 
 
 def renew(connection: Connection, lease: Lease, seconds: float = SECONDS) -> bool:
@@ -95,10 +102,9 @@ def renew(connection: Connection, lease: Lease, seconds: float = SECONDS) -> boo
 
 
 def release(connection: Connection, lease: Lease) -> None:
-    """Free it, if it is still ours, and commit."""
-    with translated():
+    """Free it, if it is still ours, and commit; what is open is rolled back."""
+    with translated(), at_once(connection):
         run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
-        connection.commit()
 
 
 @contextmanager

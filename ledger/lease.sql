@@ -41,6 +41,10 @@ UPDATE feedfall.lease SET expires_at = NULL WHERE id = %(id)s AND epoch = %(epoc
 -- Who writes: held by a chunk's transaction from its first statement to its last, under the database's own eyes.
 SELECT pg_try_advisory_xact_lock(%(space)s, %(id)s)
 
+-- name: mine
+-- Has nobody taken it since?
+SELECT epoch = %(epoch)s FROM feedfall.lease WHERE id = %(id)s
+
 -- name: writers
 -- The backends that hold that lock, under whatever pooling.
 SELECT pid FROM pg_locks

@@ -1,28 +1,206 @@
-"""The rows that are nowhere else, as a person looks at them."""
+"""The rows that are nowhere else: bad or deferred, whole, with the reason, and what became of them. They stay for ever.
 
+kept by sub ──▶ waits ──▶ settled_as: loaded, superseded, duplicate    by a redrive, or a release when its day has come
+                │  ▲                  discarded                        by a person
+                │  └─ still bad, still closed                          (with another reason, or for another day)
+                └───▶ split: a whole message that can be read now      its rows are entries of their own: `part`
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from uuid import UUID
 
+from psycopg.sql import SQL
+
+from ledger.chunk import storable
+from ledger.control import write_each
 from ledger.database import Connection, rows
 from ledger.errors import translated
+from ledger.statements import sql, with_names
+
+Key = tuple[int, int, int]
+"""Source, offset, row: an entry's key."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One quarantined or deferred row; `row` -1 is a whole message."""
+    """One quarantined or deferred row; `row` -1 is a whole message. `part`: of a message that was kept whole."""
 
     feed: str
+    stage: str
+    shard: int
+    source: int
     topic: str
     partition: int
     offset: int
     row: int
+    part: bool
     fate: str
     reason: str
-    value: bytes | None
+    until: date | None
     at: datetime
+    run: int
+    correlation_id: UUID | None
+    seq: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[bytes | None]
+    """Name, value, name, value …"""
+    sent_at: datetime | None
+    settled_as: str | None = None
+    settled_run: int | None = None
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+    settled_reason: str | None = None
+    replaced_run: int | None = None
+    parts: int | None = None
+
+    @property
+    def id(self) -> Key:
+        return self.source, self.offset, self.row
+
+    @property
+    def label(self) -> str:
+        """The entry as a person types it: topic/partition@offset, and /row within its message."""
+        return f"{self.topic}/{self.partition}@{self.offset}" + (f"/{self.row}" if self.row >= 0 else "")
 
 
-def worklist(connection: Connection, feed: str | None = None, limit: int = 100) -> list[Entry]:
-    """The newest entries first."""
+@dataclass(frozen=True)
+class Mark:
+    """What is booked of an entry, or (`part`) of a row of a message that was kept whole. `became` None: it waits on."""
+
+    id: Key
+    became: str | None
+    replaced: int | None = None
+    fate: str = "quarantined"
+    why: str = ""
+    until: date | None = None
+    by_date: bool = False
+    parts: int | None = None
+    part: bool = False
+    value: bytes | None = None
+    correlation_id: UUID | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One line of an entry's history."""
+
+    at: datetime
+    who: str
+    verb: str
+    reason: str
+    detail: Mapping[str, object]
+
+
+def entries(
+    connection: Connection,
+    feed: str | None = None,
+    limit: int = 100,
+    *,
+    settled: bool = False,
+    fate: str | None = None,
+    matching: str | None = None,
+) -> list[Entry]:
+    """The newest entries first: those that wait, or the settled ones too."""
+    asked = {"feed": feed, "limit": limit, "settled": settled, "fate": fate, "matching": matching}
     with translated():
-        return [Entry(*found) for found in rows(connection, "quarantine.worklist", feed=feed, limit=limit)]
+        return _entries(connection, "entries", **asked)
+
+
+def find(
+    connection: Connection, feed: str, topic: str, partition: int, offset: int, row: int = -1, source: int | None = None
+) -> list[Entry]:
+    """The entries of that place; more than one where the topic was made anew."""
+    place = {"feed": feed, "topic": topic, "partition": partition, "offset": offset, "row": row, "source": source}
+    with translated():
+        return _entries(connection, "find", **place)
+
+
+def waiting(
+    connection: Connection,
+    feed: str,
+    fate: str,
+    *,
+    shard: int | None = None,
+    until: date | None = None,
+    matching: str | None = None,
+) -> dict[int, list[Key]]:
+    """Shard → the entries of sub that wait. `until`: only what is deferred to that day or one before."""
+    asked = {"feed": feed, "fate": fate, "shard": shard, "until": until, "matching": matching}
+    found: dict[int, list[Key]] = {}
+    with translated():
+        for where, *key in rows(connection, "quarantine.waiting", **asked):
+            found.setdefault(where, []).append((key[0], key[1], key[2]))
+    return found
+
+
+def due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
+    """(feed, shard) → how many deferred rows have come to their day. `todays`: feed → the date where it lives."""
+    asked = {"feeds": list(todays), "todays": list(todays.values())}
+    with translated():
+        return {(feed, shard): count for feed, shard, count in rows(connection, "quarantine.due", **asked)}
+
+
+def portions(connection: Connection, keys: Sequence[Key], rows_at_once: int, size: int) -> Iterator[Sequence[Key]]:
+    """The keys in portions of so many rows and, for an entry may be a message of megabytes, so many bytes at most."""
+    with translated():
+        sizes = [found[0] for found in rows(connection, "quarantine.sizes", **_columns(keys))]
+    begun, filled = 0, 0
+    for at, more in enumerate(sizes):
+        if at > begun and (at - begun == rows_at_once or filled + more > size):
+            yield keys[begun:at]
+            begun, filled = at, 0
+        filled += more
+    if keys:
+        yield keys[begun:]
+
+
+def lock(connection: Connection, keys: Sequence[Key]) -> list[Entry]:
+    """Those of the entries that still wait, locked until the caller's transaction ends."""
+    return _entries(connection, "lock", **_columns(keys))
+
+
+def book(connection: Connection, marks: Sequence[Mark], run: int, by: str, reason: str) -> None:
+    """Book what became of entries. The caller commits."""
+    said = {"run": run, "by": by, "reason": reason}
+    kinds: dict[str, list[dict[str, object]]] = {"settle": [], "keep": [], "part": []}
+    for mark in marks:
+        kind = "part" if mark.part else "settle" if mark.became else "keep"
+        source, offset, row = mark.id
+        words = {"why" if mark.part else "reason": storable(mark.why)} if kind != "settle" else {}
+        kinds[kind].append({**vars(mark), **said, **words, "source": source, "offset": offset, "row": row})
+    for kind, values in kinds.items():
+        if values:
+            connection.cursor().executemany(sql(f"quarantine.{kind}"), values)
+
+
+def discard(connection: Connection, feed: str, chosen: Sequence[Entry], by: str, reason: str) -> list[Entry]:
+    """Mark those of a feed's entries that still wait as discarded, and say so in the journal. The caller commits."""
+    with translated():
+        found = lock(connection, [entry.id for entry in chosen])
+        marks = [{"source": each.source, "offset": each.offset, "row": each.row} for each in found]
+        said = {"became": "discarded", "run": None, "by": by, "reason": reason, "replaced": None, "parts": None}
+        if marks:
+            connection.cursor().executemany(sql("quarantine.settle"), [{**mark, **said} for mark in marks])
+        details = [{"entry": each.label, "source": each.source} for each in found]
+        write_each(connection, "discard", feed, by, reason, details)
+    return found
+
+
+def history(connection: Connection, entry: Entry) -> list[Deed]:
+    """What people did to an entry, oldest first."""
+    with translated():
+        return [Deed(*each) for each in rows(connection, "quarantine.history", entry=entry.label, source=entry.source)]
+
+
+def _columns(keys: Sequence[Key]) -> dict[str, list[int]]:
+    sources, offsets, numbers = zip(*keys, strict=True) if keys else ((), (), ())
+    return {"sources": list(sources), "offsets": list(offsets), "rows": list(numbers)}
+
+
+def _entries(connection: Connection, statement: str, **values: object) -> list[Entry]:
+    query = with_names(f"quarantine.{statement}", columns=SQL(sql("quarantine.columns")))
+    return [Entry(*found) for found in connection.execute(query, values).fetchall()]

@@ -34,17 +34,21 @@ class Settled:
 
 @dataclass
 class Back:
-    """What a replay found. `loaded`: rows that were lost; `restored`: rows that were changed; `runs`: whose."""
+    """What a replay found. `loaded`: lost rows; `restored`: changed ones; `put`: run → rows that it put back."""
 
     read: int = 0
     fates: Counter[str] = field(default_factory=Counter)
-    runs: set[int] = field(default_factory=set)
+    put: Counter[int] = field(default_factory=Counter)
 
     def add(self, merged: rows.Merged, run: int) -> None:
-        found: Counter[str] = sum(merged.fates.values(), Counter())
-        self.fates += found
-        if found["loaded"]:
-            self.runs.add(run)
+        """Count a part. A row that this very replay put back, and now replaces by a newer one, was superseded."""
+        self.fates += sum(merged.fates.values(), Counter())
+        for earlier, count in sum(merged.replaced.values(), Counter()).items():
+            again = min(count, self.put[earlier])
+            self.put[earlier] -= again
+            self.fates["loaded"] -= again
+            self.fates["superseded"] += again
+        self.put[run] += sum(fates["loaded"] for fates in merged.fates.values())
 
 
 def settled(connection: Connection, ranges: Mapping[int, tuple[int, int]], at_once: int) -> list[Settled]:
@@ -95,7 +99,7 @@ def still_missing(connection: Connection, feed: Feed, back: Back) -> int:
     """
     off = verify.rows_off(connection, feed)
     for run, booked, there in off:
-        if there > booked and run in back.runs:
+        if there > booked and back.put[run]:
             raise DataRefused(
                 f"nothing was put back: run {run} would have {there:,} rows in the table; the books count {booked:,}. "
                 "Newer rows with the same keys are lost as well: replay their offsets together with these; "

@@ -11,7 +11,7 @@ from datetime import date
 from uuid import UUID
 
 from feeds.form.partner import Request
-from ledger.database import Connection, maybe, one, rows, run
+from ledger.database import Connection, at_once, maybe, one, rows, run
 from ledger.errors import translated
 
 
@@ -42,19 +42,16 @@ class State:
 def order(connection: Connection, feed: str, requests: Sequence[Request]) -> set[UUID]:
     """Book requests of one seq and commit; which of them are still to be sent (a half-way run is resumed)."""
     ids = [request.correlation_id for request in requests]
-    with translated():
+    with translated(), at_once(connection):
         dates = [request.base_date for request in requests]
         run(connection, "request.order", feed=feed, seq=requests[0].seq, ids=ids, base_dates=dates)
-        unsent = {found[0] for found in rows(connection, "request.unsent", ids=ids)}
-        connection.commit()
-    return unsent
+        return {found[0] for found in rows(connection, "request.unsent", ids=ids)}
 
 
 def sent(connection: Connection, ids: Sequence[UUID]) -> None:
     """Kafka has them. Commits."""
-    with translated():
+    with translated(), at_once(connection):
         run(connection, "request.sent", ids=list(ids))
-        connection.commit()
 
 
 def answered(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:

@@ -44,7 +44,8 @@ SELECT count(*) FROM feedfall.request
 WHERE feed = %(feed)s AND ordered AND status NOT IN ('complete', 'empty', 'refused')
 
 -- name: state
--- How one order stands. The rows in quarantine are counted once it is complete.
+-- How one order stands. The rows that wait in quarantine are counted once it is complete.
 SELECT status, reason, count, CASE status WHEN 'complete' THEN
-    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id) ELSE 0 END
+    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id
+     AND q.fate = 'quarantined' AND q.settled_as IS NULL) ELSE 0 END
 FROM feedfall.request r WHERE correlation_id = %(id)s AND ordered

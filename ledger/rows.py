@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +60,14 @@ class Merged:
     refused: list[Refused] = field(default_factory=list)
 
 
+@dataclass
+class Reloaded:
+    """What became of each row, by its coordinates: its fate, and the run whose row it replaced."""
+
+    each: dict[tuple[int, int, int], tuple[str, int | None]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+
 class Table:
     """A feed's table and the statements that load it."""
 
@@ -66,7 +75,7 @@ class Table:
         key = feed.key or COORDINATES
         values = [name for name in feed.columns if name not in key] or [key[0]]
         every = [*LINEAGE, *feed.columns]
-        rank = ["base_date", "_seq"] if "base_date" in feed.columns else ["_seq"]
+        rank = [feed.base_date, "_seq"] if feed.base_date else ["_seq"]
         self.name = Identifier(feed.table)
         self._columns = _list(every)
         self._names: dict[str, Composed | Identifier] = {
@@ -114,6 +123,7 @@ def load(
 
     `blocks` may be lazy; each block it has yielded must stand in `kept` by then, so that a merge can start over.
     """
+    connection.execute(sql("rows.immediate"))
     if not merge and _straight(connection, table, blocks):
         return None
     for _ in blocks:  # a merge needs the whole chunk
@@ -124,6 +134,16 @@ def load(
         for fates, replaced in by_halves(connection, kept, merge_one, result.refused):
             _add(result.fates, fates)
             _add(result.replaced, replaced)
+    return result
+
+
+def reload(connection: Connection, table: Table, lines: Sequence[str]) -> Reloaded:
+    """Load rows that were kept, inside the caller's transaction: newer wins, and each row's fate is told."""
+    result = Reloaded()
+    if lines:
+        blocks = ["".join(lines).encode()]
+        for found in by_halves(connection, blocks, partial(_merge_each, connection, table), result.refused):
+            result.each |= {(source, offset, row): (fate, run) for source, offset, row, fate, run in found}
     return result
 
 
@@ -161,16 +181,29 @@ def by_halves(
 def _merge_whole(
     connection: Connection, table: Table, before: Before, parts: Sequence[bytes]
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
+    with _merged(connection, table, parts, before) as taken_out:
+        fates = connection.execute(sql("rows.fates")).fetchall()
+        return [*taken_out, *fates], connection.execute(sql("rows.replaced")).fetchall()
+
+
+def _merge_each(connection: Connection, table: Table, parts: Sequence[bytes]) -> list[tuple[Any, ...]]:
+    with _merged(connection, table, parts):
+        return connection.execute(sql("rows.each")).fetchall()
+
+
+@contextmanager
+def _merged(
+    connection: Connection, table: Table, parts: Sequence[bytes], before: Before = lambda _: ()
+) -> Iterator[Iterable[tuple[int, str, int]]]:
+    """Judge and upsert: `_judged` tells for the length of the block what became of each row."""
     connection.execute(table.statement("rows.incoming"))
     table.copy(connection, parts, into=Identifier("_incoming"))
     connection.execute("ANALYZE _incoming")
     taken_out = before(connection)
     connection.execute(table.statement("rows.judge"))
     connection.execute(table.statement("rows.upsert"))
-    fates = connection.execute(sql("rows.fates")).fetchall()
-    replaced = connection.execute(sql("rows.replaced")).fetchall()
+    yield taken_out
     connection.execute("DROP TABLE _incoming, _judged")
-    return [*taken_out, *fates], replaced
 
 
 def _add(
@@ -193,7 +226,7 @@ def newest(connection: Connection, feed: Feed, limit: int) -> list[tuple[Any, ..
     names = {
         "columns": _list(feed.columns),
         "table": Identifier(feed.table),
-        "newest": SQL("base_date DESC") if "base_date" in feed.columns else SQL("_at DESC"),
+        "newest": SQL("{} DESC").format(Identifier(feed.base_date or "_at")),
         "key": _list(feed.key or COORDINATES),
         "limit": Literal(limit),
     }

@@ -2,6 +2,10 @@
 -- The quick road: straight into the table. COPY always names its columns.
 COPY {into} ({columns}) FROM STDIN
 
+-- name: immediate
+-- A constraint that is checked at COMMIT would refuse a whole chunk for one row.
+SET CONSTRAINTS ALL IMMEDIATE
+
 -- name: incoming
 -- The careful road's first stop: the table's own types and CHECKs, without its key.
 CREATE TEMP TABLE _incoming (LIKE {table} INCLUDING CONSTRAINTS) ON COMMIT DROP
@@ -42,6 +46,10 @@ SELECT _source, fate, count(*) FROM _judged GROUP BY _source, fate
 -- name: replaced
 -- Whose rows were replaced, by source.
 SELECT _source, old_run, count(*) FROM _judged WHERE fate = 'loaded' AND old_run IS NOT NULL GROUP BY _source, old_run
+
+-- name: each
+-- What became of each row, and whose row it replaced.
+SELECT _source, _offset, _row, fate, CASE fate WHEN 'loaded' THEN old_run END FROM _judged
 
 -- name: newest
 -- The rows that were loaded last, for people.

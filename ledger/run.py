@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ledger.database import CODE, Connection, one, rows
+from ledger.database import CODE, Connection, at_once, one, rows
 from ledger.database import run as execute
 from ledger.errors import translated
 
@@ -40,11 +40,10 @@ def start(connection: Connection, feed: str, stage: str, shard: int, uid: str, n
 def finish(
     connection: Connection, number: int, status: str, exit_code: int, reason: str | None, counts: Mapping[str, object]
 ) -> None:
-    """Book the end and commit."""
-    with translated():
+    """Book the end and commit; what is open is rolled back."""
+    with translated(), at_once(connection):
         ended = {"id": number, "status": status, "exit_code": exit_code, "reason": reason}
         execute(connection, "run.finish", **ended, counts=Jsonb(counts))
-        connection.commit()
 
 
 def latest(connection: Connection, feed: str | None = None, limit: int = 20) -> list[Run]:

@@ -131,7 +131,8 @@ def _apply(connection: Connection, folder: Path) -> Iterator[str]:
 def check_table(connection: Connection, feed: Feed) -> None:
     """Does the table carry every column of the feed, in the feed's type? Misconfigured says which one differs."""
     with translated():
-        actual = dict(rows(connection, "schema.columns", table=feed.table))
+        columns = rows(connection, "schema.columns", table=feed.table)
+    actual = {name: kind for name, kind, _ in columns}
     wanted = {name: column.sql for name, column in feed.columns.items()} | LINEAGE
     if not actual:
         raise Misconfigured(f"table {feed.table} does not exist: `feedfall migrate` or a DBA makes it")
@@ -141,3 +142,6 @@ def check_table(connection: Connection, feed: Feed) -> None:
             raise Misconfigured(f"table {feed.table} has no column {name}: ALTER TABLE {feed.table} ADD {name} {kind}")
         if actual[name] != aliases.get(kind, kind):
             raise Misconfigured(f"{feed.table}.{name} is {actual[name]}; the feed writes {kind}: change one of the two")
+    for name, _, must in columns:
+        if must and name not in wanted:
+            raise Misconfigured(f"{feed.table}.{name} must have a value, and the feed has none: give it a DEFAULT")

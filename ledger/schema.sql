@@ -15,6 +15,6 @@ INSERT INTO feedfall.schema (version, oldest_code) VALUES (%(version)s, %(oldest
 SELECT pg_advisory_xact_lock(hashtext('feedfall.migrate'))
 
 -- name: columns
--- A feed table's columns as the database has them.
-SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+-- A feed table's columns as the database has them: type, and whether each row must bring a value.
+SELECT attname, format_type(atttypid, atttypmod), attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute
 WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum

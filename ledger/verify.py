@@ -98,6 +98,7 @@ SENTENCES = {
     "skipped": "{}[{}] [{}, {}): accepted as lost, and no span says so",
     "fates": "{}[{}] [{}, {}): {} rows were read and {} have a fate",
     "quarantine": "{}[{}] [{}, {}): {} rows went to quarantine and {} are there",
+    "parts": "{}[{}]@{}: the message was split into {} rows and {} are there",
     "rows": "run {}: the ledger counts {} of its rows in the table and {} are there",
     "answers": "answer {} of {}: its {} rows should have a fate and {} have ({})",
 }

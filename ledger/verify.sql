@@ -53,22 +53,34 @@ FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s AND p.rows_read <> p.loaded + p.superseded + p.duplicate + p.quarantined + p.deferred
 
 -- name: quarantine
--- Quarantined and deferred rows are there, one by one.
+-- Quarantined and deferred rows are there, one by one, whatever became of them since.
 SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.quarantined + p.deferred, q.there
 FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id, LATERAL (
     SELECT count(*) AS there FROM feedfall.quarantine k
-    WHERE k.source = s.id AND k."offset" >= p.from_offset AND k."offset" < p.to_offset) AS q
+    WHERE k.source = s.id AND k."offset" >= p.from_offset AND k."offset" < p.to_offset AND NOT k.part) AS q
 WHERE s.feed = %(feed)s AND p.quarantined + p.deferred <> q.there
 
+-- name: parts
+-- A message that was kept whole and split since: its rows are there, one by one.
+SELECT s.topic, s.partition, k."offset", coalesce(k.parts, 0), p.there
+FROM feedfall.source s JOIN feedfall.quarantine k ON k.source = s.id, LATERAL (
+    SELECT count(*) AS there FROM feedfall.quarantine c
+    WHERE c.source = k.source AND c."offset" = k."offset" AND c.part) AS p
+WHERE s.feed = %(feed)s AND k.row = -1 AND coalesce(k.parts, 0) <> p.there
+
 -- name: rows
--- Rows in the table by run: what it loaded, less what newer rows replaced.
+-- Rows in the table by run: what it loaded or settled again, less what newer rows replaced.
 WITH booked AS (
     SELECT run, sum(rows)::bigint AS rows FROM (
         SELECT p.run, p.loaded AS rows FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
         WHERE s.feed = %(feed)s AND s.stage = 'sub'
         UNION ALL
         SELECT r.run, -r.rows FROM feedfall.replaced r JOIN feedfall.span p ON p.id = r.span
-            JOIN feedfall.source s ON s.id = p.source WHERE s.feed = %(feed)s AND s.stage = 'sub') AS moves
+            JOIN feedfall.source s ON s.id = p.source WHERE s.feed = %(feed)s AND s.stage = 'sub'
+        UNION ALL
+        SELECT m.run, m.rows FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source,
+            LATERAL (VALUES (q.settled_run, 1), (q.replaced_run, -1)) AS m (run, rows)
+            WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.settled_as = 'loaded' AND m.run IS NOT NULL) AS moves
     GROUP BY run
 ), there AS (
     SELECT _run AS run, count(*) AS rows FROM {table} GROUP BY _run

@@ -14,6 +14,7 @@ import feeds
 from business_day import NoSuchDay, read_date
 from feeds.form import Policy
 from ledger import control
+from ledger.errors import translated
 from steps import gate, settings
 from steps.errors import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
 from steps.execution import Execution, Outcome, executing, stopping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from feeds.form import Feed
     from steps.settings import Settings
 
-DRAINS = ("relay", "sub")
+SHARDED = ("relay", "sub", "release")
 
 
 def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -52,10 +53,11 @@ def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Ev
     chosen = _feeds(environment, asked)
     with executing(environment, asked.feed or "-", asked.stage, asked.shard, stop) as (execution, ended):
         try:
-            outcome = act(execution, asked, chosen)
+            with translated():  # a session that ended under us is outside trouble, wherever it shows
+                outcome = act(execution, asked, chosen)
         except Exception as error:  # noqa: BLE001 -- booked here, translated once
             outcome = failed(error, stop)
-            if asked.stage in DRAINS and outcome.exit in BLOCKING:
+            if asked.stage in SHARDED and outcome.exit in BLOCKING:
                 _block(execution, asked, outcome)
         ended.append(outcome)
     return outcome
@@ -68,6 +70,10 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
             from steps.sub import sub
 
             return sub(execution, chosen[0], asked.shard)
+        case "release":
+            from steps.resettle import release
+
+            return release(execution, chosen[0], asked.shard)
         case "relay":
             from steps.relay import relay
 
@@ -106,9 +112,10 @@ def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) ->
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
-        execution.connection.rollback()
-        control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
-        execution.connection.commit()
+        with translated():
+            execution.connection.rollback()
+            control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
+            execution.connection.commit()
     except Failure as error:
         print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
 
@@ -150,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
         form.set_defaults(shard=0, feed=None)
         if stage != "sweep":
             form.add_argument("--feed", required=True)
-        if stage in DRAINS:
+        if stage in SHARDED:
             form.add_argument("--shard", type=int, default=0)
         if stage == "pub":
             form.add_argument(
@@ -167,6 +174,7 @@ STAGES = {
     "pub": "order base dates",
     "relay": "answer requests by asking the partner",
     "sub": "load responses",
+    "release": "load deferred rows whose day has come",
     "sweep": "start what is due and does not run",
     "verify": "prove the ledger",
 }

@@ -12,15 +12,16 @@ where the next one starts, is decided here. A lost doorbell costs time, a double
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger import chunk, control, lease
 from ledger.chunk import Fates, Settled
-from ledger.database import Unsure, commit
+from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
 from steps import gate
-from steps.errors import Exit, OffsetGap
+from steps.errors import Exit, OffsetGap, Transient
 from steps.execution import Execution, Outcome
 from steps.intake import Intake
 from steps.kafka import Cluster, Ends, Reader, Topic
@@ -66,21 +67,30 @@ class Patience:
     run: float = 1800.0
 
 
-def drain(execution: Execution, feed: Feed, sink: Sink, shard: int = 0, patience: Patience | None = None) -> Outcome:
+def drain(
+    execution: Execution,
+    feed: Feed,
+    sink: Sink,
+    shard: int = 0,
+    patience: Patience | None = None,
+    cluster: Cluster | None = None,
+) -> Outcome:
     """Drain the sink's topic to its end, and leave."""
     verdict = gate.admit(control.state(execution.connection, feed.name), sink.stage, execution.now())
-    execution.connection.rollback()
+    rollback(execution.connection)
     if not verdict.opens:
         return Outcome(verdict.status, reason=verdict.reason)
-    return Drain(execution, feed, sink, shard, patience or Patience()).run()
+    return Drain(execution, feed, sink, shard, patience or Patience(), cluster or Cluster(execution.settings)).run()
 
 
 class Drain:
     """One run's drain. Reads downwards: run → hold the lease → to the ends → one chunk."""
 
-    def __init__(self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience) -> None:
+    def __init__(
+        self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
+    ) -> None:
         self._execution, self._feed, self._sink, self._shard, self._patience = execution, feed, sink, shard, patience
-        self._cluster = Cluster(execution.settings)
+        self._cluster = cluster
         self._reader: Reader | None = None
         self._until = time.monotonic() + patience.run
         self._total = Fates()
@@ -122,14 +132,17 @@ class Drain:
         settings = self._execution.settings
         try:
             with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
-                return self._to_the_ends(held, keeper)
-        finally:
-            self._release(held)
+                ended = self._to_the_ends(held, keeper)
+        except BaseException:
+            with suppress(Transient):  # what went wrong first is what is told; the lease expires by itself
+                self._release(held)
+            raise
+        self._release(held)
+        return ended
 
     def _release(self, held: Lease) -> None:
         connection = self._execution.connection
         if not (connection.closed or connection.broken):
-            connection.rollback()
             lease.release(connection, held)
 
     def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
@@ -232,8 +245,9 @@ class Drain:
         except Unsure:
             self._execution.reconnect()
             lease.exclude(self._execution.connection, held)
-            done = chunk.is_settled(self._execution.connection, held, spans)
-            self._execution.connection.commit()
+            with translated():
+                done = chunk.is_settled(self._execution.connection, held, spans)
+                self._execution.connection.commit()
             if not done:
                 raise
 
@@ -241,7 +255,7 @@ class Drain:
         if self._reader is None:
             settings = self._execution.settings
             group = f"{settings.domain}.{self._feed.name}.{self._sink.stage}"
-            self._reader = Reader(settings, self._sink.topic, group)
+            self._reader = self._cluster.reader(self._sink.topic, group)
         self._reader.assign(position)
         return self._reader
 
@@ -257,7 +271,7 @@ class Drain:
         verdict = gate.admit(
             control.state(self._execution.connection, self._feed.name), self._sink.stage, self._execution.now()
         )
-        self._execution.connection.rollback()
+        rollback(self._execution.connection)
         return verdict.opens
 
     def _leave(self, status: str, reason: str | None = None) -> Outcome:

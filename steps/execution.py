@@ -94,7 +94,6 @@ def _finish(execution: Execution, outcome: Outcome) -> None:
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
-        execution.connection.rollback()
         run.finish(execution.connection, execution.run, outcome.status, outcome.exit, outcome.reason, outcome.counts)
     except Failure:
         return

@@ -7,8 +7,9 @@ Publisher  writes and confirms; with a transactional id, all or nothing
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +29,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from steps.errors import Failure, Fenced, Misconfigured, OffsetGap, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from steps.settings import Settings
 
@@ -82,24 +83,23 @@ class Cluster:
     """Questions to the cluster. Every answer is a network round trip."""
 
     def __init__(self, settings: Settings) -> None:
-        self._trouble = _Trouble()
+        self._settings, self._trouble = settings, _Trouble()
         with translated(self._trouble):
             self._admin = AdminClient(_config(settings, self._trouble))
 
     def topics(self, names: Iterable[str]) -> dict[str, Topic]:
         """Those of the named topics that exist."""
         found = {}
-        with translated(self._trouble):
-            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
-            for name, future in asked.items():
-                try:
-                    description = future.result()
-                except KafkaException as error:
-                    if error.args[0].code() in ABSENT:
-                        continue
-                    raise
-                partitions = tuple(sorted(partition.id for partition in description.partitions))
-                found[name] = Topic(name, str(description.topic_id), partitions)
+        asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        for name, future in asked.items():
+            try:
+                description = future.result()
+            except KafkaException as error:
+                if error.args[0].code() in ABSENT:
+                    continue
+                raise self._translate(error) from error
+            partitions = tuple(sorted(partition.id for partition in description.partitions))
+            found[name] = Topic(name, str(description.topic_id), partitions)
         return found
 
     def topic(self, name: str) -> Topic:
@@ -120,8 +120,16 @@ class Cluster:
                 return self._ends(asked)
             except KafkaException as error:
                 if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
-                    raise translate(error, self._trouble) from error
+                    raise self._translate(error) from error
                 time.sleep(0.1)
+
+    def reader(self, topic: str, group: str) -> Reader:
+        """A reader of one of its topics."""
+        return Reader(self._settings, topic, group)
+
+    def _translate(self, error: KafkaException) -> Failure:
+        self._admin.poll(0)  # the cause behind a time-out is told only to who polls
+        return translate(error, self._trouble)
 
     def _ends(self, asked: Sequence[TopicPartition]) -> dict[int, Ends]:
         committed, uncommitted = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
@@ -160,12 +168,13 @@ class Reader:
         """Up to `limit` messages; fewer when that is all there is in `seconds`. Small batches stay in cache."""
         with translated(self._trouble):
             messages: list[Any] = self.consumer.consume(limit, seconds)
-            for message in messages:
-                if message.error():
-                    raise KafkaException(message.error())
+            told = [message.error() for message in messages if message.error()]
+            for error in told:
+                if error.code() != GROUP:
+                    raise KafkaException(error)
         if not messages:
             self._trouble.raise_fatal()
-        return messages
+        return [message for message in messages if not message.error()] if told else messages
 
     def positions(self) -> dict[int, int]:
         """Partition → the next offset. Steps over commit markers, which no message shows."""
@@ -253,7 +262,8 @@ class Publisher:
             try:
                 yield
                 where = _as_offsets(reader._topic, offsets)  # noqa: SLF001 -- the two halves of one file
-                self._producer.send_offsets_to_transaction(where, reader.consumer.consumer_group_metadata(), SECONDS)
+                group = reader.consumer.consumer_group_metadata()
+                _within(SECONDS, lambda: self._producer.send_offsets_to_transaction(where, group, SECONDS))
                 self._producer.commit_transaction(SECONDS * 3)
             except BaseException:
                 self._abort()
@@ -270,7 +280,32 @@ class Publisher:
             self._failed.append(_undelivered(KafkaException(error), message.topic(), len(message.value())))
 
     def close(self) -> None:
-        self._producer.flush(0)
+        with suppress(KafkaException):  # fenced: what was to be said about it has been said
+            self._producer.flush(0)
+
+
+def _within(seconds: float, call: Callable[[], None]) -> None:
+    """A call that may never return, though it takes a time-out, once a connection broke (librdkafka #5456, #5511).
+
+    Made in a thread that ends with the process: to leave is all that helps.
+    """
+    failed: list[KafkaException] = []
+
+    def make() -> None:
+        try:
+            call()
+        except KafkaException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=make, name="within", daemon=True)
+    thread.start()
+    thread.join(seconds + 1.0)
+    if thread.is_alive():
+        raise Transient(
+            f"Kafka's group coordinator did not answer within {seconds:.0f} s; the next run goes on from here"
+        )
+    if failed:
+        raise failed[0]
 
 
 ABSENT = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 -- so named by librdkafka
@@ -288,6 +323,7 @@ SETTINGS = (
     KafkaError._INVALID_ARG,  # noqa: SLF001 -- so named by librdkafka
     KafkaError._UNKNOWN_PROTOCOL,  # noqa: SLF001 -- so named by librdkafka
 )
+GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
 TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 SMALLER = "Let the feed write less (its request=), or, below 1,000,000 bytes, raise the topic's max.message.bytes"
 ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -312,7 +348,8 @@ class _Trouble:
         return f" ({self.last.str()})" if self.last else ""
 
     def raise_fatal(self) -> None:
-        if self.last is not None and self.last.code() in SETTINGS:
+        """Where a reader would wait for ever. Its group is for lag tools only: not to be let in there stops nobody."""
+        if self.last is not None and self.last.code() in SETTINGS and self.last.code() != GROUP:
             raise translate(KafkaException(self.last))
 
 

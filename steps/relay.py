@@ -34,6 +34,7 @@ from feeds.form import BaseDate, Envelope, Kind, Unreadable
 from feeds.form.partner import Answer, Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from ledger import control, request
 from ledger.chunk import Kept, Settled, recent_bad
+from ledger.database import commit
 from steps.drain import Patience, drain
 from steps.errors import DataRefused, Exit, Misconfigured, Transient
 from steps.kafka import Cluster, Publisher, Reader
@@ -221,7 +222,7 @@ class Relay:
         if quota.retry_at:
             until = min(quota.retry_at, self._execution.now() + LONGEST_WAIT)
             control.wait(self._execution.connection, self._feed.name, until, quota.reason)
-            self._execution.connection.commit()
+            commit(self._execution.connection)
         raise Transient(f"the partner's quota is used up: {quota.reason}; nothing was lost, asked again later")
 
     def _write(self, each: Request, answer: Answer | None) -> list[Written]:

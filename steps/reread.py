@@ -11,8 +11,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from ledger.errors import OffsetGap
 from steps.intake import Intake
 from steps.kafka import Reader
@@ -43,12 +41,11 @@ class Passage(Portion):
     """A portion that keeps no bad row whole: Kafka still has it."""
 
     def __init__(self, judge: Judge, sources: Mapping[int, Source], run: int) -> None:
-        super().__init__(judge, sources, run, budget=sys.maxsize)
+        super().__init__(judge, None, sources, run, budget=sys.maxsize)
         self.unread: list[Unread] = []
 
-    def _keep(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:  # noqa: ARG002 -- sub's form
-        reason = self._judge.reason(error) if isinstance(error, ValidationError) else str(error)
-        self.unread.append(Unread(self._sources[message.partition()], message.offset(), row, reason))
+    def _keep_bad(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:  # noqa: ARG002 -- sub's form
+        self.unread.append(Unread(self._sources[message.partition()], message.offset(), row, self._judge.reason(error)))
 
     def refuse(self, refused: Refused) -> None:
         """A row that only the database refuses."""

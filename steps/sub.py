@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from operator import methodcaller
+from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,10 +19,12 @@ from feeds.form import Envelope, Kind, Unreadable
 from ledger import chunk, rows, schema
 from ledger.chunk import Answered, Kept, Settled
 from ledger.errors import DataRefused
+from steps import dates
+from steps.dates import LOAD, Ruling
 from steps.drain import Patience, drain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from feeds.form import Feed
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
+    from steps.dates import Dates
     from steps.execution import Execution, Outcome
     from steps.intake import Intake
     from steps.kafka import Message, Reader
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 
 def sub(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
     """Drain the feed's responses into its table."""
-    return drain(execution, feed, Sub(feed, execution.settings.topic_prefix), shard, patience)
+    sink = Sub(feed, execution.settings.topic_prefix, dates.opened(execution, feed))
+    return drain(execution, feed, sink, shard, patience)
 
 
 class Sub:
@@ -44,11 +49,12 @@ class Sub:
 
     stage, batch = "sub", 500
 
-    def __init__(self, feed: Feed, prefix: str = "") -> None:
+    def __init__(self, feed: Feed, prefix: str = "", dates: Dates | None = None) -> None:
         self.topic, self.markers = feed.topic("response", prefix), feed.writes_markers
         self._feed, self._table = feed, rows.Table(feed)
-        self._judge = Judge(feed)
+        self._judge, self._dates = Judge(feed), dates
         self._merging = self._checked = False
+        self._late = 0
 
     def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:
         self._lease, self._reader, self._sources = held, reader, sources
@@ -61,17 +67,21 @@ class Sub:
             schema.check_table(connection, self._feed)
             self._checked = True
         budget = self._feed.max_bad - chunk.recent_bad(connection, self._lease)
-        portion = Portion(self._judge, self._sources, self._lease.run, budget)
+        portion = Portion(self._judge, self._dates, self._sources, self._lease.run, budget)
         merged = rows.load(connection, self._table, portion.blocks(intake), portion.kept_blocks, merge=self._merging)
         if merged:
             self._merging = True
             for refused in merged.refused:
                 portion.keep_refused(refused, self._reader)
         portion.book(intake, merged)
+        self._late += portion.late.total()
         return Settled(portion.kept, portion.answered)
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        return outcome
+        if self._dates is None:
+            return outcome
+        asked = {"calendar": self._dates.calendar} if self._dates.calendar else {}
+        return replace(outcome, counts={**outcome.counts, "late": self._late, **asked})
 
 
 class Judge:
@@ -99,18 +109,20 @@ class Judge:
         # What COPY must escape, JSON must escape too, with a backslash.
         return found, not (self.nullable or b"\\" in b"".join(values))  # type: ignore[arg-type] # likewise
 
-    def outside(self, message: Message) -> tuple[Envelope | None, list[bytes]]:
+    def outside(self, value: bytes | None, key: bytes | None, headers: Headers) -> tuple[Envelope | None, list[bytes]]:
         """An outside message by the feed's own `read=`: what its body says, and its rows as JSON. Raises Unreadable."""
         assert self.feed.read  # noqa: S101 -- called only where there is one
-        value = self.readable(message.value())
+        value = self.readable(value)
         try:
-            response = self.feed.read(value, message.key(), message.headers() or [])
+            response = self.feed.read(value, key, headers)
             return response.envelope, [json.dumps(row, default=str).encode() for row in response.rows]
         except Exception as error:
             raise Unreadable(f"read= of feed {self.feed.name}: {type(error).__name__}: {error}") from error
 
-    def reason(self, error: ValidationError) -> str:
-        """What is wrong with a row, in plain words."""
+    def reason(self, error: Exception) -> str:
+        """What is wrong with a row or a message, in plain words."""
+        if not isinstance(error, ValidationError):
+            return str(error)
         return "; ".join(self._word(each) for each in error.errors(include_url=False, include_context=False)[:5])
 
     def _word(self, error: Any) -> str:  # noqa: ANN401 -- pydantic's own dictionary
@@ -137,8 +149,9 @@ class Lineage(dict[int, str]):
 class Portion:
     """One chunk's rows on their way: encoded blocks, bad rows, and which answers they belong to."""
 
-    def __init__(self, judge: Judge, sources: Mapping[int, Source], run: int, budget: int) -> None:
-        self._judge, self._run, self._budget = judge, run, budget
+    def __init__(self, judge: Judge, dates: Dates | None, sources: Mapping[int, Source], run: int, budget: int) -> None:
+        self._judge, self._dates, self._run, self._budget = judge, dates, run, budget
+        self._day: Callable[[dict[str, Any]], str] = itemgetter(judge.feed.base_date or "")
         self._sources = {partition: source.id for partition, source in sources.items()}
         self._partitions = {source: partition for partition, source in self._sources.items()}
         self._beyond: dict[int, int] = dict.fromkeys(self._sources.values(), 0)
@@ -146,6 +159,10 @@ class Portion:
         self._enter(None)
         self.kept: list[Kept] = []
         self.kept_blocks: list[bytes] = []
+        self.late: Counter[int] = Counter()
+        """Source → its rows that came after their due time."""
+        self._bad = 0
+        self._kept_bytes = 0
         self.answered: dict[UUID, Answered] = {}
 
     def blocks(self, intake: Intake) -> Iterator[bytes]:
@@ -153,10 +170,11 @@ class Portion:
         lines = self._outside_lines if self._judge.feed.read else self._lines
         for batch in intake.batches():
             encoded: list[str] = []
+            self._kept_bytes = 0
             for headers, alike in groupby(batch, HEADERS):
                 encoded += lines(headers, list(alike))
             block = "".join(encoded).encode()
-            intake.grow(max(0, len(encoded) - len(batch)), len(block))
+            intake.grow(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
             if block:
                 self.kept_blocks.append(block)
                 yield block
@@ -181,32 +199,69 @@ class Portion:
     def _together(self, alike: Sequence[Message]) -> list[str]:
         """The hot loop of the whole product: each call in it is 2% of a run."""
         found, plain = self._judge.all_rows([message.value() for message in alike])
+        days = set(map(self._day, found)) if self._dates else set()
+        if self._dates and not self._dates.are_plain(days):
+            return list(self._one_by_one(alike))
         line, sources, lineage = self._judge.line, self._sources, self._lineage
-        if not plain:
-            return [self._line(message, 0, row) for message, row in zip(alike, found, strict=True)]
-        return [
-            line % (sources[message.partition()], message.offset(), 0, lineage[message.timestamp()[1]], *row.values())
-            for message, row in zip(alike, found, strict=True)
-        ]
+        where = [sources[message.partition()] for message in alike]
+        if plain:
+            lines = [
+                line % (source, message.offset(), 0, lineage[message.timestamp()[1]], *row.values())
+                for source, message, row in zip(where, alike, found, strict=True)
+            ]
+        else:
+            lines = [self._line(message, 0, row) for message, row in zip(alike, found, strict=True)]
+        if self._dates:
+            self._count_late(self._dates, days, where, alike, found)
+        return lines
+
+    def _count_late(
+        self,
+        dates: Dates,
+        days: set[str],
+        where: Sequence[int],
+        alike: Sequence[Message],
+        found: Sequence[dict[str, Any]],
+    ) -> None:
+        """Count what came after its due time. `_lineage` knows the few times of these messages: they mostly tell."""
+        dues = [dates.due(day) for day in days]
+        if max(self._lineage) <= min(dues):
+            return
+        if min(self._lineage) <= max(dues):
+            pairs = zip(where, alike, found, strict=True)
+            where = [source for source, message, row in pairs if message.timestamp()[1] > dates.due(self._day(row))]
+        self.late.update(where)
 
     def _one_by_one(self, alike: Sequence[Message]) -> Iterator[str]:
         for message in alike:
             try:
                 value = self._judge.readable(message.value())
-                yield self._line(message, 0, self._judge.validate(value))
+                row = self._judge.validate(value)
             except (ValidationError, Unreadable) as error:
-                self._keep(message, -1, error, message.value())
+                self._keep_bad(message, -1, error, message.value())
+            else:
+                yield from self._dated(message, -1, row, value)
+
+    def _dated(self, message: Message, number: int, row: dict[str, Any], value: bytes) -> Iterator[str]:
+        """A good row's line, unless its base date keeps it."""
+        if self._dates:
+            ruling = self._dates.ruling(self._day(row))
+            if ruling is not LOAD:
+                return self._keep(message, number, value, ruling)
+            if message.timestamp()[1] > self._dates.due(self._day(row)):
+                self.late[self._sources[message.partition()]] += 1
+        yield self._line(message, max(number, 0), row)
 
     def _outside_lines(self, headers: Headers | None, alike: Sequence[Message]) -> Iterator[str]:
         """Outside responses: a message may hold many rows, and each stands or falls alone."""
         for message in alike:
             try:
                 self._enter(headers)
-                said, found = self._judge.outside(message)
+                said, found = self._judge.outside(message.value(), message.key(), headers or [])
                 if said is not None:
                     self._open(said)
             except Unreadable as error:
-                self._keep(message, -1, error, message.value())
+                self._keep_bad(message, -1, error, message.value())
                 continue
             self._beyond[self._sources[message.partition()]] += len(found) - 1
             if self._answer is not None:
@@ -216,9 +271,11 @@ class Portion:
     def _rows(self, message: Message, found: Sequence[bytes]) -> Iterator[str]:
         for number, value in enumerate(found):
             try:
-                yield self._line(message, number, self._judge.validate(value))
+                row = self._judge.validate(value)
             except ValidationError as error:
-                self._keep(message, number, error, value)
+                self._keep_bad(message, number, error, value)
+            else:
+                yield from self._dated(message, number, row, value)
 
     def _line(self, message: Message, number: int, row: dict[str, Any]) -> str:
         where = (self._sources[message.partition()], message.offset(), number)
@@ -241,49 +298,61 @@ class Portion:
 
     def _keep_all(self, messages: Sequence[Message], error: Unreadable) -> list[str]:
         for message in messages:
-            self._keep(message, -1, error, message.value())
+            self._keep_bad(message, -1, error, message.value())
         return []
 
-    def _keep(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:
-        reason = self._judge.reason(error) if isinstance(error, ValidationError) else str(error)
+    def _keep_bad(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:
+        """Quarantine, within the budget. Raises DataRefused."""
+        reason = self._judge.reason(error)
+        self._keep(message, row, value, Ruling("quarantined", reason), by_date=False)
+        self._bad += 1
+        if self._bad > self._budget:
+            raise DataRefused(
+                f"more than {self._judge.feed.max_bad} bad rows in the last ten spans; nothing of this chunk was "
+                f"loaded. The last one, {message.partition()}@{message.offset()}: {reason}"
+            )
+
+    def _keep(self, message: Message, row: int, value: bytes | None, ruling: Ruling, *, by_date: bool = True) -> None:
+        self._kept_bytes += len(value or b"")
         self.kept.append(
             Kept(
                 source=self._sources[message.partition()],
                 offset=message.offset(),
                 row=row,
-                reason=reason,
+                fate=ruling.fate,
+                reason=ruling.reason,
+                until=ruling.until,
+                by_date=by_date and ruling.fate == "quarantined",
                 key=message.key(),
                 value=value,
                 headers=message.headers() or [],
                 sent_at=message.timestamp()[1],
                 correlation_id=self._envelope.correlation_id,
+                seq=self._envelope.seq,
             )
         )
-        if len(self.kept) > self._budget:
-            raise DataRefused(
-                f"more than {self._judge.feed.max_bad} bad rows in the last ten spans; nothing of this chunk was "
-                f"loaded. The last one, {message.partition()}@{message.offset()}: {reason}"
-            )
 
     def keep_refused(self, refused: rows.Refused, reader: Reader) -> None:
         """A row that only the database refuses: read its message again, for quarantine keeps it whole."""
         message = reader.fetch(self._partitions[refused.source], refused.offset)
         if self._judge.feed.read is None:
             self._envelope = Envelope.of(message.headers())
-            self._keep(message, -1, ValueError(refused.reason), message.value())
+            self._keep_bad(message, -1, ValueError(refused.reason), message.value())
         else:
-            said, found = self._judge.outside(message)
+            said, found = self._judge.outside(message.value(), message.key(), message.headers() or [])
             self._envelope = said or Envelope.of(message.headers())
-            self._keep(message, refused.row, ValueError(refused.reason), found[refused.row])
+            self._keep_bad(message, refused.row, ValueError(refused.reason), found[refused.row])
 
     def book(self, intake: Intake, merged: rows.Merged | None) -> None:
         """The fates of the chunk's rows, into its spans."""
-        bad = Counter(kept.source for kept in self.kept)
+        kept = Counter((each.source, each.fate) for each in self.kept)
         for span in intake.taken():
             fates = span.fates
             fates.read = span.records + self._beyond[span.source]
-            fates.quarantined = bad[span.source]
-            found = merged.fates[span.source] if merged else {"loaded": fates.read - fates.quarantined}
+            fates.quarantined, fates.deferred = kept[span.source, "quarantined"], kept[span.source, "deferred"]
+            whole = {"loaded": fates.read - fates.quarantined - fates.deferred}
+            found = merged.fates[span.source] if merged else whole
+            span.late = self.late[span.source]
             fates.loaded = found.get("loaded", 0)
             fates.superseded = found.get("superseded", 0)
             fates.duplicate = found.get("duplicate", 0)

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, lease, request
+from ledger import chunk, control, lease, quarantine, request
+from ledger.database import rollback
 from ledger.errors import translated
 from ledger.lease import Lease
 from steps import calendars, gate
@@ -25,7 +26,7 @@ from steps.watch import watch
 from steps.webhook import deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from feeds.form import Feed
@@ -124,8 +125,21 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
             lag = behind(execution, cluster, feed, stage, shard, topics[name]) if free else 0
             if lag > 0:
                 found.append(Start(feed.name, stage, shard, epoch, lag, execution.now()))
-    execution.connection.rollback()
+    found += _releases(execution, feeds, states)
+    rollback(execution.connection)
     return found
+
+
+def _releases(
+    execution: Execution, feeds: Sequence[Feed], states: Mapping[tuple[str, str, int], tuple[int, bool]]
+) -> Iterable[Start]:
+    """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
+    now = execution.now()
+    todays = {feed.name: gate.today(feed, now) for feed in feeds}
+    for (feed, shard), count in quarantine.due(execution.connection, todays).items():
+        epoch, free = states.get((feed, "sub", shard), (0, True))
+        if free and gate.admit(control.state(execution.connection, feed), "release", now).opens:
+            yield Start(feed, "release", shard, epoch, count, now)
 
 
 def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard: int, topic: Topic) -> int:
@@ -142,7 +156,8 @@ def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
     if not server.submit(f"{wanted.feed}-{wanted.stage}", wanted.name, {"shard": str(wanted.shard)}, {}):
         return False
-    print(f"STARTED {wanted.name}: {wanted.lag} offsets behind", flush=True)  # noqa: T201 -- the pod's log is its desk
+    what = "rows due" if wanted.stage == "release" else "offsets behind"
+    print(f"STARTED {wanted.name}: {wanted.lag} {what}", flush=True)  # noqa: T201 -- the pod's log is its desk
     return True
 
 

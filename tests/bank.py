@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from ledger.database import connect
 from steps.__main__ import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
 ROOT = Path(__file__).parent.parent
@@ -165,6 +166,14 @@ def migrated(url: str) -> None:
     connection = connect(url, "migrate")
     schema.migrate(connection, feeds.every(PACKAGES))
     connection.close()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what must come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 def committed(bank: Bank, topic: str) -> list[Message]:

@@ -13,6 +13,8 @@ from local.kafka import broker
 from local.postgres import database
 from local.process import Processes
 from local.world import wake_groups
+from proof.partner import serving
+from proof.scene import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,13 @@ def bank(servers: tuple[str, str]) -> Iterator[Bank]:
 @pytest.fixture
 def door(bank: Bank, capsys: pytest.CaptureFixture[str]) -> Door:
     return Door(bank, capsys)
+
+
+@pytest.fixture(scope="session")
+def stage(servers: tuple[str, str]) -> Iterator[Stage]:
+    """Where worlds are played and pods struck: `tests/proof`, and a sample of it in `acceptance/test_struck.py`."""
+    with serving() as url:
+        yield Stage(*servers, url)
 
 
 def _create(url: str, name: str, template: str) -> None:

@@ -1,7 +1,8 @@
 """WHEN AND WHERE IT RUNS: Hera definitions, one container factory, rights, render. Builds manifests, nothing else.
 
-One object a file, in the order of the flow: pub, relay, sub, script, sweep; `pod` is what they share; `doorbell` is
-Argo Events' part. Read by `python -m workflows.render`, by the local player and by the tests. No pod imports this room.
+One object a file, in the order of the flow: pub, relay, sub, release, script, sweep; `pod` is what they share;
+`doorbell` is Argo Events' part. Read by `python -m workflows.render`, by the local player and by the tests. No pod
+imports this room.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from feeds.form import Feed
-from workflows import doorbell, pub, relay, rights, script, sub, sweep
+from workflows import doorbell, pub, relay, release, rights, script, sub, sweep
 
 Document = dict[str, Any]
 
@@ -48,6 +49,8 @@ def _of(feed: Feed) -> Iterator[WorkflowTemplate | CronWorkflow]:
     if feed.partner:
         yield relay.template(feed)
     yield sub.template(feed)
+    if feed.base_date:
+        yield release.template(feed)
     nightly = script.verify(feed)
     yield script.template(nightly)
     if clock := script.cron(nightly):

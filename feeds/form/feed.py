@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import time
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from business_day import Policy
@@ -28,6 +29,8 @@ class Feed:
     order: time | None = None
     """Local time at which pub asks; None: `due`."""
     policy: Policy = Policy.SKIP
+    closed: Literal["load", "defer", "quarantine"] = "load"
+    """What sub does with a row whose base date the calendar closes; "defer": until its next open day."""
     partner: str | None = None
     """Dotted name of the adapter that relay imports; None: another team's API solution answers."""
     read: Read | None = None
@@ -56,6 +59,11 @@ class Feed:
             if wrong:
                 raise ValueError(f"feed {self.name!r}: {hint}")
 
+    @property
+    def base_date(self) -> str | None:
+        """The column that holds a row's base date, if it has one."""
+        return next((name for name, column in self.columns.items() if column.base_date), None)
+
     def topic(self, kind: str, prefix: str = "") -> str:
         """`request`, `response` or `bell` → the topic's name."""
         return f"{prefix}{self.name}.{kind}"
@@ -77,6 +85,10 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (not re.fullmatch(r"[a-z][a-z0-9_]{0,50}", feed.table), "a table is 1 to 51 of a-z, 0-9 and _, a letter first"),
         (not set(feed.key) <= set(feed.columns), f"key {feed.key} names a column that the row does not have"),
         (len(set(feed.key)) != len(feed.key), f"key {feed.key} names a column twice"),
+        (_base_dates(feed) > 1, "a row has one base date: give its other dates the type Day"),
+        (any(column.base_date and column.nullable for column in feed.columns.values()), "a base date is never null"),
+        (feed.closed not in ("load", "defer", "quarantine"), 'closed is "load", "defer" or "quarantine"'),
+        (feed.closed != "load" and not _base_dates(feed), f'closed="{feed.closed}" needs a column of type BaseDate'),
         (feed.bell not in ("bell", "response"), 'bell is "bell" or "response"'),
         (feed.bell == "bell" and feed.partner is None, 'without a partner nobody rings: write bell="response"'),
         (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
@@ -84,6 +96,10 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (feed.per_second <= 0, "per_second is above 0"),
         (not _is_zone(feed.zone), f"{feed.zone!r} is not a time zone such as Europe/Brussels"),
     ]
+
+
+def _base_dates(feed: Feed) -> int:
+    return sum(column.base_date for column in feed.columns.values())
 
 
 def _is_zone(name: str) -> bool:

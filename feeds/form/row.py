@@ -24,6 +24,7 @@ class Column:
     says: str
     free_text: bool = False
     nullable: bool = False
+    base_date: bool = False
 
 
 def numeric(precision: int, scale: int) -> Any:  # noqa: ANN401 -- a type is a value here
@@ -74,14 +75,12 @@ _MONTH_AND_DAY = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|
 _LEAP_YEAR = "[0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00"
 
 # A pattern and not pydantic's date, which takes the text "0" for 1970-01-01, strict or not.
-BaseDate = Annotated[
-    str,
-    StringConstraints(pattern=rf"^([0-9]{{4}}-({_MONTH_AND_DAY})|({_LEAP_YEAR})-02-29)$"),
-    Column("date", "a date as YYYY-MM-DD"),
-]
-"""기준일자: the date a row speaks of, as `2026-11-20`."""
+_IS_A_DATE = StringConstraints(pattern=rf"^([0-9]{{4}}-({_MONTH_AND_DAY})|({_LEAP_YEAR})-02-29)$")
 
-Day = BaseDate
+BaseDate = Annotated[str, _IS_A_DATE, Column("date", "a date as YYYY-MM-DD", base_date=True)]
+"""기준일자: the date a row speaks of, as `2026-11-20`. A row has one at most; sub judges it."""
+
+Day = Annotated[str, _IS_A_DATE, Column("date", "a date as YYYY-MM-DD")]
 """Any other calendar date, as `2026-11-20`."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Column("text", "three capital letters")]

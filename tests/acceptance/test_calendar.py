@@ -75,6 +75,13 @@ def test_show__does_not_guess_behind_the_end(tmp_path: Path) -> None:
     assert " 13 #9    14 #10   15 #11   16 ?     17 ?     18 ?     19 ?" in shown
 
 
+def test_show__does_not_count_what_began_before_the_calendar(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[DESK]\ninclude = ["BANK"]\nfrom = 2026-09-10\n')
+    shown = calendar("show", "DESK", "2026-09", FEEDFALL_CALENDARS=str(tmp_path)).stdout
+    assert "DESK  2026-09  not covered to its ends" in shown
+    assert "  7 ?      8 ?      9 ?     10 #?    11 #?   [12]     [13]" in shown
+
+
 @pytest.mark.parametrize("day", ["2026-09-24", "20260924", "260924"])
 def test_day__tells_why_it_is_closed_and_what_is_around_it(day: str) -> None:
     assert calendar("day", "BANK", day).stdout == (

@@ -14,11 +14,11 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
-from bank import Bank, Door, ended
+from bank import Bank, Door, ended, eventually
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 #: While somebody holds this lock, PostgreSQL stops in the middle of the COPY: at the row whose volume is STUCK.
 GATE, STUCK = 4711, 500
@@ -45,13 +45,6 @@ def stuck(bank: Bank) -> Iterator[psycopg.Connection]:
 
 def let_go(connection: psycopg.Connection) -> None:
     connection.execute("SELECT pg_advisory_unlock_all()")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @contextmanager

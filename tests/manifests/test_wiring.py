@@ -27,12 +27,17 @@ def fx() -> Feed:
 
 
 def test_templates__are_one_a_stage(templates: Specs) -> None:
-    assert list(templates) == ["fx-pub", "fx-relay", "fx-sub", "fx-verify", "feedfall-sweep"]
+    assert list(templates) == ["fx-pub", "fx-relay", "fx-sub", "fx-release", "fx-verify", "feedfall-sweep"]
 
 
 def test_templates__have_no_relay_where_another_team_answers(fx: Feed) -> None:
     files = manifests([dataclasses.replace(fx, partner=None, bell="response")])
     assert [name for name in files if "relay" in name] == []
+
+
+def test_templates__have_no_release_where_rows_have_no_base_date() -> None:
+    files = manifests([feeds.load("tick", ["sample_feeds"])])
+    assert [name for name in files if "release" in name] == []
 
 
 def test_template__holds_one_container_and_nothing_beside_it(templates: Specs) -> None:

@@ -19,6 +19,7 @@ DAY = date(2026, 10, 30)
         ("sub --feed=fx", {"stage": "sub", "feed": "fx", "shard": 0}),
         ("sub --feed fx --shard 2", {"feed": "fx", "shard": 2}),
         ("relay --feed=fx", {"stage": "relay", "shard": 0}),
+        ("release --feed=fx --shard=1", {"stage": "release", "feed": "fx", "shard": 1}),
         ("sweep", {"stage": "sweep", "feed": None, "shard": 0}),
         ("verify --feed=fx", {"stage": "verify", "shard": 0}),
         ("pub --feed=fx", {"base_date": None, "seq": 1, "first": None, "last": None, "policy": None}),

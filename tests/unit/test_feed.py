@@ -7,13 +7,27 @@ from typing import Any
 
 import pytest
 
-from feeds.form import Code, Feed, Row, Whole
+from feeds.form import BaseDate, Code, Day, Feed, Row, Whole
 from feeds.fx import FX
 
 
 class Price(Row):
     symbol: Code
     price: Whole
+
+
+class TwoDates(Price):
+    base_date: BaseDate
+    value_date: BaseDate
+
+
+class NoDate(Price):
+    base_date: BaseDate | None
+
+
+class Dated(Price):
+    value_date: Day
+    base_date: BaseDate
 
 
 RIGHT: dict[str, Any] = {
@@ -52,6 +66,10 @@ RIGHT: dict[str, Any] = {
         ({"per_second": 0}, "per_second is above 0"),
         ({"zone": "Seoul"}, "'Seoul' is not a time zone such as Europe/Brussels"),
         ({"zone": ""}, "is not a time zone"),
+        ({"closed": "skip"}, 'closed is "load", "defer" or "quarantine"'),
+        ({"closed": "defer"}, 'closed="defer" needs a column of type BaseDate'),
+        ({"row": TwoDates}, "a row has one base date: give its other dates the type Day"),
+        ({"row": NoDate}, "a base date is never null"),
         ({"zone": "../etc/passwd"}, "is not a time zone"),
     ],
 )
@@ -64,6 +82,11 @@ def test_feed__a_mistake_is_named(wrong: dict[str, Any], says: str) -> None:
 def test_feed__topics_follow_from_its_name() -> None:
     assert [FX.topic(kind) for kind in ("request", "response", "bell")] == ["fx.request", "fx.response", "fx.bell"]
     assert FX.topic("bell", "bank.") == "bank.fx.bell"
+
+
+@pytest.mark.parametrize(("row", "column"), [(Price, None), (Dated, "base_date")])
+def test_feed__base_date_is_the_column_of_that_type(row: type[Row], column: str | None) -> None:
+    assert Feed(**{**RIGHT, "row": row}).base_date == column
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Deliberately broken variants of the product, to prove that the proof can fail.
+
+Each is the product without one of its safeguards, taken out between it and its drivers: a statement is rewritten on its
+way to the database, a call to Kafka left out. Without a fault each does its work to the last row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from proof import tap
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is broken, and the scene and fault that must show it."""
+
+    scene: str
+    fault: str
+    rewrites: tuple[tuple[str, str], ...] = ()
+    """What a statement says → what it says instead."""
+    commits_before: str = ""
+    """A COMMIT of its own before the statement that begins so."""
+    leaves_out: str = ""
+    """A call to Kafka that is not made."""
+    unfenced: bool = False
+    """Each relay has a transactional id of its own."""
+    at: str = ""
+    """Only calls whose name begins so: where it must show."""
+
+
+VARIANTS = {
+    # The checkpoint moves in a transaction of its own, after the rows: who dies between the two loads rows twice.
+    "checkpoint apart": Variant(
+        "sub", "SIGKILL", commits_before="UPDATE feedfall.source SET next_offset", at="pg chunk."
+    ),
+    # Nobody looks at the epoch: who was frozen goes on writing after its successor.
+    "no fence": Variant(
+        "sub",
+        "SIGSTOP",
+        rewrites=(
+            ("epoch = %(epoch)s FROM feedfall.lease", "true FROM feedfall.lease"),
+            ("AND epoch = %(epoch)s AND expires_at IS NOT NULL", "AND expires_at IS NOT NULL"),
+            ("AND epoch = %(epoch)s AND next_offset = %(from_offset)s", ""),
+        ),
+        at="Consumer.commit",
+    ),
+    # relay's position is not in its Kafka transaction: who dies after it answers the same requests again.
+    "answers forgotten": Variant("relay", "SIGKILL", leaves_out="send_offsets_to_transaction", at="pg request.answer"),
+    # No relay fences the one before it: who was frozen commits its answers beside its successor's.
+    "two relays": Variant("relay", "SIGSTOP", unfenced=True, at="Producer.produce"),
+    # pub marks its requests as sent before Kafka has confirmed them.
+    "unconfirmed": Variant("pub", "SIGKILL", leaves_out="flush", at="pg request.sent"),
+}
+
+
+def install(name: str) -> None:
+    """Break this process, which ends with its pod. An empty name leaves it whole."""
+    if not name:
+        return
+    variant = VARIANTS[name]
+    execute = psycopg.Cursor.execute
+
+    def rewritten(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        text = query if isinstance(query, str) else ""
+        if variant.commits_before and variant.commits_before in text:
+            execute(self, "COMMIT")
+            execute(self, "BEGIN")
+        for said, instead in variant.rewrites:
+            text = text.replace(said, instead)
+        return execute(self, text or query, *args, **kwargs)
+
+    psycopg.Cursor.execute = rewritten
+    if variant.leaves_out:
+        setattr(tap.Producer, variant.leaves_out, lambda *_, **__: None)
+    if variant.unfenced:
+        _unfence()
+
+
+def _unfence() -> None:
+    make, number = tap.Producer.__init__, count()
+
+    def alone(self: Any, config: dict[str, Any]) -> None:
+        if "transactional.id" in config:
+            config["transactional.id"] += f".{tap.TAP.environ['WORKFLOW_UID']}.{next(number)}"
+        make(self, config)
+
+    tap.Producer.__init__ = alone

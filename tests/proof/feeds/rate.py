@@ -1,0 +1,26 @@
+"""Small chunks, a key, a partner: every road of pub, relay and sub within a few messages."""
+
+from datetime import time
+
+from feeds.form import BaseDate, Code, Feed, Positive, Row
+
+
+class Rate(Row):
+    base_date: BaseDate
+    code: Code
+    price: Positive
+
+
+RATE = Feed(
+    "rate",
+    row=Rate,
+    key=("base_date", "code"),
+    table="rate",
+    calendar="NONE",
+    due=time(18, 0),
+    zone="Asia/Seoul",
+    partner="proof.partner",
+    chunk_rows=3,
+    max_bad=1000,
+    per_second=1000.0,
+)

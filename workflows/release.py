@@ -1,0 +1,16 @@
+"""release: loads the deferred rows whose day has come; the sweep starts it. Only rows with a base date are deferred."""
+
+from hera.workflows import WorkflowTemplate
+
+from feeds.form import Feed
+from workflows import pod
+
+
+def template(feed: Feed) -> WorkflowTemplate:
+    return pod.template(
+        f"{feed.name}-release",
+        f"Loads the deferred rows of {feed.name} whose day has come into {feed.table}; two at once are harmless",
+        pod.container("release", f"--feed={feed.name}", "--shard={{workflow.parameters.shard}}"),
+        feed=feed.name,
+        parameters=[pod.shard(feed.shards)],
+    )
