@@ -54,7 +54,11 @@ def test_expected__is_each_open_day_once_it_is_due(since: datetime, now: datetim
 
 
 def test_expected__an_override_wins_both_ways() -> None:
-    decided = business_day.calendar("TARGET", {FRIDAY: False, date(2026, 10, 31): True})
+    closed, opened = (
+        business_day.Override("TARGET", day, is_open=is_open, reason="decided since")
+        for day, is_open in ((FRIDAY, False), (date(2026, 10, 31), True))
+    )
+    decided = business_day.calendar("TARGET", [closed, opened])
     now = brussels(date(2026, 10, 31), 18)
     assert [each.day for each in expected(FX, decided, BEFORE, now)] == [date(2026, 10, 31)]
 
