@@ -77,8 +77,8 @@ class Dates:
 
     @property
     def calendar(self) -> str | None:
-        """Which calendar is asked, for the RESULT line."""
-        return self._calendar.name if self._calendar else None  # the calendar's version, as soon as it has one
+        """Which calendar is asked, and what it knew, for the RESULT line: `TARGET@8c0a4d8b`."""
+        return self._calendar.version if self._calendar else None
 
     def are_plain(self, texts: set[str]) -> bool:
         """Are all of these to be loaded, for all that they say?"""

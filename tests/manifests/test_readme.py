@@ -56,10 +56,9 @@ def test_readme__names_every_stage() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_documents__name_files_that_are_there(name: str) -> None:
-    named = set(re.findall(r"`((?:[a-z_-]+/)+[a-zA-Z0-9_.-]*)`", DOCUMENTS[name])) | set(
-        re.findall(r"\]\(((?!http)[^)]+)\)", DOCUMENTS[name])
-    )
-    assert {file for file in named if not (ROOT / file).exists()} == set()
+    quoted = {ROOT / path for path in re.findall(r"`((?:[a-z_-]+/)+[a-zA-Z0-9_.-]*)`", DOCUMENTS[name])}
+    linked = {(ROOT / name).parent / path for path in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", DOCUMENTS[name])}
+    assert {path for path in quoted | linked if not path.exists()} == set()
 
 
 #: A block of the README → the file in which it must stand just so.

@@ -53,14 +53,12 @@ def test_expected__is_each_open_day_once_it_is_due(since: datetime, now: datetim
     assert [(each.day, each.due) for each in expected(FX, TARGET, since, now)] == [(day, due(FX, day)) for day in days]
 
 
-def override(day: date, *, is_open: bool) -> business_day.Override:
-    return business_day.Override("TARGET", day, is_open=is_open, reason="a test's")
-
-
 def test_expected__an_override_wins_both_ways() -> None:
-    decided = business_day.calendar(
-        "TARGET", [override(FRIDAY, is_open=False), override(date(2026, 10, 31), is_open=True)]
+    closed, opened = (
+        business_day.Override("TARGET", day, is_open=is_open, reason="decided since")
+        for day, is_open in ((FRIDAY, False), (date(2026, 10, 31), True))
     )
+    decided = business_day.calendar("TARGET", [closed, opened])
     now = brussels(date(2026, 10, 31), 18)
     assert [each.day for each in expected(FX, decided, BEFORE, now)] == [date(2026, 10, 31)]
 

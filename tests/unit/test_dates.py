@@ -46,7 +46,7 @@ def test_rule__without_a_calendar_only_the_future_waits(day: date) -> None:
 
 def test_rule__what_was_decided_since_counts() -> None:
     """Monday was closed after the row was deferred to it: it waits until Tuesday."""
-    decided = business_day.calendar("TARGET", {MONDAY: False})
+    decided = business_day.calendar("TARGET", [business_day.Override("TARGET", MONDAY, is_open=False, reason="moved")])
     assert rule(replace(FX, closed="defer"), decided, SATURDAY, MONDAY).until == date(2026, 11, 3)
 
 
