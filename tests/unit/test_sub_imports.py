@@ -13,7 +13,7 @@ from steps.__main__ import main
 import steps.sub, feeds
 feeds.load("fx")
 main(["sub", "--feed=fx"], {})
-own = {"feeds", "ledger", "steps", "business_day", "__main__"}
+own = {"feeds", "ledger", "steps", "business_day", "calendar_client", "__main__"}
 files = {name.split(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}
 print(*sorted(files - set(sys.stdlib_module_names) - own))
 """
