@@ -200,7 +200,7 @@ def test_submit__the_pods_own_code_is_the_commands(bank: Bank, desk: Desk) -> No
 def test_submit__busy_is_not_done(desk: Desk) -> None:
     desk.play(bells=False)
     desk.done("fx-pub", **{"base-date": DAY})
-    desk.ecb.failures = [503] * 99
+    desk.ecb.delay = SECONDS  # one long question: a relay that is refused lets the lease go between its attempts
     desk.here.player.submit("fx-relay")  # a doorbell's: `submit` follows only what a `submit` started
     until(lambda: desk.ecb.requests)
     busy = desk.submit("fx", "relay", "--wait")
