@@ -25,7 +25,7 @@ from proof import broken, tap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: No pod of the proof has more than this to do. One that takes longer hangs, and that is a finding.
+#: Seconds without a call to the outside after which a pod hangs, however slow the machine is; and that is a finding.
 HANGS = 45.0
 PRELOADED = (
     "steps.__main__",
@@ -67,14 +67,17 @@ class Pod:
                 self.code = os.waitstatus_to_exitcode(status)
         return self.code is not None or self.stopped
 
-    def wait(self, seconds: float = HANGS) -> int | None:
+    def wait(self) -> int | None:
         """Its exit code; None when it froze itself. Raises Hung."""
-        deadline = time.monotonic() + seconds
+        calls, deadline = 0, time.monotonic() + HANGS
         while not self.look():
+            before, calls = calls, (self.folder / f"{self.pid}.calls").stat().st_size
+            if calls != before:
+                deadline = time.monotonic() + HANGS
             if time.monotonic() > deadline:
                 self.signal(signal.SIGUSR1)
                 time.sleep(0.2)
-                raise Hung(f"a pod did not end within {seconds:.0f} s. Where it stands:\n{self.printed()[-3000:]}")
+                raise Hung(f"a pod made no call for {HANGS:.0f} s. Where it stands:\n{self.printed()[-3000:]}")
             time.sleep(0.005)
         return self.code
 

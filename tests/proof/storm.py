@@ -35,7 +35,7 @@ AT_ONCE = 4
 SOON = 0.25
 SIGNALS = (signal.SIGKILL,) * 8 + (signal.SIGTERM, signal.SIGSTOP)
 FIRST, DAYS = date(2026, 1, 1), 240
-MESSAGES = 3000
+MESSAGES = 700
 
 
 @dataclass

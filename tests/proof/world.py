@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEASE = 1.0
 PACKAGES = ("proof.feeds",)
 #: Seconds within which a feed must be at its end again after whatever happened.
-PATIENCE = 60.0
+PATIENCE = 180.0
 #: How a doorbell's run may end; anything else needs a person, and here that is a finding.
 PASSING = (0, 75, 143)
 
