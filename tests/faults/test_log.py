@@ -1,0 +1,119 @@
+"""What a log can look like, and whom a broker refuses."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+
+from bank import Bank, Door, committed
+from faults.acts import assert_each_once, eventually, rate, ticks, transactional
+
+if TYPE_CHECKING:
+    from faults.wire import Wired
+
+
+def test_log__aborted_messages_and_markers_at_the_tail_are_booked_as_absent(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    producer = transactional(bank)
+    for currencies, ends in (("XAA XAB", False), ("USD", True), ("XAC", False)):
+        producer.begin_transaction()
+        for currency in currencies.split():
+            producer.produce(bank.topic("fx"), rate(currency))
+        producer.flush(10)
+        (producer.commit_transaction if ends else producer.abort_transaction)(10)
+    assert door("sub", "--feed=fx").counts("read", "loaded", "lag") == [1, 1, 0]
+    assert bank.rows("SELECT records, absent::text FROM feedfall.span") == [(1, "{[0,3),[4,7)}")]
+    assert bank.broken("fx") == []
+
+
+def test_log__a_compacted_one_is_read_to_its_end(bank: Bank, door: Door) -> None:
+    """fx is written by transactions, so its books allow for offsets that nobody sees."""
+    bank.create("fx", partitions=1, **COMPACTED)
+    for number in range(1, 200):
+        bank.send(bank.topic("fx"), rate("USD", number), b"USD")
+        if number % 50 == 0:
+            time.sleep(0.3)  # a segment's time
+    time.sleep(0.5)
+    bank.send(bank.topic("fx"), rate("JPY"), b"JPY")
+    eventually(lambda: len(seen(bank)) < 150, 30)
+    expected = len(seen(bank))
+    done = door("sub", "--feed=fx")
+    assert (done.words["lag"], int(done.words["read"]) <= expected) == ("0", True)
+    assert bank.rows("SELECT currency, rate::int FROM fx_rate ORDER BY 1") == [("JPY", 1), ("USD", 199)]
+    assert bank.value("SELECT sum(upper(r) - lower(r)) FROM feedfall.span, unnest(absent) AS r") >= 200 - expected
+    assert bank.broken("fx") == []
+
+
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "100",
+}
+
+
+def seen(bank: Bank) -> list[int]:
+    """The offsets that are left."""
+    return [message.offset() or 0 for message in committed(bank, bank.topic("fx"))]
+
+
+@pytest.mark.parametrize("count", [3, 30], ids=["shorter", "longer"])
+def test_log__made_anew_is_a_gap_whatever_its_length(bank: Bank, door: Door, count: int) -> None:
+    bank.create("tick", partitions=1)
+    bank.respond("tick", ticks(10))
+    door("sub", "--feed=tick")
+    for future in bank.admin.delete_topics([bank.topic("tick")], operation_timeout=10).values():
+        future.result()
+    eventually(lambda: bank.topic("tick") not in bank.admin.list_topics(timeout=10).topics)
+    bank.create_topics({bank.topic("tick"): 1})
+    bank.respond("tick", ticks(count, first=100))
+    gap = door("sub", "--feed=tick")
+    assert (gap.exit, "created anew" in gap.words["reason"]) == (81, True)
+    assert door("sub", "--feed=tick").status == "BLOCKED"
+    assert bank.value("SELECT count(*) FROM tick") == 10
+
+
+# -- what only a broker refuses --
+
+DESCRIBE, READ = AclOperation.DESCRIBE, AclOperation.READ
+
+
+@pytest.mark.parametrize(
+    ("password", "rights", "says"),
+    [
+        ("guess", [], "Authentication failed"),
+        ("pod", [], "Topic authorization failed"),
+        ("pod", [DESCRIBE], "authorization failed"),
+    ],
+    ids=["wrong password", "no right at all", "no right to read"],
+)
+def test_kafka__a_client_that_may_not_needs_a_person(
+    wire: Wired, waiting: Bank, door: Door, password: str, rights: list[AclOperation], says: str
+) -> None:
+    secured = {
+        "KAFKA_BOOTSTRAP_SERVERS": wire.sasl_address,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "pod",
+        "KAFKA_SASL_PASSWORD": password,
+    }
+    grant(waiting, *rights)
+    done = door("sub", "--feed=tick", **secured)
+    assert (done.exit, says in done.words["reason"]) == (78, True)
+    assert door("sub", "--feed=tick", **secured).status == "BLOCKED"
+    grant(waiting, DESCRIBE, READ)
+    waiting.rows("UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_reason = NULL")
+    assert door("sub", "--feed=tick", **secured | {"KAFKA_SASL_PASSWORD": "pod"}).status == "SUCCEEDED"
+    assert_each_once(waiting)
+
+
+def grant(bank: Bank, *rights: AclOperation) -> None:
+    """READ of the topic is all that sub needs; of its group nothing, for that is only told where it is."""
+    topic = (ResourceType.TOPIC, bank.topic("tick"), ResourcePatternType.LITERAL, "User:pod", "*")
+    bindings = [AclBinding(*topic, right, AclPermissionType.ALLOW) for right in rights]
+    for future in bank.admin.create_acls(bindings).values() if bindings else ():
+        future.result(10)
+    time.sleep(0.2)
