@@ -1,0 +1,104 @@
+"""The lease, searched: every order in which two pods and three messages can meet, with the real code and the real SQL.
+
+What must never be is in `world.py`; it is looked for after each step. The searches here are those that a push can
+wait for; `tests/proof/test_lease.py` goes through all orders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model.search import search
+from model.storm import weather
+from model.world import Scenario, World
+from steps.drain import Drain
+
+if TYPE_CHECKING:
+    from ledger.lease import Lease
+    from steps.keeper import Keeper
+
+ALONE = {"A": "one"}
+#: One Workflow whose pod was started again though the first one lives: the hardest pair, for both may take the lease.
+SAME = {"A": "one", "B": "one"}
+
+
+#: A scenario, at most how many unforced changes of pod, and an end that must be among those that were seen: where
+#: nothing happened, it is worth little that nothing broke.
+CALM = {
+    "two doorbells, and messages that come whenever it matters": (Scenario(), 2, {"SUCCEEDED", "BUSY"}),
+    "a retry beside the pod that it replaces": (
+        Scenario(there=3, messages=0, uids=SAME),
+        1,
+        {"SUCCEEDED", "Fenced"},
+    ),
+    "a pause longer than the lease": (Scenario(there=3, messages=0, expiries=1), 1, {"SUCCEEDED", "Fenced"}),
+    "a node that loses power": (Scenario(there=3, messages=0, crashes=1), 1, {"SUCCEEDED", "CRASHED"}),
+    "a COMMIT whose reply is lost": (Scenario(there=3, messages=0, uids=ALONE, cuts=1), None, {"SUCCEEDED"}),
+    "a hold": (Scenario(there=3, messages=0, uids=ALONE, holds=1), None, {"HELD", "FREED"}),
+}
+
+
+@pytest.mark.parametrize("what", CALM)
+def test_protocol__keeps_its_promises_in_each_order(world: World, what: str) -> None:
+    scenario, switches, ending = CALM[what]
+    found = search(world, scenario, switches=switches)
+    assert (found.broken, found.story if found.broken else ()) == (None, ())
+    assert [outcome for outcome in found.outcomes if ending <= {status for _, status in outcome}], found.outcomes
+
+
+def test_protocol__keeps_its_promises_in_a_storm(world: World) -> None:
+    weather(world, games=25, steps=30)
+
+
+class LooksBeforeItReleases(Drain):
+    """The last look is taken while the lease is still held."""
+
+    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
+        status, position = super()._to_the_ends(held, keeper)
+        self._seen = super()._more(position)
+        return status, position
+
+    def _more(self, position: dict[int, int]) -> bool:  # noqa: ARG002 -- what it had seen
+        return self._seen
+
+
+LOCK = "pg_try_advisory_xact_lock(%(space)s, %(id)s)"
+#: What is taken out of the protocol → the promise that the same search then finds broken.
+MUTANTS = {
+    "the last look before the release": (
+        Scenario(drain=LooksBeforeItReleases),
+        "a lost wake-up: ",
+    ),
+    "a lease that is never given back": (
+        Scenario(there=1, messages=1, mutation={"lease.release": ("expires_at = NULL", "expires_at = expires_at")}),
+        "",
+    ),
+    "no epoch, no lock, no expected offset": (
+        Scenario(
+            there=3,
+            messages=0,
+            uids=SAME,
+            mutation={
+                "lease.guard": (f"{LOCK}, epoch = %(epoch)s", "true, true"),
+                "lease.mine": ("epoch = %(epoch)s", "true"),
+                "lease.lock": (LOCK, "true"),
+                "chunk.advance": ("AND epoch = %(epoch)s AND next_offset = %(from_offset)s", ""),
+            },
+        ),
+        "",
+    ),
+    "a hold that does not wait for the chunk in flight": (
+        Scenario(there=3, messages=0, uids=ALONE, holds=1, mutation={"control.share": ("FOR SHARE", "")}),
+        "a chunk was committed after `hold` had returned",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MUTANTS)
+def test_search__finds_what_a_broken_protocol_breaks(world: World, what: str) -> None:
+    scenario, promise = MUTANTS[what]
+    found = search(world, scenario, games=400)
+    assert promise in str(found.broken), found
+    assert found.broken is not None

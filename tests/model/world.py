@@ -1,0 +1,358 @@
+"""The world of the lease: pods, an operator, a log, a database; what may happen next, and what must never be.
+
+    step X    the pod takes its next step              message   one more message on the topic
+    crash X   it takes no step any more                expire    the lease's thirty seconds are over
+    cut X     its COMMIT arrives, the reply does not   renew X   its heartbeat, however late
+    ring U    a pod of Workflow U starts               hold      an operator holds the feed, and frees it later
+
+A crash is a pod that stops for ever and whose backend keeps its locks; a pause is a pod that others overtake.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import feeds
+from bank import PACKAGES
+from ledger import control, lease, run, verify
+from ledger.chunk import Settled
+from ledger.database import OPTIONS, connect
+from model.stepped import CONTROL, STEPS, Log, Pod, StepExecution, Stepped, waits_until
+from steps.drain import Drain, Patience, drain
+from steps.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ledger.chunk import Source
+    from ledger.database import Connection
+    from ledger.lease import Lease
+    from steps.intake import Intake
+    from steps.kafka import Reader
+
+#: Small chunks, and a table that would take a row twice: nothing but the protocol stands against it.
+FEED = replace(feeds.load("tick", PACKAGES), name="model", table="written", chunk_rows=2)
+TABLE = 'CREATE TABLE written (_offset bigint, _epoch bigint, _run bigint, "at" bigserial)'
+Action = tuple[str, str]
+
+
+class Broken(AssertionError):  # noqa: N818 -- what it says of a promise
+    """A promise was not kept."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Who is there, and how often what may happen. `uids`: pod → its Workflow."""
+
+    uids: Mapping[str, str] = field(default_factory=lambda: {"A": "one", "B": "two"})
+    there: int = 1
+    messages: int = 2
+    crashes: int = 0
+    expiries: int = 0
+    cuts: int = 0
+    holds: int = 0
+    mutation: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    drain: type[Drain] = Drain
+
+
+class Sink:
+    """Writes each message's offset, and under which epoch."""
+
+    stage, topic, markers, batch = "sub", "model.response", False, 1
+
+    def __init__(self, believes: Callable[[Lease], None]) -> None:
+        self._believes = believes
+
+    def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:  # noqa: ARG002 -- its form
+        self.held = held
+        self._believes(held)
+
+    def gather(self, intake: Intake) -> None: ...
+
+    def settle(self, connection: Connection, intake: Intake) -> Settled:
+        for [message] in intake.batches():
+            values = (message.offset(), self.held.epoch, self.held.run)
+            connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
+        for span in intake.taken():
+            span.fates.read = span.fates.loaded = span.records
+        return Settled()
+
+    def outcome(self, outcome: Any) -> Any:  # noqa: ANN401 -- handed through
+        return outcome
+
+
+@dataclass
+class Seen:
+    """What the database says after a step."""
+
+    epoch: int
+    holder: str | None
+    alive: bool
+    checkpoint: int
+    fence: int
+    written: tuple[tuple[int, int], ...]
+    spans: tuple[int, ...]
+    held: bool
+
+
+class World:
+    """One scenario being played. `step by step`: act → settle → check."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._eye = connect(url, "eye", autocommit=True)
+        self._eye.execute(TABLE)
+        self._pods: dict[str, Pod] = {}
+        self._idle: list[Stepped] = []
+
+    @property
+    def pods(self) -> dict[str, Pod]:
+        return self._pods
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+        for connection in (*self._idle, self._eye):
+            connection.close()
+
+    # -- a new game --
+
+    def begin(self, scenario: Scenario) -> None:
+        """The same beginning each time: a free lease, its checkpoint at 0, every run booked under the same number."""
+        self.clear()
+        self._scenario, self.log = scenario, Log(scenario.there)
+        self.left = Counter({name: getattr(scenario, name) for name in BUDGETS})
+        self.promised = 0
+        self.holding: int | None = None
+        self.faulty = False
+        self.leases: dict[str, Lease] = {}
+        self._high = (0, 0)
+        self._eye.execute(BLANK)
+        self._pods = {}
+        for name, uid in scenario.uids.items():
+            self._add(name, uid)
+        for _ in range(scenario.holds):
+            self._operator()
+        self.seen = self._look()
+
+    def clear(self) -> None:
+        """End the game before. First the pods that stand, then those that waited for their locks."""
+        for pod in sorted(self._pods.values(), key=lambda each: not each.arrives(0)):
+            pod.unwind()
+            if pod.connection:
+                self._idle += [pod.connection] if pod.connection.leave() else []
+        self._pods = {}
+
+    def _gone(self, pid: int) -> None:
+        waits_until(lambda: not self._ask("SELECT FROM pg_stat_activity WHERE pid = %s", pid))
+
+    def _ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._eye.execute(query.encode(), values).fetchall()
+
+    def _add(self, name: str, uid: str) -> Pod:
+        number = run.start(self._eye, FEED.name, "sub", 0, uid, name)
+
+        def act() -> str:
+            connection = self._opens(pod)
+            execution = StepExecution(
+                Settings({}, self._url, uid=uid, lease_seconds=3600), connection, number, threading.Event()
+            )
+            execution.opens = lambda: self._opens(pod)
+            client, sink = self.log.of(pod), Sink(lambda held: self.leases.update({name: held}))
+            scenario = self._scenario
+            if scenario.drain is Drain:
+                return drain(execution, FEED, sink, cluster=client).status
+            return scenario.drain(execution, FEED, sink, 0, Patience(), client).run().status
+
+        pod = self._pods[name] = Pod(name, act)
+        pod.start()
+        self._settle()
+        return pod
+
+    def _operator(self) -> None:
+        """Holds the feed, and frees it some time later."""
+
+        def act() -> str:
+            connection = self._opens(pod)
+            control.hold(connection, FEED.name, "operator", "test")
+            connection.commit()
+            pod.before("free")
+            control.free(connection, FEED.name, "operator", "test")
+            connection.commit()
+            return "FREED"
+
+        pod = self._pods["operator"] = Pod("operator", act)
+        pod.start()
+        self._settle()
+
+    def _opens(self, pod: Pod) -> Stepped:
+        connection = self._idle.pop() if self._idle else Stepped.connect(self._url, options=OPTIONS)
+        connection.pod, connection.mutation, connection.gone = pod, self._scenario.mutation, self._gone
+        connection.steps = (*STEPS, *CONTROL) if "operator" in self._pods else STEPS
+        pod.connection = connection
+        return connection
+
+    # -- what may happen, and letting it happen --
+
+    def actions(self) -> list[Action]:
+        """In a fixed order. Only who asks for the end, or is turned away, can tell that a message came."""
+        ready = [pod for pod in self._pods.values() if pod.ready]
+        pods = [pod for pod in ready if pod.name != "operator" and pod.told]
+        found = [("step", pod.name) for pod in ready]
+        if self.left["messages"] and any(pod.due in ("ends", "lease.take") for pod in ready):
+            found.append(("message", ""))
+        if self.left["crashes"]:
+            found += [("crash", pod.name) for pod in pods]
+        if self.left["cuts"]:
+            found += [("cut", pod.name) for pod in pods if pod.due == "commit"]
+        if self.left["expiries"] and ready and self.seen.alive:
+            found.append(("expire", ""))
+        return found
+
+    def act(self, action: Action) -> None:
+        """Let it happen, see what it did, and hold it against the promises."""
+        what, name = action
+        getattr(self, f"_{what}")(*([self._pods.get(name, name)] if name else []))
+        self._settle()
+        before, self.seen = self.seen, self._look()
+        self._check(before)
+
+    def _step(self, pod: Pod) -> None:
+        if pod.due == "free":
+            self.holding = None
+        pod.step()
+
+    def _ring(self, uid: str) -> None:
+        """A doorbell: one more pod."""
+        self._add(f"P{len(self._pods)}", uid)
+
+    def _hold(self) -> None:
+        self._operator()
+
+    def _message(self) -> None:
+        self.left["messages"] -= 1
+        self.log.length += 1
+
+    def _crash(self, pod: Pod) -> None:
+        self.left["crashes"] -= 1
+        self.faulty = True
+        pod.crash()
+
+    def _cut(self, pod: Pod) -> None:
+        self.left["cuts"] -= 1
+        self.faulty = True
+        pod.cut = True
+        pod.step()
+
+    def _expire(self) -> None:
+        self.left["expiries"] -= 1
+        self._eye.execute("UPDATE feedfall.lease SET expires_at = clock_timestamp() - interval '1 second'")
+
+    def _renew(self, pod: Pod) -> None:
+        """Its heartbeat, by the lease that it believes to hold."""
+        if pod.name in self.leases:
+            lease.renew(self._eye, self.leases[pod.name], 3600)
+
+    def _settle(self) -> None:
+        """Until every pod stands before its next step, is over, or waits for a lock of another."""
+        for pod in self._pods.values():
+            while not pod.over and not pod.arrives(0.002):
+                if pod.connection and not pod.connection.closed and self._waits(pod.connection.info.backend_pid):
+                    break
+
+    def _waits(self, pid: int) -> bool:
+        return bool(self._ask("SELECT WHERE cardinality(pg_blocking_pids(%s)) > 0", pid))
+
+    # -- what must hold --
+
+    def _look(self) -> Seen:
+        return Seen(*self._ask(LOOK)[0])
+
+    def key(self) -> tuple[object, ...]:
+        """Two worlds with the same key go on alike: what each pod was told, and what is there."""
+        pods = tuple((pod.due, pod.status, pod.crashed, pod.told) for pod in self._pods.values())
+        seen = self.seen
+        return pods, repr(seen), self.log.length, tuple(self.left.values()), self.holding
+
+    def _check(self, before: Seen) -> None:
+        seen = self.seen
+        offsets = [offset for offset, _ in seen.written]
+        epochs = [epoch for _, epoch in seen.written]
+        if offsets != list(range(len(offsets))):
+            raise Broken(f"two writers, or a gap: offsets {offsets} were committed")
+        if epochs != sorted(epochs):
+            raise Broken(f"a zombie was not fenced: rows were committed under the epochs {epochs}")
+        if seen.checkpoint < before.checkpoint:
+            raise Broken(f"the checkpoint went back from {before.checkpoint} to {seen.checkpoint}")
+        if seen.checkpoint != len(offsets):
+            raise Broken(f"rows up to {len(offsets)} are there, and the checkpoint says {seen.checkpoint}")
+        if self.holding is not None and len(offsets) > self.holding:
+            raise Broken("a chunk was committed after `hold` had returned")
+        self._remember()
+
+    def _remember(self) -> None:
+        """What was promised by what was just seen."""
+        for pod in self._pods.values():
+            if pod.status and pod.status.startswith("BUG"):
+                raise Broken(f"{pod.name}: {pod.status}")
+            if pod.due == "free" and self.holding is None:
+                self.holding, self.faulty = len(self.seen.written), True
+            if pod.told[1:] == ("lease.take", 0, "[]"):  # BUSY: what is on the topic now, somebody else must load
+                self.promised = max(self.promised, self.log.length)
+                pod.hears("BUSY")
+
+    def finish(self) -> None:
+        """Everybody has left. The last look, then one lease, one sweep, and the books."""
+        stuck = [pod.name for pod in self._pods.values() if not pod.over]
+        if stuck:
+            raise Broken(f"{stuck} wait for ever")
+        if not self.faulty and self.seen.checkpoint < self.promised:
+            raise Broken(
+                f"a lost wake-up: {self.promised} messages were there when a pod found BUSY, and "
+                f"{self.seen.checkpoint} are loaded though nobody died"
+            )
+        self._sweep()
+        self._books()
+
+    def _sweep(self) -> None:
+        """One lease later a sweep starts one run, alone."""
+        if self.seen.checkpoint == self.log.length:
+            return
+        self._eye.execute("UPDATE feedfall.lease SET expires_at = clock_timestamp() - interval '1 second'")
+        pod = self._add("sweep", "three")
+        while not pod.over:
+            self.act(("step", pod.name))
+        if self.seen.checkpoint != self.log.length:
+            raise Broken(f"{self.seen.checkpoint} of {self.log.length} are loaded after one lease and one sweep")
+
+    def _books(self) -> None:
+        broken = verify.verify(self._eye, FEED).broken
+        if broken:
+            raise Broken(f"the books do not add up: {list(broken)}")
+
+    def outcomes(self) -> dict[str, str]:
+        return {pod.name: "CRASHED" if pod.crashed else str(pod.status) for pod in self._pods.values()}
+
+
+BUDGETS = ("messages", "crashes", "expiries", "cuts")
+
+BLANK = """
+DELETE FROM feedfall.span; DELETE FROM feedfall.source; DELETE FROM written;
+DELETE FROM feedfall.lease; DELETE FROM feedfall.feed_control; DELETE FROM feedfall.run;
+SELECT setval('feedfall.run_id_seq', 1, false), setval('feedfall.lease_id_seq', 1, false),
+    setval('feedfall.source_id_seq', 1, false), setval('feedfall.span_id_seq', 1, false);
+INSERT INTO feedfall.lease (feed, stage, shard) VALUES ('model', 'sub', 0);
+INSERT INTO feedfall.feed_control (feed) VALUES ('model')"""
+
+LOOK = """
+SELECT l.epoch, l.holder, coalesce(l.expires_at > clock_timestamp(), false),
+    coalesce((SELECT next_offset FROM feedfall.source), 0), coalesce((SELECT epoch FROM feedfall.source), 0),
+    coalesce((SELECT array_agg(ARRAY[_offset, _epoch] ORDER BY "at") FROM written), '{}'),
+    coalesce((SELECT array_agg(from_offset ORDER BY id) FROM feedfall.span), '{}'),
+    (SELECT held_at IS NOT NULL FROM feedfall.feed_control)
+FROM feedfall.lease l"""

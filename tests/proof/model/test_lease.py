@@ -1,0 +1,39 @@
+"""The lease, searched to the end: all orders of two pods and three messages, with each fault at each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model.search import search
+from model.storm import weather
+from model.world import Scenario
+
+if TYPE_CHECKING:
+    from model.world import World
+
+SAME = {"A": "one", "B": "one"}
+#: A scenario, and how few changes of pod that nothing forced are gone through; None: all orders there are.
+ALL = {
+    "two doorbells": (Scenario(), None),
+    "a retry beside the pod that it replaces": (Scenario(there=3, messages=0, uids=SAME), None),
+    "a pause longer than the lease": (Scenario(there=3, messages=0, expiries=1), None),
+    "a node that loses power, and its lease": (Scenario(there=3, messages=0, crashes=1, expiries=1), 3),
+    "a lost reply beside a retry": (Scenario(there=3, messages=0, uids=SAME, cuts=1), 3),
+    "a hold over two pods": (Scenario(there=3, messages=0, holds=1), 2),
+    "three doorbells": (Scenario(uids={"A": "one", "B": "two", "C": "three"}), 2),
+}
+
+
+@pytest.mark.parametrize("what", ALL)
+def test_protocol__keeps_its_promises_in_every_order(world: World, what: str) -> None:
+    scenario, switches = ALL[what]
+    found = search(world, scenario, switches=switches)
+    print(f"{what}: {found.games} games, {found.states} states, {found.ends} ends")
+    assert (found.broken, found.story if found.broken else ()) == (None, ())
+    assert found.ends > 20  # as many orders at least come to different ends
+
+
+def test_protocol__keeps_its_promises_in_long_storms(world: World) -> None:
+    weather(world, games=300, steps=60)
