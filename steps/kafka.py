@@ -42,6 +42,7 @@ ELECTION = 3.0
 READER = {
     "isolation.level": "read_committed",
     "auto.offset.reset": "error",
+    "check.crcs": True,  # off by default: a flipped bit on a broker's disk would be loaded as another price
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "fetch.queue.backoff.ms": 10,

@@ -70,6 +70,10 @@ class Wired:
         started = broker(self._folder / "kafka", self._processes, say=print, more=more)
         self.kafka.lead_to(self._kafka_stack.enter_context(started))
 
+    def segments(self, topic: str) -> list[Path]:
+        """The files of a topic's first partition, for who wants to change them while the broker is down."""
+        return sorted((self._folder / "kafka" / "data" / f"{topic}-0").glob("*.log"))
+
     def stop_kafka(self) -> None:
         self._kafka_stack.close()
 
