@@ -48,7 +48,7 @@ def _knock(url: str, heard: int) -> None:
         while (status := knocking.connect_poll()) not in OVER and time.monotonic() < until:
             reads = [knocking.socket] if status == pq.PollingStatus.READING else []
             writes = [knocking.socket] if status == pq.PollingStatus.WRITING else []
-            select.select(reads, writes, [], until - time.monotonic())
+            select.select(reads, writes, [], 0.1)
     finally:
         knocking.untrace()
         knocking.finish()

@@ -93,7 +93,8 @@ class Cluster:
     def topics(self, names: Iterable[str]) -> dict[str, Topic]:
         """Those of the named topics that exist."""
         found = {}
-        asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        with translated(self._trouble):
+            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
         for name, future in asked.items():
             try:
                 description = future.result()
