@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from business_day import read_date
 from control import show
 from control.asked import By, FeedName, Json, Reason, known
 from control.ending import IDLE, NOT_DONE
@@ -17,7 +18,7 @@ from steps.execution import Outcome, executing, stopping
 from steps.replay import Offsets
 
 First = Annotated[str, typer.Option("--from", metavar="DATE", help="Rows of these base dates: from here …")]
-Last = Annotated[str, typer.Option("--to", metavar="DATE", help="… to here, as YYYY-MM-DD or YYYYMMDD.")]
+Last = Annotated[str, typer.Option("--to", metavar="DATE", help="… to here.")]
 Range = Annotated[
     str, typer.Option("--offsets", metavar=replay.FORM, help="Both ends are read: fx.response/0:100-250.")
 ]
@@ -68,19 +69,10 @@ def _wanted(first: str, last: str, offsets: str) -> Offsets | tuple[date, date]:
         raise Misconfigured(f"give --from and --to together, or --offsets {replay.FORM}")
     if offsets:
         return replay.offsets(offsets)
-    dates = _date("--from", first), _date("--to", last)
+    dates = read_date(first), read_date(last)
     if dates[1] < dates[0]:
         raise Misconfigured(f"--to {last} is before --from {first}")
     return dates
-
-
-def _date(option: str, text: str) -> date:
-    try:
-        if len(text) in (8, 10) and text.replace("-", "").isdecimal() and text.isascii():
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise Misconfigured(f"{option} {text!r} is not a date as YYYY-MM-DD or YYYYMMDD")
 
 
 def _said(feed: str, outcome: Outcome) -> str:

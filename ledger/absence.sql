@@ -10,7 +10,7 @@ SELECT feed, since FROM feedfall.watched WHERE feed = ANY(%(feeds)s)
 -- name: requests
 -- What is known of the answers for these base dates, the newest try first.
 SELECT base_date, status, reason, count, settled, CASE WHEN settled > 0 THEN
-    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id) ELSE 0 END,
+    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id AND q.settled_as IS NULL) ELSE 0 END,
     new_at, sent_at, answered_at
 FROM feedfall.request r WHERE feed = %(feed)s AND base_date = ANY(%(days)s) ORDER BY base_date, seq DESC NULLS LAST, new_at DESC
 
@@ -25,7 +25,7 @@ SELECT EXISTS (SELECT FROM {table} WHERE base_date = %(day)s)
 -- name: quarantined
 -- Rows that sub has put aside since then.
 SELECT count(*) FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
-WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.fate = 'quarantined' AND q.at >= %(since)s
+WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.fate = 'quarantined' AND q.settled_as IS NULL AND q.at >= %(since)s
 
 -- name: stuck
 -- A lease that ran out and was not given back: its holder died, and nobody has come since.

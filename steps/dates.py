@@ -56,13 +56,13 @@ def rule(feed: Feed, calendar: Calendar | None, base_date: date, today: date) ->
         closure = calendar.closure(base_date)
         if closure is None:
             return LOAD
-        words = f"{calendar.name} is closed on base date {base_date} ({closure})"
+        words = f"{calendar.name} is closed on base date {base_date}: {closure}"
         if feed.closed == "quarantine":
             return Ruling("quarantined", words)
         opens = calendar.next(base_date)
     except NotCovered as error:
         return Ruling("quarantined", f"base date {base_date}: {error}; then redrive it with --calendar")
-    return LOAD if opens <= today else Ruling("deferred", f"{words}, open next on {opens}", opens)
+    return LOAD if opens <= today else Ruling("deferred", f"{words}; open next on {opens}", opens)
 
 
 class Dates:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import business_day
 import feeds
 from bank import PACKAGES, Bank, Door
 from ledger import control, lease, quarantine
@@ -86,7 +87,7 @@ def test_sub__judges_the_rows_own_date(fx: Bank, closed: Any, day: str, expected
     done = run(fx, sub, replace(FX, closed=closed), at(f"{SATURDAY}T12:00"))
     assert fates(done) == [expected[0] + 1, *expected[1:]]
     assert fx.value("SELECT count(*) FROM fx_rate WHERE currency = 'JPY'") == 1
-    assert done.get("calendar") == (None if closed == "load" else "TARGET")
+    assert done.get("calendar") == (None if closed == "load" else business_day.calendar("TARGET").version)
     assert fx.broken("fx") == []
 
 
@@ -94,7 +95,7 @@ def test_sub__says_why_and_until_when(fx: Bank) -> None:
     fx.respond("fx", [rate(SATURDAY, "USD"), rate(MONDAY, "JPY"), rate(UNCOVERED, "KRW")])
     run(fx, sub, replace(FX, closed="defer"), at(f"{SATURDAY}T12:00"))
     kept = fx.rows("SELECT fate, until::text, by_date, reason FROM feedfall.quarantine ORDER BY value")
-    closed = f"TARGET is closed on base date {SATURDAY} (Saturday), open next on {MONDAY}"
+    closed = f"TARGET is closed on base date {SATURDAY}: 토요일 (Saturday); open next on {MONDAY}"
     to_come = f"base date {MONDAY} is still to come in Europe/Brussels"
     assert kept[1:] == [("deferred", MONDAY, False, closed), ("deferred", MONDAY, False, to_come)]
     assert kept[0][:3] == ("quarantined", None, True)

@@ -224,7 +224,7 @@ IMPOSSIBLE = {
     "--offsets=0-2": "is not TOPIC/PARTITION:FROM-TO, such as fx.response/0:100-250",
     "--from=2026-10-30": "give --from and --to together",
     "--from=2026-10-30 --to=2026-10-29": "--to 2026-10-29 is before --from 2026-10-30",
-    "--from=30.10.2026 --to=2026-10-30": "is not a date as YYYY-MM-DD or YYYYMMDD",
+    "--from=30.10.2026 --to=2026-10-30": "is not a date: write YYYY-MM-DD, YYYYMMDD or YYMMDD",
     "": "give --from and --to together, or --offsets",
 }
 
