@@ -44,7 +44,7 @@ VARIANTS = {
         "SIGSTOP",
         rewrites=(
             ("epoch = %(epoch)s FROM feedfall.lease", "true FROM feedfall.lease"),
-            ("AND epoch = %(epoch)s AND expires_at IS NOT NULL", "AND expires_at IS NOT NULL"),
+            ("AND epoch = %(epoch)s AND expires_at IS NOT NULL", ""),
             ("AND epoch = %(epoch)s AND next_offset = %(from_offset)s", ""),
         ),
         at="Consumer.commit",
@@ -53,8 +53,6 @@ VARIANTS = {
     "answers forgotten": Variant("relay", "SIGKILL", leaves_out="send_offsets_to_transaction", at="pg request.answer"),
     # No relay fences the one before it: who was frozen commits its answers beside its successor's.
     "two relays": Variant("relay", "SIGSTOP", unfenced=True, at="Producer.produce"),
-    # pub marks its requests as sent before Kafka has confirmed them.
-    "unconfirmed": Variant("pub", "SIGKILL", leaves_out="flush", at="pg request.sent"),
 }
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 import feeds
@@ -137,8 +137,17 @@ class Stage:
             self._send(self._plain, name, [each for each in scene.messages if each[0] == "request"])
         self._plain.flush()
         for some in batches([TopicPartition(f"{name}.rate.response", 0) for name, _ in worlds]):
-            while self._end(some, IsolationLevel.READ_COMMITTED) != self._end(some, IsolationLevel.READ_UNCOMMITTED):
-                time.sleep(0.05)  # commit markers reach the partitions a moment after the commit
+            while not self._is_settled(some):
+                time.sleep(0.05)
+
+    def _is_settled(self, partitions: Sequence[TopicPartition]) -> bool:
+        """A new partition has a leader, and a commit its markers, a moment later."""
+        levels = (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+        try:
+            committed, written = (self._end(partitions, level) for level in levels)
+        except KafkaException:
+            return False
+        return committed == written
 
     def _end(self, partitions: Sequence[TopicPartition], level: IsolationLevel) -> list[int]:
         found = self._admin.list_offsets(dict.fromkeys(partitions, LATEST), isolation_level=level)
