@@ -1,28 +1,83 @@
-"""A message lands, a pod starts, the rows are there: how soon, how often, and what must not ring."""
+"""A message lands, a pod starts, the rows are there: how soon, how often, and what must not ring. Each alone."""
 
 from __future__ import annotations
 
 import json
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 import pytest
-from confluent_kafka import Producer
 
-from cluster.world import LARGE, NAMESPACE, Cluster, Partner, spread, until
+from cluster.lane import Figures, Lane
+from cluster.world import NAMESPACE, Cluster, Partner, spread, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local.partner import Ecb
 
 SINGLES = 20
 
 
+@pytest.fixture(autouse=True)
+def _calm(cluster: Cluster) -> None:
+    cluster.quiet()
+
+
 def row(day: date, currency: str = "USD") -> dict[str, str]:
     return {"base_date": day.isoformat(), "currency": currency, "rate": "1.1"}
+
+
+@pytest.fixture
+def bare(cluster: Cluster) -> Iterator[str]:
+    """A template like sub's, with nothing in it but a print: what Argo and Kubernetes take by themselves."""
+    spec = cluster.get("workflowtemplate", "fx-sub")["spec"]
+    spec["templates"][0]["container"] |= {
+        "command": ["python", "-c", "import time; print('AT', time.time())"],
+        "args": [],
+    }
+    spec["podGC"]["deleteDelayDuration"] = "10m"  # its log is read at the end
+    spec["workflowMetadata"]["labels"]["feedfall/stage"] = spec["podMetadata"]["labels"]["feedfall/stage"] = "bare"
+    body = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": "bare"},
+        "spec": spec,
+    }
+    cluster.kubectl("apply", "-f", "-", text=json.dumps(body))
+    yield "bare"
+    cluster.kubectl("delete", "workflowtemplate", "bare")
+
+
+def test_message__becomes_a_row_within_seconds(
+    cluster: Cluster, publisher: Partner, bare: str, figure: Figures
+) -> None:
+    """Single messages, and between them bare pods: the difference is what feedfall adds."""
+    names = ("message → Workflow", "Workflow → pod", "pod → ledger opened", "ledger opened → row", "message → row")
+    parts: dict[str, list[float]] = {name: [] for name in (*names, "Workflow → row")}
+    with psycopg.connect(cluster.bank.url, autocommit=True) as connection:
+        for number in range(SINGLES):
+            day = date(1950, 1, 1) + timedelta(days=number)
+            began = publisher.answer("fx", [row(day)])
+            name, opened = until(str(day), partial(look, connection, day), 90, every=0.01)
+            seen = time.time()
+            pod = gone(cluster, name)
+            made, placed = cluster.workflows_seen.at[name], cluster.pods_seen.at[pod]
+            values = (made - began, placed - made, opened - placed, seen - opened, seen - began, seen - made)
+            for part, value in zip(parts, values, strict=True):
+                parts[part].append(value)
+            gone(cluster, start(cluster, bare))
+    lines = first_lines(cluster)
+    assert len(lines) == SINGLES
+    figure.append((f"message → committed row, {SINGLES} single messages", spread(parts.pop("message → row"))))
+    added = median(parts["Workflow → row"]) - median(lines)
+    figure.extend((f"  … {part}", spread(values)) for part, values in parts.items())
+    figure.append((f"a Python pod that only prints, Workflow → its line, {SINGLES} in between", spread(lines)))
+    figure.append(("  … so much later is the row of a sub (aim: 0.4 s)", f"p50 {added:.2f} s"))
+    assert cluster.bank.broken("fx") == []
 
 
 def look(connection: psycopg.Connection, day: date) -> tuple[str, float] | None:
@@ -34,64 +89,72 @@ def look(connection: psycopg.Connection, day: date) -> tuple[str, float] | None:
     ).fetchone()
 
 
-def test_message__becomes_a_row_within_seconds(cluster: Cluster, publisher: Partner, figure: list) -> None:
-    parts: dict[str, list[float]] = {name: [] for name in ("Workflow", "pod", "ledger opened", "row", "whole")}
-    with psycopg.connect(cluster.bank.url, autocommit=True) as connection:
-        for number in range(SINGLES):
-            cluster.quiet()
-            before, pods = set(cluster.workflows_seen.at), set(cluster.pods_seen.at)
-            day = date(1950, 1, 1) + timedelta(days=number)
-            began = publisher.answer("fx", [row(day)])
-            name, opened = until(str(day), partial(look, connection, day), 60, every=0.01)
-            seen = time.time()
-            pod = next(each for each in cluster.pods_seen.names(f"{name}-") if each not in pods)
-            assert name not in before
-            made, placed = cluster.workflows_seen.at[name], cluster.pods_seen.at[pod]
-            for part, value in zip(
-                parts, (made - began, placed - made, opened - placed, seen - opened, seen - began), strict=True
-            ):
-                parts[part].append(value)
-    figure.append((f"message → committed row, {SINGLES} single messages", spread(parts.pop("whole"))))
-    figure.extend((f"  … {part}", spread(values)) for part, values in parts.items())
-    assert cluster.bank.broken("fx") == []
+def start(cluster: Cluster, template: str) -> str:
+    """Create a Workflow as the Sensor does."""
+    body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": f"{template}-"}}
+    spec = {"workflowTemplateRef": {"name": template}}
+    done = cluster.kubectl("create", "-f", "-", "-o", "name", text=json.dumps({**body, "spec": spec}))
+    return done.stdout.strip().partition("/")[2]
 
 
-def test_aborted_transaction__does_not_ring(cluster: Cluster, publisher: Partner, figure: list) -> None:
+def gone(cluster: Cluster, workflow: str) -> str:
+    """Wait until a Workflow's pod has ended, so that it is in nobody's way; its name."""
+    pods = cluster.pods_seen
+
+    def ended() -> str | None:
+        return next((pod for pod in pods.names(f"{workflow}-") if pods.phase[pod] == "Succeeded"), None)
+
+    return str(until(f"the pod of {workflow} ends", ended, 90))
+
+
+def first_lines(cluster: Cluster) -> list[float]:
+    """When each bare pod printed, in seconds after its Workflow was seen."""
+    words = ("-l", "feedfall/stage=bare", "-c", "main", "--prefix", "--tail=-1", "--max-log-requests=50")
+    took = []
+    for line in cluster.kubectl("logs", *words).stdout.splitlines():
+        prefix, _, text = line.partition(" ")
+        if text.startswith("AT "):
+            workflow = prefix.split("/")[1].rpartition("-")[0].rpartition("-")[0]
+            took.append(float(text.split()[1]) - cluster.workflows_seen.at[workflow])
+    return took
+
+
+def median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def test_aborted_transaction__does_not_ring(cluster: Cluster, publisher: Partner, figure: Figures) -> None:
     before = set(cluster.workflows_seen.names("fx-sub-"))
     publisher.answer("fx", [row(date(1951, 1, 1))], commit=False)
     time.sleep(8)
     rang = [name for name in cluster.workflows_seen.names("fx-sub-") if name not in before and "epoch" not in name]
     assert rang == []
     publisher.answer("fx", [row(date(1951, 1, 2))])
-    until(
-        "the next committed one rings",
-        lambda: cluster.bank.rows("SELECT 1 FROM fx_rate WHERE base_date = '1951-01-02'"),
-        30,
-    )
+    committed = "SELECT 1 FROM fx_rate WHERE base_date = '1951-01-02'"
+    until("the next committed one rings", lambda: cluster.bank.rows(committed), 90)
     assert cluster.bank.rows("SELECT 1 FROM fx_rate WHERE base_date = '1951-01-01'") == []
     figure.append(("an aborted transaction on the bell topic", "does not ring (8 s), the next committed one does"))
 
 
-def test_response_of_5000_rows__is_one_run(cluster: Cluster, publisher: Partner, figure: list) -> None:
+def test_response_of_5000_rows__is_one_run(cluster: Cluster, publisher: Partner, figure: Figures) -> None:
     began = time.time()
     publisher.answer("fx", [row(date(1960, 1, 1) + timedelta(days=number)) for number in range(5000)])
     count = "SELECT count(*) FROM fx_rate WHERE base_date BETWEEN '1960-01-01' AND '1974-01-01'"
-    until("5,000 rows", lambda: cluster.bank.value(count) == 5000, 60)
+    until("5,000 rows", lambda: cluster.bank.value(count) == 5000, 120)
     took = time.time() - began
-    time.sleep(3)
     cluster.quiet()
     loading = [run for run in cluster.runs("fx", since=began) if run[2].get("read")]
     figure.append(("a response of 5,000 rows", f"{len(loading)} run, {took:.1f} s"))
     assert len(loading) == 1
 
 
-def test_backfill__is_a_handful_of_runs(cluster: Cluster, ecb: Ecb, figure: list) -> None:
+def test_backfill__is_a_handful_of_runs(cluster: Cluster, ecb: Ecb, figure: Figures) -> None:
     began = time.time()
     pub = cluster.submit("fx-pub", **{"from": "2025-01-02", "to": "2025-12-23"})
     assert cluster.finished(pub) == "Succeeded"
     ordered = int(cluster.result(pub)["ordered"])
     open_ = "SELECT count(*) FROM feedfall.request WHERE ordered AND status = 'complete'"
-    until("every request is complete", lambda: cluster.bank.value(open_) >= ordered, 120)
+    until("every request is complete", lambda: cluster.bank.value(open_) >= ordered, 180)
     took = time.time() - began
     cluster.quiet()
     counts = {stage: len(cluster.runs("fx", stage, since=began)) for stage in ("relay", "sub")}
@@ -103,15 +166,15 @@ def test_backfill__is_a_handful_of_runs(cluster: Cluster, ecb: Ecb, figure: list
     assert cluster.bank.broken("fx") == []
 
 
-def test_burst_of_5000_outside_messages__is_a_few_runs(cluster: Cluster, figure: list) -> None:
+def test_burst_of_5000_outside_messages__is_a_few_runs(cluster: Cluster, figure: Figures) -> None:
     began = time.time()
-    rows = [{"symbol": f"S{number}", "price": "1.5", "volume": number, "note": None} for number in range(5000)]
-    for start in range(0, 5000, 500):
-        cluster.bank.respond("tick", rows[start : start + 500])
+    rows = [{"symbol": f"B{number}", "price": "1.5", "volume": number, "note": None} for number in range(5000)]
+    for first in range(0, 5000, 500):
+        cluster.bank.respond("tick", rows[first : first + 500])
         time.sleep(0.5)
-    until("every row", lambda: cluster.bank.value("SELECT count(*) FROM tick") == 5000, 180)
+    until("every row", lambda: cluster.bank.value("SELECT count(*) FROM tick") == 5000, 240)
     took = time.time() - began
-    time.sleep(10)
+    time.sleep(3)  # longer than a tick
     cluster.quiet(180)
     runs = cluster.runs("tick", since=began)
     idle = [run for run in runs if run[1] == "BUSY" or not run[2].get("read")]
@@ -122,94 +185,115 @@ def test_burst_of_5000_outside_messages__is_a_few_runs(cluster: Cluster, figure:
     assert len(runs) <= 15
 
 
-@pytest.mark.parametrize(
-    ("form", "value"),
-    [
-        ("not JSON", b"<xml/>"),
-        ("not UTF-8", b"\xff\xfe\x00"),
-        ("empty", b""),
-        ("null", None),
-        ("1 MB", b"x" * 2**20),
-        ("12 MB", b"x" * 12 * 2**20),
-        ("JSON", b'{"symbol": "after", "base_date": "2026-01-02", "price": "1"}'),  # and nothing before it blocks
-    ],
-)
-def test_outside_message__rings_whatever_its_body(
-    cluster: Cluster, figure: list, form: str, value: bytes | None
+def test_message__that_lands_while_a_run_leaves_is_loaded_at_once(fx: Lane, figure: Figures) -> None:
+    waits = []
+    for number in range(SINGLES):
+        began = time.time()
+        fx.send(15_000 + number)
+        until("the row", lambda number=number: fx.loaded(15_000 + number), 90, every=0.01)
+        waits.append(time.time() - began)
+        time.sleep(number % 10 * 0.02)  # from the very commit to when the pod is gone
+    figure.append(
+        (f"{SINGLES} messages, each while the last one's run leaves", spread(waits) + f", max {max(waits):.1f} s")
+    )
+    assert fx.cluster.bank.broken("fx") == []
+
+
+def test_two_feeds__at_once(fx: Lane, tick: Lane, figure: Figures) -> None:
+    """Both are in their chunk at the same moment, and neither waits for the other."""
+    with fx.stuck(), tick.stuck():
+        fx.send(15_100)
+        tick.send(900_000)
+        runs = {fx.in_mid_chunk(), tick.in_mid_chunk()}
+    until("both rows", lambda: fx.loaded(15_100) and tick.loaded(900_000), 120)
+    assert {fx.cluster.finished(run) for run in runs} == {"Succeeded"}
+    figure.append(("two feeds at once", "both in their chunk at the same moment, both loaded"))
+    assert fx.cluster.bank.broken("fx") == fx.cluster.bank.broken("tick") == []
+
+
+# --- what it costs -------------------------------------------------------------------------------------------------
+
+DAEMON = """
+from confluent_kafka import Consumer
+consumer = Consumer({"bootstrap.servers": "kafka.rig.svc:9092", "group.id": "daemon"})
+consumer.subscribe(["%s"])
+while True:
+    consumer.poll(1.0)
+"""
+WINDOW = 40
+"""Seconds at rest: the kubelet looks at a container every 10 to 20 s."""
+SWEEPS = 8
+DAY = 86_400
+OWNERS = {
+    "eventbus": "EventBus",
+    "feedfall-eventsource": "EventSource",
+    "feedfall-sensor": "Sensor",
+    "daemon": "a daemon",
+}
+
+
+@pytest.fixture
+def daemon(cluster: Cluster) -> Iterator[None]:
+    """What feedfall is instead of: one consumer that waits for ever, in the same image."""
+    spec = cluster.get("workflowtemplate", "tick-sub")["spec"]["templates"][0]
+    container = {key: spec["container"][key] for key in ("image", "securityContext", "resources")}
+    command = ["python", "-c", DAEMON % cluster.bank.topic("tick")]
+    body: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "daemon"}}
+    body["spec"] = {"securityContext": spec["securityContext"], "terminationGracePeriodSeconds": 0}
+    body["spec"]["containers"] = [{"name": "main", "command": command, **container}]
+    cluster.kubectl("apply", "-f", "-", text=json.dumps(body))
+    cluster.kubectl("wait", "pod", "daemon", "--for=condition=Ready", "--timeout=60s")
+    yield
+    cluster.kubectl("delete", "pod", "daemon", "--wait=false")
+
+
+def test_fixed_costs__of_a_doorbell_and_a_sweep_beside_a_daemons(
+    cluster: Cluster, daemon: None, figure: Figures
 ) -> None:
-    known = set(cluster.workflows_seen.names("latest-sub-"))
-    producer = Producer({"bootstrap.servers": cluster.bank.kafka, "message.max.bytes": LARGE})
-    producer.produce(cluster.bank.topic("latest"), value, b"key", partition=0)
-    assert producer.flush(30) == 0
-    began = time.time()
+    cluster.kubectl("patch", "cronworkflow", "feedfall-sweep", "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    until("no sweep", lambda: not cluster.workflows_seen.running(), 90)
+    time.sleep(15)
+    first = usage(cluster)
+    time.sleep(WINDOW)
+    second = usage(cluster)
+    for _ in range(SWEEPS):
+        assert cluster.finished(cluster.submit("feedfall-sweep")) == "Succeeded"
+    time.sleep(15)
+    third = usage(cluster)
+    cluster.kubectl("patch", "cronworkflow", "feedfall-sweep", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    for name, owner in OWNERS.items():
+        spent = (second[name][1] - first[name][1]) / (second[name][0] - first[name][0]) * DAY
+        figure.append((f"{owner} at rest", f"{second[name][2]:.0f} MiB, {spent:.0f} CPU-seconds a day"))
+    rest = (second["pods"][1] - first["pods"][1]) / (second["pods"][0] - first["pods"][0])
+    spent = third["pods"][1] - second["pods"][1] - rest * (third["pods"][0] - second["pods"][0])
+    figure.append(
+        (
+            f"a sweep, its pod's three containers, {SWEEPS} runs",
+            f"{spent / SWEEPS:.2f} CPU-s, {spent / SWEEPS * 1440:.0f} a day",
+        )
+    )
+    assert 0 < sum(second[name][2] for name in OWNERS) < 1024
 
-    def rung() -> list[str]:
-        return [
-            name for name in cluster.workflows_seen.names("latest-sub-") if name not in known and "epoch" not in name
-        ]
 
-    until(f"{form} rings", rung, 20)
-    figure.append((f"an outside message, {form}", f"rings after {time.time() - began:.1f} s"))
-
-
-def test_doorbell__costs_so_much_memory(cluster: Cluster, figure: list) -> None:
+def usage(cluster: Cluster) -> dict[str, tuple[float, float, float]]:
+    """By pod's owner, and of all pods together, those that are gone included: the time, CPU-seconds, MiB in use."""
     node = cluster.items("nodes")[0]["metadata"]["name"]
     stats = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary").stdout)
-    used = {"eventbus": 0.0, "feedfall-eventsource": 0.0, "feedfall-sensor": 0.0}
-    for pod in stats["pods"]:
-        for name in used:
-            if pod["podRef"]["namespace"] == NAMESPACE and pod["podRef"]["name"].startswith(name):
-                used[name] += pod.get("memory", {}).get("workingSetBytes", 0) / 2**20
-    figure.append(
-        ("memory of the doorbell's pods, all feeds", ", ".join(f"{name} {size:.0f} MiB" for name, size in used.items()))
-    )
-    assert 0 < sum(used.values()) < 1024
+    (every,) = [each for each in stats["node"]["systemContainers"] if each["name"] == "pods"]
+    found = {"pods": measured([every])}
+    for name in OWNERS:
+        own = [
+            container
+            for pod in stats["pods"]
+            if pod["podRef"]["namespace"] == NAMESPACE and pod["podRef"]["name"].startswith(name)
+            for container in pod["containers"]
+        ]
+        found[name] = measured(own)
+    return found
 
 
-def test_rerun__as_the_ui_asks_for_it(cluster: Cluster, figure: list) -> None:
-    """Argo Server's submit call with a real token: the form's parameters, enum included; a day is done once."""
-    token = cluster.kubectl("create", "token", "feedfall-sweep").stdout.strip()
-    spec = cluster.get("workflowtemplate", "fx-pub")["spec"]
-    assert all(each["description"] for each in spec["arguments"]["parameters"])
-    with (
-        cluster.argo_server() as url,
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client,
-    ):
-
-        def submit(*parameters: str) -> httpx.Response:
-            options = {"parameters": list(parameters)}
-            body = {"resourceKind": "WorkflowTemplate", "resourceName": "fx-pub", "submitOptions": options}
-            return client.post(f"/api/v1/workflows/{NAMESPACE}/submit", json={"namespace": NAMESPACE, **body})
-
-        statuses = []
-        for _ in range(2):
-            answer = submit("base-date=2026-10-28")
-            assert answer.status_code == 200, answer.text
-            name = answer.json()["metadata"]["name"]
-            assert cluster.finished(name) == "Succeeded"
-            statuses.append(cluster.result(name)["status"])
-        assert statuses == ["SUCCEEDED", "ALREADY_DONE"]
-        # Argo's server lets through what the form would not offer (v4.0.7): our own door refuses it.
-        wrong = submit("policy=Whatever").json()["metadata"]["name"]
-        assert cluster.finished(wrong) == "Failed"
-        assert "none of DoNotOrder" in cluster.result(wrong)["reason"]
-        assert client.get(f"/api/v1/workflows/{NAMESPACE}").status_code == 403  # this account may only start
-    figure.append(("rerun by Argo Server's API with a real token", "SUCCEEDED, then ALREADY_DONE"))
-
-
-def test_bare_pod__is_the_floor(cluster: Cluster, figure: list) -> None:
-    """The same template with nothing in it but a print: what Argo and Kubernetes take by themselves."""
-    spec = cluster.get("workflowtemplate", "fx-sub")["spec"]
-    spec["templates"][0]["container"]["command"] = ["python", "-c", "import time; print('AT', time.time())"]
-    spec["templates"][0]["container"]["args"] = []
-    meta = {"generateName": "bare-", "labels": {"feedfall/stage": "bare"}}
-    body = json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": meta, "spec": spec})
-    took = []
-    for _ in range(10):
-        cluster.quiet()
-        name = cluster.kubectl("create", "-f", "-", "-o", "name", text=body).stdout.strip().partition("/")[2]
-        assert cluster.finished(name) == "Succeeded"
-        log = cluster.kubectl("logs", "-l", f"workflows.argoproj.io/workflow={name}", "-c", "main", "--tail=-1").stdout
-        (at,) = [float(line.split()[1]) for line in log.splitlines() if line.startswith("AT ")]
-        took.append(at - cluster.workflows_seen.at[name])
-    figure.append(("a bare Python pod, Workflow → its first line", spread(took)))
+def measured(containers: list[dict[str, Any]]) -> tuple[float, float, float]:
+    times = [datetime.fromisoformat(each["cpu"]["time"]).timestamp() for each in containers]
+    cpu = sum(each["cpu"]["usageCoreNanoSeconds"] for each in containers) / 1e9
+    memory = sum(each["memory"]["workingSetBytes"] for each in containers) / 2**20
+    return sum(times) / len(times), cpu, memory

@@ -1,287 +1,445 @@
-"""Somebody dies, is stopped or comes twice: the rows are there once, and Argo says what happened."""
+"""Somebody dies, is stopped or comes twice: the rows are there once, and Argo says what happened. Lane by lane."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 import time
-from contextlib import contextmanager
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-import psycopg
+import httpx
 import pytest
+import yaml
+from confluent_kafka import Producer
 
+import business_day
 from bank import ROOT
-from cluster.world import Cluster, Partner, spread, until
+from cluster import world
+from cluster.lane import Figures, Lane, beside
+from cluster.world import LARGE, NAMESPACE, until
+from ledger import schema
+from ledger.database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+KILL = """
+import os, pathlib
+for file in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+    if file.read_bytes().split(b'\\0')[1:3] == [b'-m', b'steps']: os.kill(int(file.parent.name), 9)
+"""
+
+# The kernel kills whom it finds worst: that is the stage, not who took the memory.
+EAT = """
+import pathlib
+(sub,) = [file.parent for file in pathlib.Path('/proc').glob('[0-9]*/cmdline')
+          if file.read_bytes().split(b'\\0')[1:3] == [b'-m', b'steps']]
+(sub / 'oom_score_adj').write_text('1000')
+eaten = []
+while sub.exists() and len(eaten) < 2048: eaten.append(b'x' * 2**20)
+"""
 
 
-def row(day: date) -> dict[str, str]:
-    return {"base_date": day.isoformat(), "currency": "USD", "rate": "1.1"}
+# --- latest: another system's messages -----------------------------------------------------------------------------
 
 
-@contextmanager
-def stuck(cluster: Cluster, table: str = "fx_rate") -> Iterator[None]:
-    """Hold a run in mid-chunk: its COPY waits for this lock."""
-    with psycopg.connect(cluster.bank.url) as connection:
-        connection.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
-        yield
+@beside("latest")
+def test_outside_message__rings_whatever_its_body(lane: Lane, figure: Figures) -> None:
+    forms = {
+        "not JSON": b"<xml/>",
+        "not UTF-8": b"\xff\xfe\x00",
+        "empty": b"",
+        "null": None,
+        "1 MB": b"x" * 2**20,
+        "12 MB": b"x" * 12 * 2**20,
+        "JSON": b'{"symbol": "after", "base_date": "2026-01-02", "price": "1"}',  # and nothing before it blocks
+    }
+    seen = lane.cluster.workflows_seen
+    producer = Producer({"bootstrap.servers": lane.cluster.bank.kafka, "message.max.bytes": LARGE})
 
+    def rung(known: set[str]) -> list[str]:
+        return [name for name in seen.names("latest-sub-") if name not in known and "epoch" not in name]
 
-def in_mid_chunk(cluster: Cluster) -> str:
-    """The name of the run that waits for the lock."""
-    waits = (
-        "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-        " WHERE NOT granted AND datname = current_database()"
-    )
-    until("a run is in mid-chunk", lambda: cluster.bank.rows(waits), 30)
-    (run,) = cluster.bank.rows(
-        "SELECT name FROM feedfall.run WHERE status = 'RUNNING' AND stage = 'sub' AND feed = 'fx'"
-    )
-    return str(run[0])
-
-
-def loaded(cluster: Cluster, day: date) -> bool:
-    return bool(cluster.bank.rows("SELECT 1 FROM fx_rate WHERE base_date = %s", day))
-
-
-def pod_of(cluster: Cluster, workflow: str) -> str:
-    (pod,) = cluster.items("pods", f"workflows.argoproj.io/workflow={workflow}")
-    return str(pod["metadata"]["name"])
-
-
-def feedfall(cluster: Cluster, *words: str) -> None:
-    environ = cluster.bank.environment()
-    subprocess.run([sys.executable, "-m", "control", *words], check=True, env=environ, cwd=ROOT, capture_output=True)
-
-
-def test_message__that_lands_while_a_run_leaves_is_loaded_at_once(
-    cluster: Cluster, publisher: Partner, figure: list
-) -> None:
-    waits = []
-    with psycopg.connect(cluster.bank.url, autocommit=True) as connection:
-        for number in range(30):
-            day = date(1940, 1, 1) + timedelta(days=number)
-            began = publisher.answer("fx", [row(day)])
-            query = b"SELECT 1 FROM fx_rate WHERE base_date = %s"
-            until(str(day), lambda query=query, day=day: connection.execute(query, [day]).fetchone(), 30, every=0.002)
-            waits.append(time.time() - began)
-            time.sleep(number % 10 * 0.02)  # from the very commit to when the pod is gone
-    figure.append(
-        ("30 messages, each while the last one's run leaves", spread(waits) + f", the slowest {max(waits):.1f} s")
-    )
-    assert cluster.bank.broken("fx") == []
-
-
-def test_pod__that_is_deleted_in_mid_chunk_is_tried_again(cluster: Cluster, publisher: Partner, figure: list) -> None:
-    day = date(1941, 1, 1)
-    with stuck(cluster):
-        publisher.answer("fx", [row(day)])
-        name = in_mid_chunk(cluster)
-        pod = pod_of(cluster, name)
-        cluster.kubectl("delete", "pod", pod, "--grace-period=1", "--wait=false")
-        deleted = time.time()
-        until("the pod is gone", lambda: pod in cluster.pods_seen.deleted, 60)
-    until("the row", lambda: loaded(cluster, day), 120)
-    took = time.time() - deleted
-    assert cluster.finished(name) == "Succeeded"
-    figure.append(("sub's pod deleted in mid-chunk", f"Argo's retry has loaded it {took:.0f} s later"))
-    assert cluster.bank.broken("fx") == []
-
-
-def test_process__that_is_killed_in_mid_chunk_is_tried_again(
-    cluster: Cluster, publisher: Partner, figure: list
-) -> None:
-    """SIGKILL from inside, as the kernel's OOM killer sends it: exit 137."""
-    day = date(1947, 1, 1)
-    kill = (
-        "import os, pathlib\n"
-        "for file in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-        "    words = file.read_bytes().split(b'\\0')\n"
-        "    if words[1:3] == [b'-m', b'steps']: os.kill(int(file.parent.name), 9)\n"
-    )
-    with stuck(cluster):
-        publisher.answer("fx", [row(day)])
-        name = in_mid_chunk(cluster)
-        cluster.kubectl("exec", pod_of(cluster, name), "-c", "main", "--", "python", "-c", kill)
-        killed = time.time()
-        time.sleep(3)
-    until("the row", lambda: loaded(cluster, day), 120)
-    assert cluster.finished(name) == "Succeeded"
-    codes = [
-        node.get("outputs", {}).get("exitCode") for node in cluster.get("workflow", name)["status"]["nodes"].values()
-    ]
-    assert "137" in codes
-    figure.append(
-        (
-            "sub killed by SIGKILL in mid-chunk (exit 137)",
-            f"the next run has its row {time.time() - killed:.0f} s later",
-        )
-    )
-    assert cluster.bank.broken("fx") == []
-
-
-def test_run__that_an_operator_terminates_is_not_tried_again(
-    cluster: Cluster, publisher: Partner, figure: list
-) -> None:
-    day = date(1942, 1, 1)
-    with stuck(cluster):
-        publisher.answer("fx", [row(day)])
-        name = in_mid_chunk(cluster)
-        cluster.argo("terminate", name)
-        time.sleep(2)
-    assert cluster.finished(name, 120) == "Failed"
-    time.sleep(15)
-    assert len(cluster.items("pods", f"workflows.argoproj.io/workflow={name}")) <= 1
-    assert cluster.finished(name) == "Failed"
-    began = time.time()
-    until("the sweep, or the run's own end, has loaded it", lambda: loaded(cluster, day), 150)
-    figure.append(
-        ("a run that an operator terminates", f"no retry; its row came {max(0, time.time() - began):.0f} s after")
-    )
-    assert cluster.bank.broken("fx") == []
-
-
-def test_controller__restarted_in_mid_run(cluster: Cluster, publisher: Partner, figure: list) -> None:
-    day = date(1943, 1, 1)
-    with stuck(cluster):
-        publisher.answer("fx", [row(day)])
-        name = in_mid_chunk(cluster)
-        cluster.kubectl("-n", "argo", "rollout", "restart", "deployment/workflow-controller")
-        cluster.kubectl("-n", "argo", "rollout", "status", "deployment/workflow-controller", "--timeout=90s")
-    assert cluster.finished(name, 90) == "Succeeded"
-    assert loaded(cluster, day)
-    figure.append(("workflow controller restarted in mid-run", "the run succeeds"))
-
-
-def test_feed__that_is_held_moves_no_row_until_it_is_freed(cluster: Cluster, publisher: Partner, figure: list) -> None:
-    day = date(1944, 1, 1)
-    feedfall(cluster, "hold", "fx", "--reason", "a test")
-    try:
+    for form, value in forms.items():
+        known = set(seen.names("latest-sub-"))
+        producer.produce(lane.cluster.bank.topic("latest"), value, b"key", partition=0)
+        assert producer.flush(30) == 0
         began = time.time()
-        publisher.answer("fx", [row(day)])
-        until("a run that is held", lambda: [run for run in cluster.runs("fx", since=began) if run[1] == "HELD"], 30)
-        time.sleep(3)
-        assert not loaded(cluster, day)
-    finally:
-        feedfall(cluster, "free", "fx", "--reason", "a test")
+        until(f"{form} rings", lambda known=known: rung(known), 60)
+        figure.append((f"an outside message, {form}", f"rings after {time.time() - began:.1f} s"))
+    until("the good one is loaded", lambda: lane.cluster.bank.rows("SELECT 1 FROM latest WHERE symbol = 'after'"), 90)
+
+
+@beside("latest")
+def test_process__that_is_killed_in_mid_chunk_is_tried_again(lane: Lane, figure: Figures) -> None:
+    with lane.stuck():
+        lane.send(1)
+        name = lane.in_mid_chunk()
+        (pod,) = lane.pods(name)
+        lane.cluster.kubectl("exec", pod["metadata"]["name"], "-c", "main", "--", "python", "-c", KILL)
+        killed = time.time()
+        time.sleep(1)
+    until("the row", lambda: lane.loaded(1), 180)
+    took = time.time() - killed
+    assert lane.cluster.finished(name) == "Succeeded"
+    assert lane.attempts(name)[0] == "137"
+    figure.append(("a sub killed with SIGKILL in mid-chunk (exit 137)", f"loaded {took:.0f} s later"))
+    assert lane.cluster.bank.broken("latest") == []
+
+
+@beside("latest")
+def test_run__that_an_operator_terminates_is_not_tried_again(lane: Lane, figure: Figures) -> None:
+    with lane.stuck():
+        lane.send(2)
+        name = lane.in_mid_chunk()
+        lane.cluster.argo("terminate", name)
+        time.sleep(2)
+    assert lane.cluster.finished(name, 180) == "Failed"
+    began = time.time()
+    time.sleep(12)  # longer than Argo waits before it tries again
+    assert len(lane.attempts(name)) == 1
+    assert lane.cluster.finished(name) == "Failed"
+    until("the sweep, or the run's own end, has loaded it", lambda: lane.loaded(2), 180)
+    took = max(0, time.time() - began - 12)
+    figure.append(("a run that an operator terminates", f"not tried again; its row is there after 12 + {took:.0f} s"))
+    assert lane.cluster.bank.broken("latest") == []
+
+
+@beside("latest")
+def test_feed__that_is_blocked_is_not_hammered(lane: Lane, figure: Figures) -> None:
+    """It stays blocked: the last of its lane."""
+    began, seen = time.time(), lane.cluster.workflows_seen
+    lane.cluster.bank.respond("latest", [{"symbol": "X", "price": "none"}] * 300)
+    blocked = "SELECT 1 FROM feedfall.feed_control WHERE feed = 'latest' AND blocked_at IS NOT NULL"
+    until("the feed is blocked", lambda: lane.cluster.bank.rows(blocked), 90)
+    until("its runs are over", lambda: not [each for each in seen.running() if each.startswith("latest-sub-")], 90)
+    known, sweeps = len(seen.names("latest-sub-")), len(seen.names("feedfall-sweep-"))
+    until("three sweeps", lambda: len(seen.names("feedfall-sweep-")) > sweeps + 2, 240)
+    started = len(seen.names("latest-sub-")) - known
+    figure.append(("a blocked feed, three sweeps long", f"{started} runs started"))
+    assert started == 0
+    assert lane.cluster.runs("latest", since=began)[0][1] == "FAILED"
+
+
+# --- tick: many small chunks ---------------------------------------------------------------------------------------
+
+
+@beside("tick")
+def test_feed__that_is_held_in_mid_drain_moves_no_row_until_it_is_freed(lane: Lane, figure: Figures) -> None:
+    """200 chunks wait; the hold comes in the first one. What it finds in flight, it waits for."""
+    there, rows = lane.count(), 20_000
+    with lane.stuck():
+        lane.send(*range(rows))
+        lane.in_mid_chunk()
+        began = time.time()
+        hold = lane.begin("hold", "tick", "--reason", "a test")
+        locks = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+        until("the hold waits for the chunk", lambda: lane.cluster.bank.rows(locks), 25)
+        assert hold.poll() is None
+    said, errors = hold.communicate(timeout=120)
+    took = time.time() - began
+    assert hold.returncode == 0, errors
+    held = lane.count() - there
+    assert 0 < held < rows, said
+    until("the run leaves", lambda: lane.cluster.runs("tick", since=began - 60)[-1][1] != "RUNNING", 90)
+    lane.send(rows)
+    until("a run that is HELD", lambda: [run for run in lane.cluster.runs("tick", since=began) if run[1] == "HELD"], 90)
+    assert lane.count() - there == held
     freed = time.time()
-    until("the row", lambda: loaded(cluster, day), 130)
-    figure.append(("a held feed, freed", f"no row moves; freed: loaded by the sweep after {time.time() - freed:.0f} s"))
-    assert cluster.bank.broken("fx") == []
+    lane.feedfall("free", "tick", "--reason", "a test")
+    until("every row", lambda: lane.count() - there == rows + 1, 240)
+    figure.append(("a feed held in mid-drain, 20,000 rows", f"holds after {took:.1f} s, {held:,} loaded; no row moves"))
+    figure.append(("  … freed", f"the sweep has loaded the others after {time.time() - freed:.0f} s"))
+    assert lane.cluster.bank.broken("tick") == []
 
 
-@pytest.mark.parametrize("verb", ["resubmit", "retry"])
-def test_run__that_is_finished_may_be_started_again(cluster: Cluster, publisher: Partner, verb: str) -> None:
+@beside("tick")
+def test_pod__that_is_deleted_in_mid_chunk_is_tried_again(lane: Lane, figure: Figures) -> None:
+    with lane.stuck():
+        lane.send(50_000)
+        name = lane.in_mid_chunk()
+        pod = lane.pods(name)[0]["metadata"]["name"]
+        lane.cluster.kubectl("delete", "pod", pod, "--grace-period=1", "--wait=false")
+        deleted = time.time()
+        until("the pod is gone", lambda: pod in lane.cluster.pods_seen.deleted, 90)
+    until("the row", lambda: lane.loaded(50_000), 180)
+    took = time.time() - deleted
+    assert lane.cluster.finished(name) == "Succeeded"
+    figure.append(("a sub pod deleted in mid-chunk", f"loaded {took:.0f} s later"))
+    assert lane.cluster.bank.broken("tick") == []
+
+
+# --- brief: memory, and a new release ------------------------------------------------------------------------------
+
+
+@beside("brief")
+def test_pod__that_is_out_of_memory_in_mid_chunk_is_tried_again(lane: Lane, figure: Figures) -> None:
+    """The kernel's own kill, at the container's limit: another process in it eats all there is."""
+    with lane.stuck():
+        lane.send(1)
+        name = lane.in_mid_chunk()
+        pod = lane.pods(name)[0]["metadata"]["name"]
+        lane.cluster.kubectl("exec", pod, "-c", "main", "--", "python", "-c", EAT, check=False)
+        killed = time.time()
+        until("the container has ended", lambda: _ended(lane, name), 60)
+    status = _ended(lane, name)
+    until("the row", lambda: lane.loaded(1), 180)
+    took = time.time() - killed
+    assert lane.cluster.finished(name) == "Succeeded"
+    assert (status["exitCode"], status["reason"]) == (137, "OOMKilled")
+    assert lane.attempts(name) == ["137", "0"]
+    figure.append(("a sub that the kernel killed for its memory (OOMKilled, 137)", f"loaded {took:.0f} s later"))
+    assert lane.cluster.bank.broken("brief") == []
+
+
+@beside("brief")
+def test_release__that_comes_while_a_run_is_in_flight(lane: Lane, figure: Figures) -> None:
+    """A newer image, whose schema comes a little later: it refuses, the old one goes on before and after."""
+    tmp = lane.cluster.folder
+    (own,) = [each for each in lane.cluster.documents("WorkflowTemplate") if each["metadata"]["name"] == "brief-sub"]
+    (tmp / "brief.yaml").write_text(yaml.safe_dump(own))
+    world.image("next", ROOT / "tests/cluster/next")
+    with lane.stuck(), lane.cluster.as_ci() as ci:
+        lane.send(10)
+        old = lane.in_mid_chunk()
+        pod = lane.pods(old)[0]["metadata"]["name"]
+        said = lane.feedfall("deploy", "--file", str(tmp / "brief.yaml"), "--image", f"{world.IMAGE}:next", **ci)
+        assert "1 changed" in said
+        early = lane.cluster.submit("brief-sub")
+        until("the new image has looked at the schema", lambda: _ended(lane, early), 60)
+        lane.cluster.kubectl("exec", pod, "-c", "main", "--", "python", "-c", KILL)
+    grown = _grow(lane, tmp)
+    until("the old image's retry has the row", lambda: lane.loaded(10), 180)
+    assert lane.cluster.finished(early) == "Failed"
+    assert "the schema (1) is older than this code (900)" in lane.cluster.result(early)["reason"]
+    assert lane.cluster.finished(old) == "Succeeded"
+    assert lane.attempts(old)[-1] == "0"
+    assert _images(lane, old) == {f"{world.IMAGE}:e2e"}
+    booked = "SELECT name, code, extract(epoch FROM started_at) FROM feedfall.run WHERE feed = 'brief' ORDER BY id DESC"
+    name, code, at = lane.cluster.bank.rows(booked)[0]
+    assert (name, code) == (old, schema.migrations()[-1].version)
+    assert at > grown
+    lane.send(11)
+    until("the new image's row", lambda: lane.loaded(11), 90)
+    assert lane.cluster.bank.rows(booked)[0][1] == 900
+    with lane.cluster.as_ci() as ci:  # back to the old release: its code is still served
+        lane.feedfall("deploy", "--file", str(tmp / "brief.yaml"), **ci)
+    lane.send(12)
+    until("the old image's row", lambda: lane.loaded(12), 90)
+    assert lane.cluster.bank.rows(booked)[0][1] == code
+    figure.append(
+        ("a new image and schema while a run is in flight", "old and new run; too early: exit 78, nothing moves")
+    )
+    assert lane.cluster.bank.broken("brief") == []
+
+
+def _ended(lane: Lane, workflow: str) -> dict[str, object]:
+    """How the main container of a Workflow's first pod ended; empty while it runs."""
+    for pod in lane.pods(workflow)[:1]:
+        for each in pod["status"].get("containerStatuses", []):
+            if each["name"] == "main":
+                return dict(each["state"].get("terminated", {}))
+    return {}
+
+
+def _images(lane: Lane, workflow: str) -> set[str]:
+    return {
+        container["image"]
+        for pod in lane.pods(workflow)
+        for container in pod["spec"]["containers"]
+        if container["name"] == "main"
+    }
+
+
+def _grow(lane: Lane, tmp: Path) -> float:
+    """Apply the newer release's migration; when it was done."""
+    shutil.copytree(schema.MIGRATIONS, tmp / "migrations")
+    shutil.copy(ROOT / "tests/cluster/next/0900_next.sql", tmp / "migrations")
+    connection = connect(lane.cluster.bank.url, "migrate")
+    assert schema.migrate(connection, [], tmp / "migrations") == ["0900_next"]
+    connection.close()
+    return time.time()
+
+
+# --- fx: orders, from CI and by hand -------------------------------------------------------------------------------
+
+
+@beside("fx")
+def test_relay_and_sub__of_one_feed_at_once(lane: Lane, figure: Figures) -> None:
+    began = time.time()
+    with lane.stuck():
+        lane.send(36_000)
+        lane.in_mid_chunk()
+        pub = lane.cluster.submit("fx-pub", base_date="2024-03-05")
+        assert lane.cluster.finished(pub) == "Succeeded"
+
+        def answered() -> list[tuple[object, ...]]:
+            return [run for run in lane.cluster.runs("fx", "relay", began) if run[2].get("read")]
+
+        ((_, status, _, started, ended),) = until("the relay's end", answered, 90)
+    assert status == "SUCCEEDED"
+    both = "SELECT 1 FROM fx_rate WHERE base_date = '2024-03-05'"
+    until("both answers", lambda: lane.loaded(36_000) and lane.cluster.bank.rows(both), 180)
+    until("no sub", lambda: not [run for run in lane.cluster.runs("fx", since=began) if run[1] == "RUNNING"], 90)
+    beside_it = [run for run in lane.cluster.runs("fx", since=began) if run[3] < ended and run[4] > started]
+    assert beside_it
+    figure.append(
+        ("relay and sub of one feed at once", f"relay took {ended - started:.1f} s while a sub was in its chunk")
+    )
+    assert lane.cluster.bank.broken("fx") == []
+
+
+@beside("fx")
+def test_ci__deploys_orders_reads_and_kills(lane: Lane, figure: Figures) -> None:
+    """The four commands against the real Argo Server, as the account of deploy/ci/rights.yaml."""
+    fx = [each for each in lane.cluster.documents() if each["metadata"]["name"].startswith("fx-")]
+    file = lane.cluster.folder / "fx.yaml"
+    file.write_text(yaml.safe_dump_all(fx))
+    with lane.cluster.as_ci() as ci:
+        assert f"{len(fx)} unchanged" in lane.feedfall("deploy", "--file", str(file), **ci)
+        lane.cluster.kubectl("delete", "cronworkflow", "fx-verify")
+        said = lane.feedfall("deploy", "--file", str(file), **ci)
+        assert "created       CronWorkflow      fx-verify" in said
+
+        began = time.time()
+        ordered = lane.feedfall("submit", "fx", "--date", "2024-03-06", "--wait", "--timeout", "5m", **ci)
+        took = time.time() - began
+        assert "status=SUCCEEDED" in ordered.splitlines()[-1]
+        rows = lane.cluster.bank.value("SELECT count(*) FROM fx_rate WHERE base_date = '2024-03-06'")
+        assert f"rows={rows} " in ordered.splitlines()[-1]
+        again = lane.feedfall("submit", "fx", "--date", "2024-03-06", "--wait", **ci)
+        assert "status=ALREADY_DONE" in again
+        assert "RESULT status=SUCCEEDED feed=fx stage=pub" in lane.feedfall("logs", "fx-pub-20240306-1", **ci)
+        held = lane.feedfall("submit", "fx-pub", "--wait", "-p", "base-date=no-date", code=78, **ci)
+        assert "status=FAILED" in held.splitlines()[-1]
+
+        with lane.stuck():
+            lane.send(36_001)
+            name = lane.in_mid_chunk()
+            kill = lane.begin("kill", name, "--reason", "a test", **ci)
+            until("Argo was told", lambda: lane.cluster.get("workflow", name)["spec"].get("shutdown"), 60)
+            time.sleep(2)
+        said, errors = kill.communicate(timeout=180)
+        assert kill.returncode == 0, errors
+        assert f"{name} was stopped" in said
+    journal = "SELECT reason FROM feedfall.journal WHERE verb = 'kill' AND detail->>'workflow' = %s"
+    assert lane.cluster.bank.rows(journal, name) == [("a test",)]
+    until("the row, from this run's last chunk or by the sweep", lambda: lane.loaded(36_001), 180)
+    figure.append(("deploy, submit --wait, logs, kill on a real Argo Server", f"an order's rows after {took:.1f} s"))
+    assert lane.cluster.bank.broken("fx") == []
+
+
+@beside("fx")
+def test_rerun__as_the_ui_asks_for_it(lane: Lane, figure: Figures) -> None:
+    """Argo Server's submit call with a real token: the form's parameters, enum included; a day is done once."""
+    cluster = lane.cluster
+    token = cluster.kubectl("create", "token", "feedfall-sweep").stdout.strip()
+    spec = cluster.get("workflowtemplate", "fx-pub")["spec"]
+    assert all(each["description"] for each in spec["arguments"]["parameters"])
+    with (
+        cluster.argo_server() as url,
+        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client,
+    ):
+
+        def submit(*parameters: str) -> str:
+            options = {"parameters": list(parameters)}
+            body = {"resourceKind": "WorkflowTemplate", "resourceName": "fx-pub", "submitOptions": options}
+            answer = client.post(f"/api/v1/workflows/{NAMESPACE}/submit", json={"namespace": NAMESPACE, **body})
+            assert answer.status_code == 200, answer.text
+            return str(answer.json()["metadata"]["name"])
+
+        statuses = []
+        for _ in range(2):
+            name = submit("base-date=2026-10-28")
+            assert cluster.finished(name) == "Succeeded"
+            statuses.append(cluster.result(name)["status"])
+        assert statuses == ["SUCCEEDED", "ALREADY_DONE"]
+        # Argo's server lets through what the form would not offer (v4.0.7): our own door refuses it.
+        wrong = submit("policy=Whatever")
+        assert cluster.finished(wrong) == "Failed"
+        assert "none of DoNotOrder" in cluster.result(wrong)["reason"]
+        assert client.get(f"/api/v1/workflows/{NAMESPACE}").status_code == 403  # this account may only start
+    figure.append(("rerun by Argo Server's API with a real token", "SUCCEEDED, then ALREADY_DONE"))
+
+
+@beside("fx")
+def test_run__that_is_finished_may_be_started_again(lane: Lane, figure: Figures) -> None:
     """Argo refuses to retry what succeeded; a resubmitted run finds nothing to do and says so."""
-    began = publisher.answer("fx", [row(date(1945, 1, 1))])
-    until("a run", lambda: cluster.runs("fx", since=began), 30)
-    cluster.quiet()
-    name = cluster.runs("fx", since=began)[0][0]
-    before = cluster.bank.value("SELECT count(*) FROM fx_rate")
-    if verb == "retry":
-        with pytest.raises(AssertionError, match="retry a succeeded workflow"):
-            cluster.argo("retry", name)
-        return
+    began, cluster = time.time(), lane.cluster
+    lane.send(36_002)
+    name = until("the row", lambda: lane.loaded(36_002), 90)
+    assert cluster.finished(name) == "Succeeded"
+    with pytest.raises(AssertionError, match="retry a succeeded workflow"):
+        cluster.argo("retry", name)
+    before = lane.count()
     again = cluster.argo("resubmit", name, "-o", "name").splitlines()[-1]
     assert cluster.finished(again) == "Succeeded"
     assert cluster.result(again)["read"] == "0"
-    assert cluster.bank.value("SELECT count(*) FROM fx_rate") == before
+    assert lane.count() == before
+    figure.append(("retry and resubmit of a finished run", f"refused; read=0 ({time.time() - began:.0f} s in all)"))
 
 
-@pytest.mark.parametrize("verb", ["resubmit", "retry"])
-def test_run__that_failed_may_be_started_again(cluster: Cluster, verb: str) -> None:
-    name = cluster.submit("fx-pub", base_date="no-date")
-    assert cluster.finished(name) == "Failed"
-    assert cluster.result(name)["status"] == "FAILED"
-    again = cluster.argo(verb, name, "-o", "name").splitlines()[-1]
-    time.sleep(2)
-    assert cluster.finished(again) == "Failed"
-    assert cluster.result(again)["status"] == "FAILED"
+# --- bulletin: the clock and the calendar --------------------------------------------------------------------------
 
 
-def test_pub__from_its_cron_asks_the_calendar(cluster: Cluster, figure: list) -> None:
-    name = cluster.argo("submit", "--from", "cronwf/fx-pub", "-o", "name").splitlines()[-1]
-    assert cluster.finished(name) == "Succeeded"
-    status = cluster.result(name)["status"]
-    figure.append((f"pub from its CronWorkflow on {date.today():%A}", status))  # noqa: DTZ011 -- a weekday for the table
-    assert status in ("SUCCEEDED", "ALREADY_DONE") if date.today().weekday() < 5 else status == "SKIPPED"  # noqa: DTZ011
+@beside("bulletin")
+def test_pub__asks_the_calendar(lane: Lane, figure: Figures) -> None:
+    """From its CronWorkflow, for an open day of TARGET and for Christmas."""
+    statuses = []
+    for day in ("2026-10-30", "2026-12-25"):
+        words = ("submit", "--from", "cronwf/bulletin-pub", "-p", f"base-date={day}", "-o", "name")
+        name = lane.cluster.argo(*words).splitlines()[-1]
+        assert lane.cluster.finished(name) == "Succeeded"
+        statuses.append(lane.cluster.result(name)["status"])
+    figure.append(("pub from its CronWorkflow, an open day and Christmas", ", ".join(statuses)))
+    assert statuses == ["SUCCEEDED", "SKIPPED"]
 
 
-def test_sensor__that_is_gone_costs_time_only(cluster: Cluster, publisher: Partner, figure: list) -> None:
-    day = date(1946, 1, 1)
-    with without(cluster, "sensor"):
-        began = publisher.answer("fx", [row(day)])
-        until("the row", lambda: loaded(cluster, day), 130)
-        figure.append(
-            ("the Sensor is deleted altogether", f"the sweep has loaded it after {time.time() - began:.0f} s")
-        )
-    assert cluster.bank.broken("fx") == []
+@beside("bulletin")
+def test_pub__starts_by_the_clock_of_its_zone(lane: Lane, figure: Figures) -> None:
+    """Argo's own clock, in two zones: a feed of all days orders today, one of TARGET where TARGET is open."""
+    today = datetime.now(ZoneInfo("Europe/Brussels")).date()
+    is_open = business_day.calendar("TARGET").is_business_day(today)
+    feeds = {
+        "bulletin": ("Europe/Brussels", "SUCCEEDED" if is_open else "SKIPPED"),
+        "brief": ("Asia/Seoul", "SUCCEEDED"),
+    }
+    seen, known, statuses = lane.cluster.workflows_seen, {}, {}
+    for feed, (zone, _) in feeds.items():
+        known[feed] = set(seen.names(f"{feed}-pub-"))
+        at = datetime.now(ZoneInfo(zone)) + timedelta(seconds=75)
+        _schedule(lane, feed, f"{at.minute} {at.hour} * * *")
+    for feed, (zone, _) in feeds.items():
+
+        def ticked(feed: str = feed) -> list[str]:
+            return [name for name in seen.names(f"{feed}-pub-") if name not in known[feed]]
+
+        name = until(f"the clock of {zone} starts {feed}-pub", ticked, 240)[0]
+        assert lane.cluster.finished(name) == "Succeeded"
+        statuses[feed] = lane.cluster.result(name)["status"]
+        (own,) = [x for x in lane.cluster.documents("CronWorkflow") if x["metadata"]["name"] == f"{feed}-pub"]
+        _schedule(lane, feed, own["spec"]["schedules"][0])
+    figure.append(
+        (f"pub by Argo's clock on {today:%A}", ", ".join(f"{feed} {each}" for feed, each in statuses.items()))
+    )
+    assert statuses == {feed: wanted for feed, (_, wanted) in feeds.items()}
 
 
-@pytest.mark.parametrize(
-    "label",
-    ["sensor-name=feedfall", "eventsource-name=feedfall", "statefulset.kubernetes.io/pod-name=eventbus-feedfall-js-0"],
-)
-def test_doorbell_pod__killed_during_a_burst(cluster: Cluster, figure: list, label: str) -> None:
-    before = cluster.bank.value("SELECT count(*) FROM tick")
-    began = time.time()
-    for number in range(20):
-        cluster.bank.respond(
-            "tick", [{"symbol": f"K{number}-{each}", "price": "1", "volume": 1, "note": None} for each in range(25)]
-        )
-        if number == 5:
-            cluster.kubectl("delete", "pod", "-l", label, "--grace-period=1", "--wait=false")
-        time.sleep(0.2)
-    until("every row", lambda: cluster.bank.value("SELECT count(*) FROM tick") == before + 500, 150)
-    name = label.partition("=")[0].partition("-")[0] if "pod-name" not in label else "one JetStream"
-    figure.append((f"{name} pod killed in a burst of 500", f"every row after {time.time() - began:.0f} s"))
-    cluster.quiet()
-    assert cluster.bank.broken("tick") == []
+@beside("bulletin")
+def test_run__that_failed_may_be_started_again(lane: Lane, figure: Figures) -> None:
+    name = lane.cluster.submit("bulletin-pub", base_date="no-date")
+    assert lane.cluster.finished(name) == "Failed"
+    assert lane.cluster.result(name)["status"] == "FAILED"
+    for verb in ("resubmit", "retry"):
+        again = lane.cluster.argo(verb, name, "-o", "name").splitlines()[-1]
+        time.sleep(2)
+        assert lane.cluster.finished(again) == "Failed"
+        assert lane.cluster.result(again)["status"] == "FAILED"
+    figure.append(("retry and resubmit of a failed run", "it fails again, and says why"))
 
 
-def test_two_feeds__at_once(cluster: Cluster, publisher: Partner) -> None:
-    days = [date(1948, 1, 1) + timedelta(days=number) for number in range(5)]
-    before = cluster.bank.value("SELECT count(*) FROM tick")
-    for day in days:
-        publisher.answer("fx", [row(day)])
-        cluster.bank.respond("tick", [{"symbol": day.isoformat(), "price": "1", "volume": 1, "note": None}])
-    until("all of fx", lambda: loaded(cluster, days[-1]) and loaded(cluster, days[0]), 30)
-    until("all of tick", lambda: cluster.bank.value("SELECT count(*) FROM tick") == before + 5, 30)
-    cluster.quiet()
-    assert cluster.bank.broken("fx") == cluster.bank.broken("tick") == []
-
-
-def test_feed__that_is_blocked_is_not_hammered(cluster: Cluster, figure: list) -> None:
-    began = time.time()
-    cluster.bank.respond("latest", [{"symbol": "X", "price": "none"}] * 300)
-    blocked = "SELECT 1 FROM feedfall.feed_control WHERE feed = 'latest' AND blocked_at IS NOT NULL"
-    try:
-        until("the feed is blocked", lambda: cluster.bank.rows(blocked), 60)
-        cluster.quiet()
-        known = len(cluster.workflows_seen.names("latest-sub-"))
-        time.sleep(130)
-        started = len(cluster.workflows_seen.names("latest-sub-")) - known
-        figure.append(("a blocked feed, two sweeps long", f"{started} runs started"))
-        assert started == 0
-        assert cluster.runs("latest", since=began)[0][1] == "FAILED"
-    finally:
-        feedfall(cluster, "free", "latest", "--reason", "a test")
-
-
-@contextmanager
-def without(cluster: Cluster, kind: str) -> Iterator[None]:
-    found: dict[str, Any] = cluster.get(kind, "feedfall")
-    cluster.kubectl("delete", kind, "feedfall", "--wait=true")
-    time.sleep(2)
-    try:
-        yield
-    finally:
-        kept = {key: found["metadata"][key] for key in ("name", "namespace", "labels")}
-        cluster.kubectl("apply", "-f", "-", text=json.dumps({**found, "metadata": kept, "status": {}}))
-        cluster.kubectl("wait", kind, "feedfall", "--for=condition=Deployed", "--timeout=120s")
-        time.sleep(10)
+def _schedule(lane: Lane, feed: str, schedule: str) -> None:
+    patch = json.dumps({"spec": {"schedules": [schedule]}})
+    lane.cluster.kubectl("patch", "cronworkflow", f"{feed}-pub", "--type=merge", "-p", patch)

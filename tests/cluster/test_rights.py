@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
+from bank import ROOT
 from cluster.world import NAMESPACE, Cluster
+
+pytestmark = pytest.mark.usefixtures("together")  # the lanes run meanwhile
 
 POD, SWEEP, SENSOR, SOURCE = "feedfall-pod", "feedfall-sweep", "feedfall-doorbell", "feedfall-listener"
 EVERY = (POD, SWEEP, SENSOR, SOURCE, "default")
@@ -53,6 +57,48 @@ def test_account__may_start_runs_only_where_that_is_its_work(cluster: Cluster, a
     text = workflow(workflowTemplateRef={"name": "fx-sub"})
     refusal = attempt(cluster, account, "create", "-f", "-", "--dry-run=server", text=text)
     assert (refusal == "") is may, refusal
+
+
+@pytest.mark.parametrize(
+    ("spec", "refusal"),
+    [
+        (  # a template of its own: any image, any command
+            {"entrypoint": "own", "templates": [{"name": "own", "container": {"image": "own"}}]},
+            "must use workflowTemplateRef",
+        ),
+        (  # one of ours, as somebody else
+            {"workflowTemplateRef": {"name": "fx-sub"}, "serviceAccountName": SWEEP},
+            "[ServiceAccountName] are not permitted",
+        ),
+        (  # one of ours, with another container
+            {
+                "workflowTemplateRef": {"name": "fx-sub"},
+                "podSpecPatch": '{"containers": [{"name": "main", "image": "own"}]}',
+            },
+            "[PodSpecPatch] are not permitted",
+        ),
+    ],
+)
+def test_workflow__that_is_no_template_of_ours_is_refused(cluster: Cluster, spec: dict, refusal: str) -> None:
+    """By `templateReferencing: Strict`: who may create Workflows, as the Sensor may, may not run what he likes."""
+    who = f"--as=system:serviceaccount:{NAMESPACE}:{SENSOR}"
+    name = (
+        cluster.kubectl("create", "-f", "-", "-o", "name", who, text=workflow(**spec)).stdout.strip().partition("/")[2]
+    )
+    assert cluster.finished(name) == "Error"
+    assert refusal in cluster.get("workflow", name)["status"]["message"]
+    assert cluster.pods_seen.names(f"{name}-") == []
+
+
+def test_production__is_accepted_by_the_api(cluster: Cluster) -> None:
+    """Its NetworkPolicies, disks, TLS and SASL are validated by a real API server, and not applied."""
+    overlay = ROOT / "deploy/overlays/production"
+    rendered = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True).stdout
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", text=rendered)
+    accepted = [line for line in done.stdout.splitlines() if line.endswith("(server dry run)")]
+    assert len(accepted) == rendered.count("\nkind: ")
+    wrong = rendered.replace("policyTypes:", "policyKinds:", 1)
+    assert "policyKinds" in cluster.kubectl("apply", "--dry-run=server", "-f", "-", text=wrong, check=False).stderr
 
 
 def test_pod__as_root_is_refused_by_the_namespace(cluster: Cluster) -> None:

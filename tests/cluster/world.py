@@ -15,11 +15,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import yaml
 from confluent_kafka import Producer
 
 from bank import PACKAGES, ROOT, Bank, migrated
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RIG = ROOT / ".ci/cluster/rig"
 IMAGE = "ghcr.io/feedfall/feedfall"
 NAMESPACE = "feedfall"
+STAGE = "metadata.labels['feedfall/stage']"
 HOST = os.environ.get("FEEDFALL_E2E_HOST", "10.42.0.1")
 """This machine's address, as pods see it: the partner simulator listens there."""
 KAFKA = os.environ.get("FEEDFALL_E2E_KAFKA", "127.0.0.1:9092")
@@ -38,31 +39,71 @@ LARGE = 16 * 2**20
 """Bytes that the topics' messages may have."""
 
 
-@dataclass
-class Seen:
-    """When this machine's watch first saw an object, by kind and name, in seconds of the wall clock."""
+ENDED = ("Succeeded", "Failed", "Error")
 
-    at: dict[str, float] = field(default_factory=dict)
-    deleted: set[str] = field(default_factory=set)
+
+class Seen:
+    """What this machine's watch saw of one kind: when each name came, in seconds of the wall clock, and its phase."""
+
+    def __init__(self, kind: str) -> None:
+        self.at: dict[str, float] = {}
+        self.phase: dict[str, str] = {}
+        self.stage: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self._kind, self._closing = kind, threading.Event()
+        self._watch = self._open()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def names(self, start: str) -> list[str]:
         return [name for name in list(self.at) if name.startswith(start)]
+
+    def running(self) -> list[str]:
+        return [name for name, phase in list(self.phase.items()) if phase not in ENDED and name not in self.deleted]
+
+    def close(self) -> None:
+        self._closing.set()
+        self._watch.terminate()
+        self._thread.join(10)
+
+    def _open(self) -> subprocess.Popen[str]:
+        parts = ("{.type}", *(f"{{.object.{path}}}" for path in ("metadata.name", "status.phase", STAGE)))
+        form = "|".join(parts) + r"{'\n'}"
+        words = ["kubectl", "-n", NAMESPACE, "get", self._kind, "-w", "--output-watch-events", "-o", f"jsonpath={form}"]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+    def _read(self) -> None:
+        """A watch that the server ends is opened again: it begins with all that is there."""
+        while not self._closing.is_set():
+            assert self._watch.stdout
+            with self._watch.stdout as lines:
+                for line in lines:
+                    self._note(*line.strip().split("|"))
+            self._watch.wait()
+            if not self._closing.wait(0.5):
+                self._watch = self._open()
+
+    def _note(self, verb: str, name: str, phase: str, stage: str) -> None:
+        self.at.setdefault(name, time.time())
+        self.phase[name], self.stage[name] = phase, stage
+        if verb == "DELETED":
+            self.deleted.add(name)
 
 
 class Cluster:
     """Orders to the cluster, as an operator gives them."""
 
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
-        self.workflows_seen, self.pods_seen = Seen(), Seen()
-        self._watches = [self._watch("workflows", self.workflows_seen), self._watch("pods", self.pods_seen)]
+    def __init__(self, bank: Bank, manifest: str, folder: Path) -> None:
+        self.bank, self.manifest, self.folder = bank, manifest, folder
+        self.workflows_seen, self.pods_seen = Seen("workflows"), Seen("pods")
 
     def close(self) -> None:
-        for watch in self._watches:
-            watch.terminate()
-            watch.wait()
-            assert watch.stdout
-            watch.stdout.close()
+        self.workflows_seen.close()
+        self.pods_seen.close()
+
+    def documents(self, kind: str = "") -> list[dict[str, Any]]:
+        """What was deployed."""
+        return [each for each in yaml.safe_load_all(self.manifest) if kind in ("", each["kind"])]
 
     def kubectl(self, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
         command = ["kubectl", "-n", NAMESPACE, "--request-timeout=30s", *words]
@@ -92,7 +133,8 @@ class Cluster:
 
     def finished(self, name: str, seconds: float = 90) -> str:
         """Wait for a Workflow's end; gives its phase."""
-        return until(f"{name} ends", lambda: phase(self.get("workflow", name)), seconds)
+        seen = self.workflows_seen.phase
+        return until(f"{name} ends", lambda: seen.get(name) if seen.get(name) in ENDED else None, seconds)
 
     def result(self, workflow: str) -> dict[str, str]:
         """The RESULT line of the Workflow's last pod that has one."""
@@ -118,8 +160,15 @@ class Cluster:
         until("the cluster is quiet", lambda: not self.busy(), seconds)
 
     def busy(self) -> list[str]:
-        found = self.items("workflows", "feedfall/stage!=sweep,workflows.argoproj.io/completed!=true")
-        return [each["metadata"]["name"] for each in found]
+        return [name for name in self.workflows_seen.running() if self.workflows_seen.stage[name] != "sweep"]
+
+    @contextmanager
+    def as_ci(self) -> Iterator[dict[str, str]]:
+        """The environment of a CI job, with a token of deploy/ci/rights.yaml's account."""
+        self.kubectl("apply", "-f", str(ROOT / "deploy/ci/rights.yaml"))
+        token = self.kubectl("create", "token", "feedfall-ci", "--duration=1h").stdout.strip()
+        with self.argo_server() as url:
+            yield {"ARGO_SERVER": url, "ARGO_NAMESPACE": NAMESPACE, "ARGO_TOKEN": token}
 
     @contextmanager
     def argo_server(self) -> Iterator[str]:
@@ -134,29 +183,8 @@ class Cluster:
             process.wait()
             process.stdout.close()
 
-    def _watch(self, kind: str, seen: Seen) -> subprocess.Popen[str]:
-        form = '{.type} {.object.metadata.name}{"\\n"}'
-        words = ["kubectl", "-n", NAMESPACE, "get", kind, "-w", "--output-watch-events", "-o", f"jsonpath={form}"]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
-        def read() -> None:
-            assert process.stdout
-            for line in process.stdout:
-                verb, _, name = line.strip().partition(" ")
-                seen.at.setdefault(name, time.time())
-                if verb == "DELETED":
-                    seen.deleted.add(name)
-
-        threading.Thread(target=read, daemon=True).start()
-        return process
-
-
-def phase(workflow: Mapping[str, Any]) -> str | None:
-    found = workflow.get("status", {}).get("phase")
-    return found if found in ("Succeeded", "Failed", "Error") else None
-
-
-def until(what: str, ready: Callable[[], Any], seconds: float, every: float = 0.2) -> Any:  # noqa: ANN401 -- as asked
+def until(what: str, ready: Callable[[], Any], seconds: float, every: float = 0.1) -> Any:  # noqa: ANN401 -- as asked
     """Wait until `ready` gives something true; gives it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -169,8 +197,8 @@ def until(what: str, ready: Callable[[], Any], seconds: float, every: float = 0.
 class Partner:
     """What another team's transactional publisher does: rows and, where asked, one bell, in one Kafka transaction."""
 
-    def __init__(self, bank: Bank) -> None:
-        own = {"bootstrap.servers": bank.kafka, "transactional.id": f"{bank.prefix}tests", "linger.ms": 1}
+    def __init__(self, bank: Bank, name: str) -> None:
+        own = {"bootstrap.servers": bank.kafka, "transactional.id": f"{bank.prefix}{name}", "linger.ms": 1}
         self._producer, self._bank = Producer(own), bank
         self._producer.init_transactions(30)
 
@@ -210,13 +238,18 @@ def ready(say: Callable[[str], None]) -> bool:
 
 
 def images(tmp: Path) -> None:
-    """Build the image under test, and with the tests' feeds in it. FEEDFALL_E2E_IMAGE: a command TAG FOLDER."""
-    build = os.environ.get("FEEDFALL_E2E_IMAGE", f"{RIG} image").split()
+    """The image under test, and with the tests' feeds in it."""
     shutil.copytree(ROOT / "tests/sample_feeds", tmp / "sample_feeds", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tests/cluster/Dockerfile", tmp)
-    for tag, folder in (("dev", ROOT), ("e2e", tmp)):
-        done = subprocess.run([*build, f"{IMAGE}:{tag}", str(folder)], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    image("dev", ROOT)
+    image("e2e", tmp)
+
+
+def image(tag: str, folder: Path) -> None:
+    """Build a folder, and hand it to the cluster. FEEDFALL_E2E_IMAGE: a command TAG FOLDER."""
+    build = os.environ.get("FEEDFALL_E2E_IMAGE", f"{RIG} image").split()
+    done = subprocess.run([*build, f"{IMAGE}:{tag}", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def database(name: str) -> str:
@@ -228,7 +261,7 @@ def database(name: str) -> str:
 
 
 def rendered(tmp: Path, name: str) -> str:
-    """The overlay `local-cluster` over the manifests of all feeds; only the names of this session differ."""
+    """The tests' overlay over the manifests of all feeds; only the names of this session differ."""
     command = [sys.executable, "-m", "workflows.render", str(tmp)]
     path = f"{ROOT}:{ROOT / 'tests'}"
     own = {"FEEDFALL_FEEDS": ",".join(PACKAGES), "FEEDFALL_TOPIC_PREFIX": f"{name}.", "PYTHONPATH": path}
@@ -244,7 +277,10 @@ def rendered(tmp: Path, name: str) -> str:
         text = (overlay / file).read_text()
         assert old in text
         (overlay / file).write_text(text.replace(old, new))
-    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
+    own_overlay = overlay.with_name("e2e")
+    own_overlay.mkdir()
+    shutil.copy(ROOT / "tests/cluster/kustomization.yaml", own_overlay)
+    done = subprocess.run(["kubectl", "kustomize", str(own_overlay)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
