@@ -83,10 +83,12 @@ def _leave(cluster: Cluster, name: str, *, started: bool) -> None:
     if FAILED:
         world.logs(Path(os.environ.get("FEEDFALL_E2E_LOGS", ROOT / ".local/e2e-logs")))
     cluster.close()
-    if not os.environ.get("FEEDFALL_E2E_KEEP"):
+    if os.environ.get("FEEDFALL_E2E_KEEP"):
+        return
+    if started:
+        subprocess.run([world.RIG, "down"], check=True)  # and all that is in it
+    else:
         _remove(name)
-        if started:
-            subprocess.run([world.RIG, "down"], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -31,14 +31,17 @@ for file in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
     if file.read_bytes().split(b'\\0')[1:3] == [b'-m', b'steps']: os.kill(int(file.parent.name), 9)
 """
 
-# The kernel kills whom it finds worst: that is the stage, not who took the memory.
+# Many small eaters: at the limit the kernel kills the largest process, and that is the stage.
 EAT = """
-import pathlib
+import os, pathlib, time
 (sub,) = [file.parent for file in pathlib.Path('/proc').glob('[0-9]*/cmdline')
           if file.read_bytes().split(b'\\0')[1:3] == [b'-m', b'steps']]
-(sub / 'oom_score_adj').write_text('1000')
-eaten = []
-while sub.exists() and len(eaten) < 2048: eaten.append(b'x' * 2**20)
+for _ in range(60):
+    if sub.exists() and os.fork() == 0:
+        eaten = bytearray(b'x' * 2**24)
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(0.05)
 """
 
 
@@ -176,7 +179,7 @@ def test_pod__that_is_deleted_in_mid_chunk_is_tried_again(lane: Lane, figure: Fi
 
 @beside("brief")
 def test_pod__that_is_out_of_memory_in_mid_chunk_is_tried_again(lane: Lane, figure: Figures) -> None:
-    """The kernel's own kill, at the container's limit: another process in it eats all there is."""
+    """The kernel's own kill, at the container's limit: others in it eat all there is."""
     with lane.stuck():
         lane.send(1)
         name = lane.in_mid_chunk()

@@ -49,6 +49,7 @@ class Seen:
         self.at: dict[str, float] = {}
         self.phase: dict[str, str] = {}
         self.stage: dict[str, str] = {}
+        self.succeeded: dict[str, float] = {}
         self.deleted: set[str] = set()
         self._kind, self._closing = kind, threading.Event()
         self._watch = self._open()
@@ -86,6 +87,8 @@ class Seen:
     def _note(self, verb: str, name: str, phase: str, stage: str) -> None:
         self.at.setdefault(name, time.time())
         self.phase[name], self.stage[name] = phase, stage
+        if phase == "Succeeded":
+            self.succeeded.setdefault(name, time.time())
         if verb == "DELETED":
             self.deleted.add(name)
 
