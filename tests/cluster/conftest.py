@@ -69,7 +69,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, ecb: Ecb) -> Iterator[Clus
     with partner(ecb, (world.HOST, 0)) as url:
         manifest = world.rendered(tmp_path_factory.mktemp("manifests"), name)
         _apply(world.partner_service(urlsplit(url).port or 0), manifest)
-        found = Cluster(bank, manifest, tmp_path_factory.mktemp("session"))
+        found = Cluster(bank, manifest, tmp_path_factory.mktemp("session"), ecb)
         try:
             _listening(found)
             FIGURES.append(("image built and handed over", f"{built - began:.0f} s"))

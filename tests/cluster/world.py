@@ -27,6 +27,8 @@ from bank import PACKAGES, ROOT, Bank, migrated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from local.partner import Ecb
+
 RIG = ROOT / ".ci/cluster/rig"
 IMAGE = "ghcr.io/feedfall/feedfall"
 NAMESPACE = "feedfall"
@@ -96,8 +98,8 @@ class Seen:
 class Cluster:
     """Orders to the cluster, as an operator gives them."""
 
-    def __init__(self, bank: Bank, manifest: str, folder: Path) -> None:
-        self.bank, self.manifest, self.folder = bank, manifest, folder
+    def __init__(self, bank: Bank, manifest: str, folder: Path, ecb: Ecb) -> None:
+        self.bank, self.manifest, self.folder, self.ecb = bank, manifest, folder, ecb
         self.workflows_seen, self.pods_seen = Seen("workflows"), Seen("pods")
 
     def close(self) -> None:
