@@ -147,7 +147,7 @@ def api_table(found: Speed) -> str:
     best, judged = (max(found.constant), max(found.day)), "ok" if found.ratio >= OF_A_CONSTANT else "MISSED"
     return "\n".join(
         [
-            f"\n{'Calendar service, requests a second':44}{'best':>10}{'median':>10}",
+            f"\n{'Calendar service, requests a CPU second':44}{'best':>10}{'median':>10}",
             f"{'FastAPI, a constant':44}{best[0]:>10,.0f}{median(found.constant):>10,.0f}",
             f"{'one day of BANK, another each time':44}{best[1]:>10,.0f}{median(found.day):>10,.0f}",
             f"{'share':44}{'':10}{found.ratio:>10.2f}   {judged}: at least {OF_A_CONSTANT:g}",
