@@ -213,14 +213,17 @@ def test_release__that_comes_while_a_run_is_in_flight(lane: Lane, figure: Figure
         early = lane.cluster.submit("brief-sub")
         until("the new image has looked at the schema", lambda: _ended(lane, early), 60)
         lane.cluster.kubectl("exec", pod, "-c", "main", "--", "python", "-c", KILL)
-    grown = _grow(lane, tmp)
+        grown = _grow(lane, tmp)
     until("the old image's retry has the row", lambda: lane.loaded(10), 180)
     assert lane.cluster.finished(early) == "Failed"
     assert "the schema (1) is older than this code (900)" in lane.cluster.result(early)["reason"]
     assert lane.cluster.finished(old) == "Succeeded"
     assert lane.attempts(old)[-1] == "0"
     assert _images(lane, old) == {f"{world.IMAGE}:e2e"}
-    booked = "SELECT name, code, extract(epoch FROM started_at) FROM feedfall.run WHERE feed = 'brief' ORDER BY id DESC"
+    booked = (
+        "SELECT name, code, extract(epoch FROM ended_at) FROM feedfall.run"
+        " WHERE feed = 'brief' AND stage = 'sub' AND counts->>'loaded' = '1' ORDER BY id DESC"
+    )
     name, code, at = lane.cluster.bank.rows(booked)[0]
     assert (name, code) == (old, schema.migrations()[-1].version)
     assert at > grown
@@ -271,29 +274,35 @@ def _grow(lane: Lane, tmp: Path) -> float:
 
 @beside("fx")
 def test_relay_and_sub__of_one_feed_at_once(lane: Lane, figure: Figures) -> None:
-    """The partner takes its time; meanwhile another answer arrives, and is loaded."""
+    """The partner takes 15 s; meanwhile another answer arrives, and is loaded. A slow cluster is given more tries."""
+    lane.cluster.ecb.delay = 15
+    tries = iter(range(5, 10))
+    try:
+        took = until("a sub loads while relay asks", lambda: _overlap(lane, next(tries)), 600)
+    finally:
+        lane.cluster.ecb.delay = 0
+    figure.append(("relay and sub of one feed at once", f"a sub loaded while relay asked for {took:.0f} s"))
+    assert lane.cluster.bank.broken("fx") == []
+
+
+def _overlap(lane: Lane, day: int) -> float | None:
+    """Order a day, and while relay asks let another answer arrive; how long relay took, if a sub loaded meanwhile."""
     began, cluster = time.time(), lane.cluster
 
     def relays(status: str) -> list[tuple[Any, ...]]:
         return [run for run in cluster.runs("fx", "relay", began) if run[1] == status]
 
-    cluster.ecb.delay = 15
-    try:
-        cluster.submit("fx-pub", base_date="2024-03-05")
-        until("relay runs", lambda: relays("RUNNING"), 120)
-        lane.send(36_000)
-        until("the other answer", lambda: lane.loaded(36_000), 180)
-    finally:
-        cluster.ecb.delay = 0
-    asked = "SELECT 1 FROM fx_rate WHERE base_date = '2024-03-05'"
-    until("the partner's answer", lambda: cluster.bank.rows(asked), 180)
+    cluster.submit("fx-pub", base_date=f"2024-08-{day:02}")
+    until("relay runs", lambda: relays("RUNNING"), 180)
+    lane.send(36_100 + day)
+    until("the other answer", lambda: lane.loaded(36_100 + day), 180)
+    asked = "SELECT 1 FROM fx_rate WHERE base_date = make_date(2024, 8, %s)"
+    until("the partner's answer", lambda: cluster.bank.rows(asked, day), 180)
     until("relay's end is booked", lambda: not relays("RUNNING"), 60)
     (relay,) = [run for run in relays("SUCCEEDED") if run[2].get("read")]
-    until("sub's too", lambda: not [run for run in cluster.runs("fx", since=began) if run[1] == "RUNNING"], 60)
     started, ended = relay[3:]
-    assert [run for run in cluster.runs("fx", since=began) if run[2].get("loaded") and started < run[3] < ended]
-    figure.append(("relay and sub of one feed at once", f"a sub loaded while relay asked for {ended - started:.0f} s"))
-    assert cluster.bank.broken("fx") == []
+    subs = [run for run in cluster.runs("fx", since=began) if run[2].get("loaded") and started < run[3] < ended]
+    return float(ended - started) if subs else None
 
 
 @beside("fx")
