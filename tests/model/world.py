@@ -300,7 +300,7 @@ class World:
         for pod in self._pods.values():
             if pod.status and pod.status.startswith("BUG"):
                 raise Broken(f"{pod.name}: {pod.status}")
-            if pod.due == "free" and self.holding is None:
+            if pod.ready and pod.due == "free" and self.holding is None:
                 self.holding, self.faulty = len(self.seen.written), True
             if pod.told[1:] == ("lease.take", 0, "[]"):  # BUSY: what is on the topic now, somebody else must load
                 self.promised = max(self.promised, self.log.length)
