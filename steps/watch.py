@@ -15,7 +15,7 @@ from ledger import absence
 from ledger.absence import Report
 from steps import calendars
 from steps.absence import ARRIVALS, Expected, Found, began, expected, finding, watchable
-from steps.errors import Permanent
+from steps.errors import Failure, Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,12 +29,12 @@ def watch(execution: Execution, feeds: Sequence[Feed]) -> Counter[str]:
     """How many absences were reported now, and how many ended. Raises, at the end, what kept a feed unwatched."""
     watching = Watching(execution, feeds)
     found: Counter[str] = Counter(absent=0, arrived=0)
-    unwatched: list[Permanent] = []
+    unwatched: list[Failure] = []
     for feed in feeds:
         try:
             found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
             found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
-        except Permanent as error:  # a table or a right of its own is missing: no reason to leave the others alone
+        except Failure as error:  # its table, its rights, its calendar: no reason to leave the others alone
             _say(f"UNWATCHED {feed.name}: {error}")
             unwatched.append(error)
         execution.connection.rollback()
@@ -98,13 +98,13 @@ class Watching:
     def _expected(self, feed: Feed) -> list[Expected]:
         try:
             return list(expected(feed, self._calendar(feed), self._since[feed.name], self._now))
-        except business_day.UnknownCalendar as error:
+        except Misconfigured as error:
             return [Expected(self._now.date(), self._now, str(error))]
 
     def _covers(self, feed: Feed, day: date) -> bool:
         try:
             self._calendar(feed).closure(day)
-        except (business_day.NotCovered, business_day.UnknownCalendar):
+        except (business_day.NotCovered, Misconfigured):
             return False
         return True
 
