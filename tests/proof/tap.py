@@ -66,7 +66,7 @@ class Tap:
         """Make a call; where it is the planned one, the fault happens before or after it."""
         if self._journal < 0:
             return call()
-        name = f"keeper's {name}" if threading.current_thread().name == "keeper" else name
+        name = _whose(name)
         with self._lock:
             self._made[name] += 1
             number = self._made[name]
@@ -86,6 +86,7 @@ class Tap:
 
     def is_here(self, name: str, fault: str) -> bool:
         """Is the call that is being made the planned one, of this fault?"""
+        name = _whose(name)
         return (
             self.plan is not None
             and (self.plan.name, self.plan.fault) == (name, fault)
@@ -105,6 +106,10 @@ class Tap:
 
     def _write(self, line: str) -> None:
         os.write(self._journal, f"{line}\n".encode())
+
+
+def _whose(name: str) -> str:
+    return f"keeper's {name}" if threading.current_thread().name == "keeper" else name
 
 
 TAP = Tap()
