@@ -18,8 +18,8 @@ setup: $(READY) ## create .venv with the locked packages, and fetch Kafka's jars
 demo: setup ## from a request to rows on real Kafka and PostgreSQL, without Docker (DAYS=all: 27 years)
 	@$(BIN)/feedfall demo $(if $(DAYS),--days $(DAYS))
 
-test: setup ## all tests, on real servers
-	@$(BIN)/python -m pytest
+test: setup ## all tests, on real servers; side by side, for most of them wait
+	@$(BIN)/python -m pytest -n logical --maxprocesses=4
 
 check: $(READY) ## style, types, rooms, and manifests that equal their Python
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

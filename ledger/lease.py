@@ -8,8 +8,6 @@ more, then the checkpoint rows take the new epoch
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -105,17 +103,6 @@ def release(connection: Connection, lease: Lease) -> None:
     """Free it, if it is still ours, and commit; what is open is rolled back."""
     with translated(), at_once(connection):
         run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
-
-
-@contextmanager
-def released(connection: Connection, lease: Lease) -> Iterator[None]:
-    """However the block ends: what it did not commit is rolled back, and the lease is free again."""
-    try:
-        yield
-    finally:
-        if not (connection.closed or connection.broken):
-            connection.rollback()
-            release(connection, lease)
 
 
 def holder(connection: Connection, feed: str, stage: str, shard: int) -> str:

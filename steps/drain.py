@@ -12,7 +12,6 @@ where the next one starts, is decided here. A lost doorbell costs time, a double
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,11 +20,11 @@ from ledger.chunk import Fates, Settled
 from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
 from steps import gate
-from steps.errors import Exit, OffsetGap, Transient
+from steps.errors import Exit, OffsetGap
 from steps.execution import Execution, Outcome
 from steps.intake import Intake
 from steps.kafka import Cluster, Ends, Reader, Topic
-from steps.keeper import Keeper
+from steps.keeper import kept, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
+    from steps.keeper import Keeper
 
 
 class Sink(Protocol):
@@ -84,7 +84,7 @@ def drain(
 
 
 class Drain:
-    """One run's drain. Reads downwards: run → hold the lease → to the ends → one chunk."""
+    """One run's drain. Reads downwards: run → to the ends → a round → one chunk."""
 
     def __init__(
         self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
@@ -98,14 +98,15 @@ class Drain:
 
     def run(self) -> Outcome:
         """Take the lease, drain, release, look once more; again while there is more."""
+        key, drained = (self._feed.name, self._sink.stage, self._shard), False
         try:
-            drained = False
             while True:
-                held = self._take()
+                held = take(self._execution, *key)
                 if held is None:
-                    who = lease.holder(self._execution.connection, self._feed.name, self._sink.stage, self._shard)
+                    who = lease.holder(self._execution.connection, *key)
                     return self._leave("SUCCEEDED") if drained else self._leave("BUSY", reason=who)
-                status, position = self._hold(held)
+                with kept(self._execution, held) as keeper:
+                    status, position = self._to_the_ends(held, keeper)
                 drained = True
                 if status != "SUCCEEDED":
                     return self._leave(status)
@@ -114,36 +115,6 @@ class Drain:
         finally:
             if self._reader:
                 self._reader.close()
-
-    def _take(self) -> Lease | None:
-        execution = self._execution
-        return lease.take(
-            execution.connection,
-            self._feed.name,
-            self._sink.stage,
-            self._shard,
-            holder=execution.settings.uid,
-            run_id=execution.run,
-            seconds=execution.settings.lease_seconds,
-        )
-
-    def _hold(self, held: Lease) -> tuple[str, dict[int, int]]:
-        """Drain under the lease; how it went and where it stands. Released in every case that ends by itself."""
-        settings = self._execution.settings
-        try:
-            with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
-                ended = self._to_the_ends(held, keeper)
-        except BaseException:
-            with suppress(Transient):  # what went wrong first is what is told; the lease expires by itself
-                self._release(held)
-            raise
-        self._release(held)
-        return ended
-
-    def _release(self, held: Lease) -> None:
-        connection = self._execution.connection
-        if not (connection.closed or connection.broken):
-            lease.release(connection, held)
 
     def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
         topic = self._cluster.topic(self._sink.topic)

@@ -17,6 +17,7 @@ from ledger.lease import Lease
 from steps.errors import Exit, OffsetGap
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster
+from steps.keeper import kept, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,12 +105,11 @@ def _accept(
     execution: Execution, feed: Feed, stage: str, shard: int, gaps: list[Gap], by: str, reason: str
 ) -> str | None:
     """Book a drain's gaps under its lease, in one transaction; who holds the lease, if somebody does."""
-    connection, settings = execution.connection, execution.settings
-    key = (feed.name, stage, shard)
-    held = lease.take(connection, *key, holder=settings.uid, run_id=execution.run, seconds=settings.lease_seconds)
+    connection, key = execution.connection, (feed.name, stage, shard)
+    held = take(execution, *key)
     if held is None:
         return lease.holder(connection, *key)
-    with lease.released(connection, held), translated():
+    with kept(execution, held), translated():
         lease.exclude(connection, held)
         for each in gaps:
             at = each.source.next_offset

@@ -1,23 +1,60 @@
-"""The heartbeat of a lease: a thread that renews it while the main loop makes progress, on a connection of its own.
+"""A lease as a run holds it: taken, renewed while the main loop makes progress, given back however the run ends.
 
-The connection is opened at the first renewal: a run of less than ten seconds never needs it.
+The keeper is a thread with a connection of its own, opened at the first renewal: a run of less than ten seconds never
+needs it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ledger import lease
 from ledger.database import connect
-from steps.errors import Failure, Fenced
+from steps.errors import Failure, Fenced, Transient
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
     from ledger.database import Connection
     from ledger.lease import Lease
+    from steps.execution import Execution
+
+
+def take(execution: Execution, feed: str, stage: str, shard: int) -> Lease | None:
+    """Take a lease for this run; None when somebody alive holds it."""
+    settings = execution.settings
+    return lease.take(
+        execution.connection,
+        feed,
+        stage,
+        shard,
+        holder=settings.uid,
+        run_id=execution.run,
+        seconds=settings.lease_seconds,
+    )
+
+
+@contextmanager
+def kept(execution: Execution, held: Lease) -> Iterator[Keeper]:
+    """Renewed within the block and free after it, however it ends; what it did not commit is rolled back."""
+    settings = execution.settings
+    try:
+        with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
+            yield keeper
+    except BaseException:
+        with suppress(Transient):  # what went wrong first is what is told; the lease expires by itself
+            _free(execution, held)
+        raise
+    _free(execution, held)
+
+
+def _free(execution: Execution, held: Lease) -> None:
+    if not (execution.connection.closed or execution.connection.broken):
+        lease.release(execution.connection, held)
 
 
 #: Seconds after which a main loop that makes no progress is no longer kept alive.

@@ -23,7 +23,7 @@ from steps import gate
 from steps.errors import Exit, Misconfigured, OffsetGap
 from steps.execution import Execution, Outcome
 from steps.kafka import Cluster
-from steps.keeper import Keeper
+from steps.keeper import kept, take
 from steps.reread import left, rereading
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from feeds.form import Feed
     from ledger.chunk import Source
     from steps.kafka import Ends
+    from steps.keeper import Keeper
     from steps.reread import Passage
 
 FORM = "TOPIC/PARTITION:FROM-TO"
@@ -149,17 +150,11 @@ class Replay:
 
     def run(self, ranges: Ranges, by: str, reason: str) -> tuple[str, str | None]:
         """Put back what is lost, or leave no trace; the status, and why."""
-        settings, connection = self._execution.settings, self._execution.connection
-        key = (self._feed.name, "sub", self._shard)
-        held = lease.take(
-            connection, *key, holder=settings.uid, run_id=self._execution.run, seconds=settings.lease_seconds
-        )
+        connection, key = self._execution.connection, (self._feed.name, "sub", self._shard)
+        held = take(self._execution, *key)
         if held is None:
             return "BUSY", lease.holder(connection, *key)
-        with (
-            lease.released(connection, held),
-            Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper,
-        ):
+        with kept(self._execution, held) as keeper:
             lease.exclude(connection, held)
             connection.commit()
             with translated():

@@ -26,7 +26,7 @@ from steps import dates, gate
 from steps.dates import LOAD, Ruling
 from steps.errors import Exit
 from steps.execution import Execution, Outcome
-from steps.keeper import Keeper
+from steps.keeper import kept, take
 from steps.sub import Judge, Lineage
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ledger.lease import Lease
     from ledger.quarantine import Entry, Key
     from steps.dates import Dates
+    from steps.keeper import Keeper
 
 #: What one transaction takes: entries, and bytes of their values.
 ENTRIES, BYTES = 500, 16 * 2**20
@@ -95,22 +96,14 @@ class Resettling:
         return self._leave("SUCCEEDED")
 
     def _shard(self, shard: int, keys: Sequence[Key]) -> tuple[str, str | None]:
-        execution, settings = self._execution, self._execution.settings
-        key = (self._feed.name, "sub", shard)
-        held = lease.take(
-            execution.connection, *key, holder=settings.uid, run_id=execution.run, seconds=settings.lease_seconds
-        )
+        execution, key = self._execution, (self._feed.name, "sub", shard)
+        held = take(execution, *key)
         if held is None:
             return "BUSY", lease.holder(execution.connection, *key)
-        try:
-            with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
-                lease.exclude(execution.connection, held)
-                execution.connection.commit()
-                return self._batches(held, keeper, keys), None
-        finally:
-            if not (execution.connection.closed or execution.connection.broken):
-                execution.connection.rollback()
-                lease.release(execution.connection, held)
+        with kept(execution, held) as keeper:
+            lease.exclude(execution.connection, held)
+            execution.connection.commit()
+            return self._batches(held, keeper, keys), None
 
     def _batches(self, held: Lease, keeper: Keeper, keys: Sequence[Key]) -> str:
         for portion in quarantine.portions(self._execution.connection, keys, ENTRIES, BYTES):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import feeds
@@ -82,6 +82,8 @@ class Bank:
         made = [NewTopic(name, count, 1, config=config) for name, count in topics.items()]
         for future in self.admin.create_topics(made, operation_timeout=10).values():
             future.result()
+        names = TopicCollection(list(topics))  # the controller has them before the broker tells of them
+        eventually(lambda: not any(each.exception() for each in self.admin.describe_topics(names).values()))
 
     def send(
         self,
