@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks.line import at_least
 from benchmarks.pod import ROOT
 from local.process import free_port
 
@@ -42,6 +43,9 @@ async def constant():
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=False, log_level="warning")
 """
 
+OF_A_CONSTANT = 0.7
+"""Of the requests a second of an endpoint that returns a constant."""
+
 
 @dataclass
 class Speed:
@@ -55,7 +59,7 @@ class Speed:
         return median(self.day) / median(self.constant)
 
 
-def api(servers: Servers, rounds: int, seconds: float = 2.0) -> Speed:
+def measure(servers: Servers, rounds: int, seconds: float = 2.0) -> Speed:
     found = Speed()
     floor, service = free_port(), free_port()
     with (
@@ -124,3 +128,14 @@ async def _answers(port: int) -> None:
         else:
             return
     raise TimeoutError(f"nobody listens on port {port}")
+
+
+def table(found: Speed) -> str:
+    return "\n".join(
+        [
+            f"\n{'Calendar service, requests a CPU second':44}{'best':>10}{'median':>10}",
+            f"{'FastAPI, a constant':44}{max(found.constant):>10,.0f}{median(found.constant):>10,.0f}",
+            f"{'one day of BANK, another each time':44}{max(found.day):>10,.0f}{median(found.day):>10,.0f}",
+            f"{'share':44}{'':10}{found.ratio:>10.2f}   {at_least(found.ratio, OF_A_CONSTANT)}",
+        ]
+    )

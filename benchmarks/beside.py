@@ -21,7 +21,7 @@ PEERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def beside(servers: Servers, messages: int, repetitions: int) -> dict[str, list[float]]:
+def measure(servers: Servers, messages: int, repetitions: int) -> dict[str, list[float]]:
     """Messages a second. A daemon's start is not counted, its group's joining neither: sub's was, in `step`."""
     found: dict[str, list[float]] = {name: [] for name in PEERS}
     for _ in range(repetitions):

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 
 from benchmarks import pod
+from benchmarks.line import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.servers import Servers
 
+NOTHING, MESSAGE = 0.35, 0.40
 IMPORTS = "import confluent_kafka, psycopg, pydantic"
 
 
@@ -34,7 +36,7 @@ class Cold:
         return median(self.seconds[name])
 
 
-def cold(servers: Servers, repetitions: int) -> Cold:
+def measure(servers: Servers, repetitions: int) -> Cold:
     found, messages = Cold(), one_by_one(servers.kafka)
     with servers.fresh() as url:
         env = servers.environment(url)
@@ -80,3 +82,23 @@ def one_by_one(kafka: str) -> Iterator[None]:
         producer.commit_transaction()
         day += timedelta(days=1)
         yield
+
+
+def table(found: Cold) -> str:
+    rows = [
+        line("python -c pass", found.seconds["python"]),
+        line("its imports alone", found.seconds["imports"]),
+        line("a pod with nothing to do", found.seconds["nothing"], NOTHING),
+        line("a pod with one message", found.seconds["message"], MESSAGE),
+    ]
+    return "\n".join(
+        [f"\n{'Cold start':44}{'best':>10}{'median':>10}", *rows, "", split_table(found.nothing, found.message)]
+    )
+
+
+def split_table(nothing: Mapping[str, Sequence[float]], message: Mapping[str, Sequence[float]]) -> str:
+    rows = [
+        f"  {name:42}{1000 * median(nothing.get(name, [0])):>7.1f} ms{1000 * median(seconds):>7.1f} ms"
+        for name, seconds in message.items()
+    ]
+    return "\n".join([f"{'Where it goes (some lie within others)':44}{'nothing':>10}{'message':>10}", *rows])

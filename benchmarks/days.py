@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import business_day
 from benchmarks import pod
+from benchmarks.line import at_least, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
+ONE_QUESTION, OF_A_SET = 60.0, 0.2
 QUESTION = "from datetime import date; import business_day; business_day.calendar('{}').{}"
 QUESTIONS = {
     "is_business_day": "is_business_day(date(2026, 9, 24))",
@@ -42,7 +44,7 @@ class Days:
         return median(self.set) / median(seconds)
 
 
-def days(repetitions: int) -> Days:
+def measure(repetitions: int) -> Days:
     found = Days()
     for name, question in QUESTIONS.items():
         pod.run("-c", QUESTION.format("BANK", question))  # writes the .pyc files that an image ships
@@ -73,3 +75,21 @@ def asking(asked: Sequence[date], is_business_day: Callable[[date], bool]) -> fl
     for day in asked:
         is_business_day(day)
     return time.perf_counter() - started
+
+
+def table(found: Days) -> str:
+    """Business days: processes of one question over bare Python; a loop beside `day in set`."""
+    over = {name: found.over_bare(name) for name in QUESTIONS}
+    processes = [
+        f"{f'a process: {name}':44}{'':10}{1000 * seconds:>7.1f} ms   {verdict(1000 * seconds, ONE_QUESTION, ' ms')}"
+        for name, seconds in over.items()
+    ]
+    again, first = found.ratio(found.again), found.ratio(found.first)
+    return "\n".join(
+        [
+            f"\n{'Business days, over bare Python':44}{'':10}{'median':>10}",
+            *processes,
+            f"{'is_business_day in a loop, of a set':44}{'':10}{again:>10.2f}   {at_least(again, OF_A_SET)}",
+            f"{'… each day for the first time':44}{'':10}{first:>10.2f}",
+        ]
+    )

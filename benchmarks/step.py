@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from benchmarks import bare, floor, pod
+from benchmarks.line import line, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.servers import Servers
+
+A_MILLION = 1_000_000
+RATIO, GUARANTEES, PEAK = 1.5, 1.15, 150.0
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Step:
         return [taken / least for taken, least in zip(self.pods, self.floors, strict=True)]
 
 
-def step(servers: Servers, messages: int, repetitions: int, folder: Path) -> Step:
+def measure(servers: Servers, messages: int, repetitions: int, folder: Path) -> Step:
     """Drain and COPY, in turn. The first drain warms up and writes down the floor's rows; it is not counted."""
     found, rows = Step(messages), folder / "rows.copy"
     with servers.fresh() as url:
@@ -90,3 +94,28 @@ def booked(url: str) -> float:
         row = connection.execute("SELECT extract(epoch FROM ended_at - started_at) FROM feedfall.run").fetchone()
     assert row
     return float(row[0])
+
+
+def table(found: Step) -> str:
+    speed, peak = found.messages / median(found.pods) / 1000, max(found.peaks)
+    return "\n".join(
+        [
+            f"\n{'The whole step':44}{'best':>10}{'median':>10}",
+            line("the pod's process, exec to exit", found.pods),
+            line("of that, first to last row of the ledger", found.runs),
+            line("of that, CPU", found.cpus),
+            line("COPY of the same rows, ready made", found.floors),
+            _ratio("ratio of the medians", found.ratio, RATIO, found.messages),
+            line("the same without the guarantees", found.bares),
+            line("of that, CPU", found.bare_cpus),
+            _ratio("what they cost, ratio of the medians", found.guarantees, GUARANTEES, found.messages),
+            f"{'ratio of each pair, best and median':44}{min(found.pairs):>10.2f}{median(found.pairs):>10.2f}",
+            f"{'speed':44}{'':10}{speed:>6.0f} k/s",
+            f"{'peak memory, the highest':44}{'':10}{peak:>6.0f} MiB   {verdict(peak, PEAK, ' MiB')}",
+        ]
+    )
+
+
+def _ratio(name: str, ratio: float, target: float, messages: int) -> str:
+    judged = verdict(ratio, target, "") if messages >= A_MILLION else "judged at a million messages"
+    return f"{name:44}{'':10}{ratio:>10.2f}   {judged}"

@@ -10,14 +10,18 @@ import psycopg
 
 import feeds
 from benchmarks import pod
+from benchmarks.line import line
 from benchmarks.servers import PACKAGES
 from ledger import verify
 from ledger.database import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.servers import Servers
 
 OFFSETS = 10_000_000
+PROOF = 2.0
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Proof:
     proofs: list[float] = field(default_factory=list)
 
 
-def proof(servers: Servers, offsets: int, spans: int, runs: int, repetitions: int) -> Proof:
+def measure(servers: Servers, offsets: int, spans: int, runs: int, repetitions: int) -> Proof:
     """Fill a ledger and its table, and prove it."""
     found = Proof(spans)
     with servers.fresh() as url:
@@ -85,3 +89,16 @@ FILL = (
               || chr(65 + (i %% 10)::int), 1 + i %% 1000
        FROM generate_series(0, %(offsets)s - 1) AS i WHERE i %% %(size)s <> 0""",
 )
+
+
+def table(found: Sequence[Proof], offsets: int) -> str:
+    rows = [
+        row
+        for each in found
+        for row in (
+            line(f"in {each.spans:,} spans: feedfall verify", each.commands, PROOF),
+            line("of that, the proof", each.proofs),
+            f"{'the first on fresh rows (it marks them read)':44}{'':10}{each.first:>8.2f} s",
+        )
+    ]
+    return "\n".join([f"\n{f'verify of {offsets:,} offsets':44}{'best':>10}{'median':>10}", *rows])

@@ -70,7 +70,7 @@ def main() -> None:
     """Run the command; say a failure in one line, and leave with its code."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
     try:
-        app()
+        app(prog_name="feedfall")
     except (feeds.UnknownFeed, business_day.CalendarError) as error:
         _leave(str(error), Exit.CONFIG)
     except Failure as error:
