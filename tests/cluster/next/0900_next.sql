@@ -1,2 +1,2 @@
 -- oldest code: 1
-ALTER TABLE feedfall.quarantine ADD COLUMN of_the_next_release text;
+ALTER TABLE feedfall.calendar_copy ADD COLUMN of_the_next_release text;
