@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 FIGURES: Figures = []
 FAILED: list[str] = []
-ORDER = ("test_doorbell", "test_rights", "test_faults", "test_outages", "test_tidy")
-"""What is measured comes first, alone; the rights are tried while the lanes run; what is left over is seen last."""
+ORDER = ("test_doorbell", "test_rights", "test_calendar", "test_faults", "test_outages", "test_tidy")
+"""What is measured comes first, alone; rights and calendar while the lanes run; what is left over is seen last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

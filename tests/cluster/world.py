@@ -178,7 +178,13 @@ class Cluster:
     @contextmanager
     def argo_server(self) -> Iterator[str]:
         """Argo Server's address, for the block."""
-        words = ["kubectl", "-n", "argo", "port-forward", "service/argo-server", ":2746", "--address", "127.0.0.1"]
+        with self.forwarded("argo", "service/argo-server", 2746) as url:
+            yield url
+
+    @contextmanager
+    def forwarded(self, namespace: str, target: str, port: int) -> Iterator[str]:
+        """The address of one of the cluster's ports on this machine, for the block."""
+        words = ["kubectl", "-n", namespace, "port-forward", target, f":{port}", "--address", "127.0.0.1"]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert process.stdout
         try:
@@ -250,10 +256,11 @@ def images(tmp: Path) -> None:
     image("e2e", tmp)
 
 
-def image(tag: str, folder: Path) -> None:
-    """Build a folder, and hand it to the cluster. FEEDFALL_E2E_IMAGE: a command TAG FOLDER."""
+def image(tag: str, folder: Path, stage: str = "") -> None:
+    """Build a folder, to its end or to a stage, and hand it over. FEEDFALL_E2E_IMAGE: a command TAG FOLDER [STAGE]."""
     build = os.environ.get("FEEDFALL_E2E_IMAGE", f"{RIG} image").split()
-    done = subprocess.run([*build, f"{IMAGE}:{tag}", str(folder)], capture_output=True, text=True, check=False)
+    words = [f"{IMAGE}-{stage}:{tag}", str(folder), stage] if stage else [f"{IMAGE}:{tag}", str(folder)]
+    done = subprocess.run([*build, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -316,8 +323,9 @@ def logs(folder: Path) -> None:
         "objects": "get workflows,pods,eventbus,eventsource,sensor,cronworkflows -o wide",
         "events": "get events --sort-by=.lastTimestamp",
         "workflows.yaml": "get workflows -o yaml",
-        "runs": "logs -l app.kubernetes.io/part-of=feedfall -c main --tail=50 --prefix --max-log-requests=500",
+        "runs": "logs -l feedfall/stage -c main --tail=50 --prefix --max-log-requests=500",
         "eventsource": "logs -l eventsource-name=feedfall --tail=500",
+        "calendar": "logs -l app.kubernetes.io/name=feedfall-calendar --tail=500 --prefix",
         "sensor": "logs -l sensor-name=feedfall --tail=500",
         "controller": "-n argo logs deploy/workflow-controller --tail=2000",
     }
