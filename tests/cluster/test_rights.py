@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -59,6 +60,18 @@ def test_account__may_start_runs_only_where_that_is_its_work(cluster: Cluster, a
     assert (refusal == "") is may, refusal
 
 
+@pytest.fixture
+def strict(cluster: Cluster) -> None:
+    """Skip where the controller says that it is not; where its settings cannot be read, the refusals must tell."""
+    words = ("-n", "argo", "get", "configmap", "workflow-controller-configmap", "-o", "jsonpath={.data}")
+    read = cluster.kubectl(*words, check=False)
+    if read.returncode == 0 and not re.search(r"templateReferencing\W+Strict", read.stdout):
+        pytest.skip(
+            "this controller runs without `templateReferencing: Strict`: who may create Workflows may run anything"
+        )
+
+
+@pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize(
     ("spec", "refusal"),
     [
