@@ -87,6 +87,8 @@ def translate(error: psycopg.Error) -> Failure | None:
         return Misconfigured(f"the database lacks a table or column: {text}. Run `feedfall migrate`")
     if state.startswith(("28", "3D")) or (not state and any(word in text for word in SETTINGS)):
         return Misconfigured(f"the database refuses this connection: {text}. Check DATABASE_URL")
+    if isinstance(error, pg.LockNotAvailable):
+        return Transient(f"somebody holds what this needs: {text}. Again when the run or session in flight has ended")
     if state.startswith(OUTAGE) or (not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)):
         return Transient(f"the database is out of reach: {text}. Nothing was lost; the next run goes on from here")
     return None
