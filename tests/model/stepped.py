@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -61,6 +62,7 @@ class Pod:
         self.told: tuple[object, ...] = ()
         self.crashed = self.cut = False
         self.connection: Stepped | None = None
+        self.pid = 0  # of its backend; none yet
         self._go, self._here = threading.Semaphore(0), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -120,8 +122,11 @@ class Pod:
         """Let the thread of a pod that is over end."""
         self.crashed = True
         self._go.release()
-        self._thread.join(SECONDS)
-        assert not self._thread.is_alive(), f"{self.name} does not end: it stands before {self.due}"
+
+    def ended(self) -> bool:
+        """Has its thread come to its end?"""
+        self._thread.join(0.002)
+        return not self._thread.is_alive()
 
 
 class Stepped(psycopg.Connection[tuple[Any, ...]]):
@@ -151,8 +156,7 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         found = cursor.fetchall() if cursor.description else []
         if found:
             cursor.scroll(0, mode="absolute")
-        # A backend's number is another in each game.
-        self.pod.hears(name, cursor.rowcount, len(found) if name == "lease.writers" else repr(found))
+        self.pod.hears(name, cursor.rowcount, _same_in_each_game(name, found))
         if name == "lease.end":
             self.gone(params["pid"])
         return cursor
@@ -172,11 +176,11 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         super().rollback()
 
     def leave(self) -> bool:
-        """Forget the game. Is it fit for another?"""
+        """Forget the game. Is it fit for another? Asked, for a backend that was ended while it idled tells nobody."""
         self.touched = False
-        if self.closed or self.broken:
-            return False
         try:
+            super().rollback()
+            super().execute("SELECT")
             super().rollback()
         except psycopg.Error:
             return False
@@ -189,6 +193,13 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         self.close()
         self.pod.hears("reply lost")
         raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def _same_in_each_game(name: str, found: list[tuple[Any, ...]]) -> str:
+    """What was found, without backends' numbers and without the hour: nobody asks since when a feed is held."""
+    if name == "lease.writers":
+        return f"{len(found)} backends"
+    return repr([tuple("then" if isinstance(value, datetime) else value for value in row) for row in found])
 
 
 @dataclass

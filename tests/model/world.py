@@ -141,12 +141,17 @@ class World:
         self.seen = self._look()
 
     def clear(self) -> None:
-        """End the game before. First the pods that stand, then those that waited for their locks."""
-        for pod in sorted(self._pods.values(), key=lambda each: not each.arrives(0)):
+        """End the game before. Who waits for a lock ends once the connection of its owner has forgotten the game."""
+        for pod in self._pods.values():
             pod.unwind()
-            if pod.connection:
-                self._idle += [pod.connection] if pod.connection.leave() else []
-        self._pods = {}
+        waits_until(lambda: not self._unended())
+
+    def _unended(self) -> bool:
+        for name, pod in list(self._pods.items()):
+            if pod.ended():
+                self._idle += [pod.connection] if pod.connection and pod.connection.leave() else []
+                del self._pods[name]
+        return bool(self._pods)
 
     def _gone(self, pid: int) -> None:
         waits_until(lambda: not self._ask("SELECT FROM pg_stat_activity WHERE pid = %s", pid))
@@ -194,7 +199,7 @@ class World:
         connection = self._idle.pop() if self._idle else Stepped.connect(self._url, options=OPTIONS)
         connection.pod, connection.mutation, connection.gone = pod, self._scenario.mutation, self._gone
         connection.steps = (*STEPS, *CONTROL) if "operator" in self._pods else STEPS
-        pod.connection = connection
+        pod.connection, pod.pid = connection, connection.info.backend_pid
         return connection
 
     # -- what may happen, and letting it happen --
@@ -259,14 +264,13 @@ class World:
             lease.renew(self._eye, self.leases[pod.name], 3600)
 
     def _settle(self) -> None:
-        """Until every pod stands before its next step, is over, or waits for a lock of another."""
-        for pod in self._pods.values():
-            while not pod.over and not pod.arrives(0.002):
-                if pod.connection and not pod.connection.closed and self._waits(pod.connection.info.backend_pid):
-                    break
+        """Until every pod stands before its next step, is over, or waits for a lock of one that stands or is over."""
+        waits_until(self._still)
 
-    def _waits(self, pid: int) -> bool:
-        return bool(self._ask("SELECT WHERE cardinality(pg_blocking_pids(%s)) > 0", pid))
+    def _still(self) -> bool:
+        """Does nothing move? PostgreSQL shows all its queues as of one instant: if all others wait then, nobody goes on."""
+        moving = {pod.pid for pod in self._pods.values() if not pod.arrives(0.002)}
+        return not moving or moving == {pid for (pid,) in self._ask(WAITING, list(moving))}
 
     # -- what must hold --
 
@@ -348,6 +352,8 @@ SELECT setval('feedfall.run_id_seq', 1, false), setval('feedfall.lease_id_seq', 
     setval('feedfall.source_id_seq', 1, false), setval('feedfall.span_id_seq', 1, false);
 INSERT INTO feedfall.lease (feed, stage, shard) VALUES ('model', 'sub', 0);
 INSERT INTO feedfall.feed_control (feed) VALUES ('model')"""
+
+WAITING = "SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid = ANY(%s)"
 
 LOOK = """
 SELECT l.epoch, l.holder, coalesce(l.expires_at > clock_timestamp(), false),
