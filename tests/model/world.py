@@ -45,7 +45,7 @@ class Broken(AssertionError):  # noqa: N818 -- what it says of a promise
 
 @dataclass(frozen=True)
 class Scenario:
-    """Who is there, and how often what may happen. `uids`: pod → its Workflow."""
+    """Who is there, and how often what may happen. `uids`: pod → its Workflow; `tables`: SQL that changes them."""
 
     uids: Mapping[str, str] = field(default_factory=lambda: {"A": "one", "B": "two"})
     there: int = 1
@@ -55,6 +55,7 @@ class Scenario:
     cuts: int = 0
     holds: int = 0
     mutation: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tables: str = ""
     drain: type[Drain] = Drain
 
 
@@ -132,7 +133,7 @@ class World:
         self.faulty = False
         self.leases: dict[str, Lease] = {}
         self._high = (0, 0)
-        self._eye.execute(BLANK)
+        self._eye.execute(f"{BLANK}; {scenario.tables}".encode())
         self._pods = {}
         for name, uid in scenario.uids.items():
             self._add(name, uid)
@@ -268,7 +269,7 @@ class World:
         waits_until(self._still)
 
     def _still(self) -> bool:
-        """Does nothing move? PostgreSQL shows all its queues as of one instant: if all others wait then, nobody goes on."""
+        """Does nothing move? PostgreSQL shows its queues as of one instant: if all others wait then, nobody goes on."""
         moving = {pod.pid for pod in self._pods.values() if not pod.arrives(0.002)}
         return not moving or moving == {pid for (pid,) in self._ask(WAITING, list(moving))}
 
