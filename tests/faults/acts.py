@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,3 +72,30 @@ def survives(wire: Wired, bank: Bank, door: Door, act: Callable[[Wired], None], 
     wire.heal()
     assert door("sub", "--feed=tick", WORKFLOW_UID="w1").status == "SUCCEEDED"
     assert_each_once(bank)
+
+
+def needs_a_person(wire: Wired, bank: Bank, door: Door, password: str, says: str) -> None:
+    """Kafka refuses the pod, the feed is blocked, and granted and freed every row is there once."""
+    secured = {
+        "KAFKA_BOOTSTRAP_SERVERS": wire.sasl_address,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "pod",
+        "KAFKA_SASL_PASSWORD": password,
+    }
+    done = door("sub", "--feed=tick", **secured)
+    assert (done.exit, says in done.words["reason"]) == (78, True)
+    assert door("sub", "--feed=tick", **secured).status == "BLOCKED"
+    grant(bank, AclOperation.DESCRIBE, AclOperation.READ)
+    bank.rows("UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_reason = NULL")
+    assert door("sub", "--feed=tick", **secured | {"KAFKA_SASL_PASSWORD": "pod"}).status == "SUCCEEDED"
+    assert_each_once(bank)
+
+
+def grant(bank: Bank, *rights: AclOperation) -> None:
+    """READ of the topic is all that sub needs; of its group nothing, for that is only told where it is."""
+    topic = (ResourceType.TOPIC, bank.topic("tick"), ResourcePatternType.LITERAL, "User:pod", "*")
+    bindings = [AclBinding(*topic, right, AclPermissionType.ALLOW) for right in rights]
+    for future in bank.admin.create_acls(bindings).values() if bindings else ():
+        future.result(10)
+    time.sleep(0.2)
