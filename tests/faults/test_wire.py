@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAULTS: dict[str, tuple[Callable[[Wired], None], set[int]]] = {
     "Kafka: 4 kB at a time": (lambda wire: wire.kafka.__dict__.update(drip=4096, late=0.002), {0}),
     "Kafka: cut in mid-fetch": (lambda wire: setattr(wire.kafka, "cut_after", wire.kafka.carried + 100_000), {0, 75}),
-    "database: 200 bytes at a time": (lambda wire: wire.database.__dict__.update(drip=200, late=0.0002), {0}),
+    "database: 500 bytes at a time": (lambda wire: wire.database.__dict__.update(drip=500, late=0.0002), {0}),
     "database: cut early": (lambda wire: setattr(wire.database, "cut_after", wire.database.carried + 2_000), {75}),
     "database: cut in mid-load": (
         lambda wire: setattr(wire.database, "cut_after", wire.database.carried + 5_000),
