@@ -38,6 +38,7 @@ def run(write: Callable[[psycopg.Cursor, Sequence[Row]], object], at_once: int) 
         "group.id": url,
         "auto.offset.reset": "earliest",
         "enable.auto.offset.store": True,
+        "session.timeout.ms": 45_000,  # a daemon joins its group, and stays in it
     }
     consumer = Consumer({**READER, **own})
     consumer.subscribe(["price.response"])
