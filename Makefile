@@ -30,8 +30,8 @@ check: $(READY) ## style, types, rooms, and manifests that equal their Python
 render: $(READY) ## write argo-workflows/ and argo-events/ from workflows/
 	@$(BIN)/python -m workflows.render
 
-e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds
-	@$(BIN)/python -m pytest tests/cluster
+e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds (AGAIN=1: what failed)
+	@$(BIN)/python -m pytest tests/cluster $(if $(AGAIN),--last-failed)
 
 proof: setup ## kill, freeze and cut off a pod at its every call to the outside, then 1,000 times at random
 	@POINT="$(POINT)" SEED="$(SEED)" $(BIN)/python -m pytest -s $(if $(POINT),tests/proof/test_points.py,$(if $(SEED),tests/proof/test_instants.py,tests/proof))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +132,11 @@ def test_world__two_side_by_side_and_again_in_the_same_folder(tmp_path: Path) ->
 
 
 LOCAL = """
-import sys
+import signal, sys
 from pathlib import Path
 from local.partner import Ecb
 from local.world import run_local
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
 sys.exit(run_local(Path(sys.argv[1]), say=lambda line: print(line, flush=True), ecb=Ecb()))
 """
 
@@ -150,7 +151,10 @@ sys.exit(run_local(Path(sys.argv[1]), say=lambda line: print(line, flush=True), 
 )
 def test_local__leaves_nothing_behind(tmp_path: Path, end: signal.Signals, code: int) -> None:
     command = [sys.executable, "-c", LOCAL, str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as parent:
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as parent,
+        ended(parent),
+    ):
         printed = []
         for line in parent.stdout:
             printed.append(line)
@@ -164,6 +168,15 @@ def test_local__leaves_nothing_behind(tmp_path: Path, end: signal.Signals, code:
         assert parent.wait(SECONDS) == code
         _, alive = psutil.wait_procs(family, timeout=SECONDS)
         assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []  # only pid 1 can bury those
+
+
+@contextmanager
+def ended(child: subprocess.Popen[str]) -> Iterator[None]:
+    """A test that fails must not wait for ever for its child."""
+    try:
+        yield
+    finally:
+        child.kill()
 
 
 def post(here: World, template: str, parameters: list[str]) -> int:
