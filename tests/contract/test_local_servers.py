@@ -101,10 +101,11 @@ def test_servers__keep_their_data_over_a_restart(tmp_path: Path) -> None:
 # -- nothing left behind --
 
 BOTH = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from local import kafka, postgres
 from local.process import Processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
 folder = Path(sys.argv[1])
 with Processes() as p, kafka.broker(folder / "k", p, say=len), postgres.database(folder / "p", p, say=len):
     print("up", flush=True)
