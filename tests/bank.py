@@ -85,6 +85,12 @@ class Bank:
         names = TopicCollection(list(topics))  # the controller has them before the broker tells of them
         eventually(lambda: not any(each.exception() for each in self.admin.describe_topics(names).values()))
 
+    def delete_topic(self, name: str) -> None:
+        """Gone when this returns, so that it can be made anew."""
+        for future in self.admin.delete_topics([name], operation_timeout=10).values():
+            future.result()
+        eventually(lambda: name not in self.admin.list_topics(timeout=10).topics)
+
     def send(
         self,
         topic: str,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +45,7 @@ def expire(bank: Bank, topic: str, low: int) -> None:
 
 
 def make_anew(bank: Bank, topic: str, partitions: int = 1) -> None:
-    for future in bank.admin.delete_topics([topic], operation_timeout=10).values():
-        future.result()
-    deadline = time.monotonic() + 10
-    while topic in bank.admin.list_topics(timeout=10).topics:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    bank.delete_topic(topic)
     bank.create_topics({topic: partitions})
 
 

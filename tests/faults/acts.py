@@ -43,13 +43,6 @@ def asleep(bank: Bank) -> bool:
     return bank.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-
-
 def rate(currency: str, number: int = 1) -> bytes:
     return json.dumps({"base_date": "2026-10-30", "currency": currency, "rate": str(number)}).encode()
 

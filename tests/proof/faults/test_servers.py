@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import TopicPartition
 
-from bank import Bank, Door, ended
-from faults.acts import asleep, assert_each_once, eventually, rate, slow, survives, ticks, transactional
+from bank import Bank, Door, ended, eventually
+from faults.acts import asleep, assert_each_once, rate, slow, survives, ticks, transactional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_database__that_falls_silent_in_mid_chunk_holds_up_its_pod_and_nobody_el
     slow(waiting, "= 1000", 1)
     pod = waiting.start("sub", "--feed=tick", FEEDFALL_LEASE_SECONDS="2")
     try:
-        eventually(lambda: asleep(waiting))
+        eventually(lambda: asleep(waiting), 15)
         wire.database.silence()
         past = {"DATABASE_URL": wire.direct(waiting.prefix.rstrip("."))}
         eventually(lambda: waiting.step("sub", "--feed=tick", **past).status == "SUCCEEDED", 60)
@@ -54,7 +54,7 @@ def test_database__that_falls_silent_in_mid_chunk_holds_up_its_pod_and_nobody_el
 def test_restart__of_a_server_in_mid_drain_is_an_outage(wire: Wired, waiting: Bank, server: str) -> None:
     slow(waiting, "% 100 = 0", 0.2)
     pod = waiting.start("sub", "--feed=tick", WORKFLOW_UID="w1")
-    eventually(lambda: waiting.value("SELECT count(*) FROM tick") > 0)
+    eventually(lambda: waiting.value("SELECT count(*) FROM tick") > 0, 15)
     getattr(wire, f"stop_{server}")()
     getattr(wire, f"start_{server}")()
     out, err = pod.communicate(timeout=120)
@@ -84,7 +84,7 @@ def test_log__retention_in_mid_drain_is_a_gap_and_never_a_jump(bank: Bank) -> No
     slow(bank, "= 50", 2)
     bank.respond("tick", [{**row, "note": "x" * 200} for row in ticks(60_000)])
     pod = bank.start("sub", "--feed=tick")
-    eventually(lambda: asleep(bank))
+    eventually(lambda: asleep(bank), 15)
     [future] = bank.admin.delete_records([TopicPartition(bank.topic("tick"), 0, 59_990)]).values()
     future.result()
     out, err = pod.communicate(timeout=120)
