@@ -6,8 +6,7 @@ RUN python -m pip install --no-cache-dir --no-compile --require-hashes --target 
 COPY business_day /opt/feedfall/business_day
 COPY calendar_client /opt/feedfall/calendar_client
 COPY ledger /opt/feedfall/ledger
-COPY control/__init__.py /opt/feedfall/control/__init__.py
-COPY control/api /opt/feedfall/control/api
+COPY service /opt/feedfall/service
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/feedfall
 
 FROM python:3.11-slim AS calendar
@@ -15,7 +14,7 @@ COPY --from=calendar-build /opt/feedfall /opt/feedfall
 ENV PYTHONPATH=/opt/feedfall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /opt/feedfall
 USER 10001:10001
-CMD ["python", "-m", "control.api"]
+CMD ["python", "-m", "service"]
 
 # There is no ENTRYPOINT: the WorkflowTemplate names the command.
 FROM python:3.11-slim AS build
@@ -23,6 +22,7 @@ COPY requirements/pod.txt /tmp/pod.txt
 RUN python -m pip install --no-cache-dir --no-compile --require-hashes --target /opt/feedfall -r /tmp/pod.txt
 COPY business_day /opt/feedfall/business_day
 COPY calendar_client /opt/feedfall/calendar_client
+COPY catalog /opt/feedfall/catalog
 COPY feeds /opt/feedfall/feeds
 COPY ledger /opt/feedfall/ledger
 COPY steps /opt/feedfall/steps

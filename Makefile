@@ -13,7 +13,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 setup: $(READY) ## create .venv with the locked packages, and fetch Kafka's jars
-	@$(BIN)/python -m local.kafka
+	@$(BIN)/python -m local.servers.kafka
 
 demo: setup ## from a request to rows on real Kafka and PostgreSQL, without Docker (DAYS=all: 27 years)
 	@$(BIN)/feedfall demo $(if $(DAYS),--days $(DAYS))

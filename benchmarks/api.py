@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.line import at_least
 from benchmarks.pod import ROOT
-from local.process import free_port
+from local.servers.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def measure(servers: Servers, rounds: int, seconds: float = 2.0) -> Speed:
     with (
         servers.fresh() as url,
         serving(floor, "-c", CONSTANT, str(floor)) as constant,
-        serving(service, "-m", "control", "serve", f"--port={service}", url=url) as day,
+        serving(service, "-m", "cli", "serve", f"--port={service}", url=url) as day,
     ):
         for each in range(rounds + 1):
             rates = asked(constant, floor, ["/constant"], seconds), asked(day, service, DAYS, seconds)

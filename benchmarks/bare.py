@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from benchmarks.bench_feeds.price import PRICE
-from feeds.form import Envelope, Kind
-from steps import settings
-from steps.kafka import Cluster, Reader
+from catalog import Envelope, Kind
+from steps.drain.kafka import Cluster, Reader
+from steps.run import settings
 from steps.sub import HEADERS, Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from steps.kafka import Ends
+    from steps.drain.kafka import Ends
 
 COLUMNS = ", ".join(PRICE.columns)
 TABLE = f"CREATE TABLE price_bare AS SELECT {COLUMNS} FROM price WITH NO DATA"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
 
-from feeds.form import Envelope
-from feeds.form.message import correlation
+from catalog import Envelope
+from catalog.message import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

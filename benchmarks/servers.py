@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import psycopg
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # it is re-exported
 
-import feeds
+from catalog import find
 from ledger import schema
 from ledger.database import connect
-from local.kafka import broker
-from local.postgres import database
-from local.process import Processes
+from local.servers.kafka import broker
+from local.servers.postgres import database
+from local.servers.process import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,6 @@ def servers(folder: Path) -> Iterator[Servers]:
         found = Servers(kafka, url)
         found._run("CREATE DATABASE template")  # noqa: SLF001 -- its own maker
         connection = connect(found.named("template"), "migrate")
-        schema.migrate(connection, feeds.every(PACKAGES))
+        schema.migrate(connection, find.every(PACKAGES))
         connection.close()
         yield found

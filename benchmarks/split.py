@@ -36,7 +36,9 @@ def main(feed: str) -> int:
     started = time.monotonic()
     from ledger import lease, rows  # noqa: PLC0415 -- what is timed here
     from steps import __main__ as door  # noqa: PLC0415
-    from steps import drain, execution, kafka, keeper, sub  # noqa: PLC0415
+    from steps import sub  # noqa: PLC0415
+    from steps.drain import drain, kafka, lease_keeper  # noqa: PLC0415
+    from steps.run import execution  # noqa: PLC0415
 
     SPENT["imports"] = time.monotonic() - started
     watch(execution, "connect", "PostgreSQL: connect")
@@ -47,7 +49,7 @@ def main(feed: str) -> int:
     watch(kafka.Reader, "read", "Kafka: read")
     watch(kafka.Reader, "positions", "Kafka: positions")
     watch(kafka.Reader, "close", "Kafka: close the consumer")
-    watch(keeper.Keeper, "__exit__", "the lease's thread")
+    watch(lease_keeper.Keeper, "__exit__", "the lease's thread")
     watch(sub.Judge, "__init__", "the row's validator")
     watch(lease, "exclude", "PostgreSQL: exclude the one before")
     watch(rows, "load", "COPY, reading included")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-import feeds
 from benchmarks import pod
 from benchmarks.line import line
 from benchmarks.servers import PACKAGES
+from catalog import find
 from ledger import verify
 from ledger.database import connect
 
@@ -47,7 +47,7 @@ def measure(servers: Servers, offsets: int, spans: int, runs: int, repetitions: 
 
 
 def command(servers: Servers, url: str, offsets: int) -> float:
-    ended = pod.run("-m", "control", "verify", "fx", env=servers.environment(url))
+    ended = pod.run("-m", "cli", "verify", "fx", env=servers.environment(url))
     assert f"Proven: each of {offsets:,} offsets has one fate." in ended.stdout, ended.stdout
     return ended.seconds
 
@@ -55,7 +55,7 @@ def command(servers: Servers, url: str, offsets: int) -> float:
 def alone(url: str) -> float:
     connection = connect(url, "verify")
     started = time.monotonic()
-    account = verify.verify(connection, feeds.load("fx", PACKAGES))
+    account = verify.verify(connection, find.load("fx", PACKAGES))
     seconds = time.monotonic() - started
     connection.close()
     assert not account.broken, account.broken

@@ -2,7 +2,7 @@
 
 from datetime import time
 
-from feeds.form import BaseDate, Currency, Feed, Positive, Row
+from catalog import BaseDate, Currency, Feed, Positive, Row
 
 
 class FxRate(Row):

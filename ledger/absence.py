@@ -1,4 +1,4 @@
-"""What the ledger knows of rows that were expected, and which absences were reported. `steps/absence.py` judges.
+"""What the ledger knows of rows that were expected, and which absences were reported. `steps/watch/absence.py` judges.
 
 not reported ──report──▶ open ──close──▶ closed       each of the two happens once, whoever comes first
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.sql import Identifier
 
-from feeds.form import Feed
+from catalog import Feed
 from ledger import control, notice
 from ledger.control import Control
 from ledger.database import Connection, maybe, one, rows, run

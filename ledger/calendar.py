@@ -3,7 +3,7 @@
     declare ──▶ holds ──▶ withdraw     one decision a (calendar, day) holds; the journal keeps who did what, and why
     keep ──▶ copy                      a domain that asks the calendar service decides from what it last heard
 
-Called by `feedfall calendar`, the calendar service (`control/api/`) and, to read, by every run (`steps/calendars.py`).
+Called by `feedfall calendar`, by `service/calendar_api/` and, to read, by every run (`steps/run/calendars.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A chunk: the rows of some offsets, their fates and the checkpoint, in one transaction. Called by `steps/drain.py`.
+"""A chunk: the rows of some offsets, their fates and the checkpoint, in one transaction. Called by `steps/drain/`.
 
 begin ─▶ lease.guard ─▶ control.still_open ─▶ the sink's own work ─▶ settle ─▶ commit
 │ Fenced          │ Closed                               │ Fenced    │ Unsure

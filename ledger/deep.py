@@ -25,7 +25,7 @@ from ledger.statements import sql, with_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.chunk import Span
     from ledger.database import Connection
 

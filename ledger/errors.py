@@ -1,4 +1,4 @@
-"""What can go wrong, in two families. `steps/errors.py` gives each its exit code.
+"""What can go wrong, in two families. `steps/run/exits.py` gives each its exit code.
 
     Failure
     ├── Transient            outside trouble: the same command may succeed later, and nothing was lost

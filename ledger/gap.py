@@ -1,4 +1,4 @@
-"""Offsets that Kafka lost before they were read, and that a person accepts as lost. Called by `steps/gap.py`.
+"""Offsets that Kafka lost before they were read, and that a person accepts as lost. Called by `operate/skip_gap.py`.
 
 retention passed the checkpoint ──▶ a span of absent offsets, marked as a gap: spans still abut
 the topic was made anew ──────────▶ the old source is closed where it stands; the next run opens another

@@ -1,4 +1,4 @@
-"""Put back what the books say is there. Called by `steps/replay.py`, inside its one transaction.
+"""Put back what the books say is there. Called by `operate/replay.py`, inside its one transaction.
 
 A span is settled again as it was: the same lines, the same judgement against the table, under the run that the span
 books. So a row that is lost comes back as it was loaded, and the books need no entry to add up again.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.database import Connection
 
 

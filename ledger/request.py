@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from feeds.form.partner import Request
+from catalog.partner import Request
 from ledger.database import Connection, at_once, maybe, one, rows, run
 from ledger.errors import translated
 

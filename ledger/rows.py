@@ -26,7 +26,7 @@ from ledger.statements import sql, with_names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.database import Connection
 
 #: Where a row came from; first in every line, so that a refused line names its message.

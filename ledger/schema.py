@@ -20,7 +20,7 @@ from ledger.rows import COORDINATES, LINEAGE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.database import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -18,7 +18,7 @@ from ledger.statements import with_names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.database import Connection
     from ledger.deep import Depth
     from ledger.gap import Accepted

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING
 import business_day
 from ledger import lease, request
 from ledger.database import connect
-from local.partner import Ecb
+from local.partners.ecb import Ecb
 from local.world import World, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.process import Say
-    from local.workflow import Event
+    from local.argo.workflow import Event
+    from local.servers.process import Say
 
 #: The newest fixing of the real history that comes with the partner simulator, and the first one.
 NEWEST, OLDEST = date(2026, 10, 30), date(1999, 1, 4)
@@ -99,7 +99,7 @@ def settled(here: World) -> None:
 
 def desk(here: World, words: str) -> str:
     """What a command of the desk prints."""
-    command = [sys.executable, "-m", "control", *words.split()]
+    command = [sys.executable, "-m", "cli", *words.split()]
     done = subprocess.run(command, env={**os.environ, **here.environ}, capture_output=True, text=True, check=False)  # noqa: S603 -- our own command
     return (done.stdout + done.stderr).rstrip()
 

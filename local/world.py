@@ -23,21 +23,20 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-import feeds
-from feeds.form import Feed
+from catalog import Feed, find
 from ledger import schema
 from ledger.database import connect
-from local.argo import served
-from local.clock import ticking
-from local.doorbell import listening
-from local.kafka import broker
-from local.partner import Ecb, partner
-from local.player import NAMESPACE, Player
-from local.postgres import database
-from local.process import Processes, Say
-from local.shelf import PLURALS
-from local.template import Document
-from local.workflow import Event
+from local.argo.clock import ticking
+from local.argo.doorbell import listening
+from local.argo.objects import PLURALS
+from local.argo.player import NAMESPACE, Player
+from local.argo.server import served
+from local.argo.template import Document
+from local.argo.workflow import Event
+from local.partners.ecb import Ecb, partner
+from local.servers.kafka import broker
+from local.servers.postgres import database
+from local.servers.process import Processes, Say
 from workflows import manifests
 
 PARTITIONS = 3
@@ -89,13 +88,13 @@ class Options(TypedDict, total=False):
 
 @contextmanager
 def world(
-    folder: Path, packages: Sequence[str] = feeds.PACKAGES, *, say: Say, **options: Unpack[Options]
+    folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say, **options: Unpack[Options]
 ) -> Iterator[World]:
     """Start it all; stop it all when the block ends."""
     folder = folder.resolve()
     with ExitStack() as stack:
         processes = stack.enter_context(Processes())
-        url, kafka = _servers(stack, processes, folder, feeds.every(packages), say)
+        url, kafka = _servers(stack, processes, folder, find.every(packages), say)
         yield stack.enter_context(playing(folder, packages, processes, url, kafka, **options))
 
 
@@ -105,7 +104,7 @@ def playing(
 ) -> Iterator[World]:
     """Play on servers that are there already."""
     ecb, look = options.get("ecb"), options.get("on_event", lambda _: None)
-    every = feeds.every(packages)
+    every = find.every(packages)
     with ExitStack() as stack:
         partner_url = stack.enter_context(partner(ecb)) if ecb else None
         told = {**_settings(packages, partner_url), **options.get("settings", {})}
@@ -126,7 +125,7 @@ def playing(
 
 
 def run_local(
-    folder: Path, packages: Sequence[str] = feeds.PACKAGES, *, say: Say = print, ecb: Ecb | None = None
+    folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say = print, ecb: Ecb | None = None
 ) -> int:
     """Play the whole world until Ctrl-C or SIGTERM; the exit code of `feedfall local`."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -28,6 +28,6 @@ site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pureli
 printf '%s\n' "$(dirname "$here")" > "$site/feedfall.pth"
 cat > "$venv/bin/feedfall" <<EOT
 #!/bin/sh
-exec "$(CDPATH='' cd -- "$venv/bin" && pwd)/python" -m control "\$@"
+exec "$(CDPATH='' cd -- "$venv/bin" && pwd)/python" -m cli "\$@"
 EOT
 chmod +x "$venv/bin/feedfall"

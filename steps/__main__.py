@@ -10,22 +10,21 @@ import time
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-import feeds
 from business_day import NoSuchDay, read_date
-from feeds.form import Policy
+from catalog import Policy, find
 from ledger import control
 from ledger.errors import translated
-from steps import gate, settings
-from steps.errors import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
-from steps.execution import Execution, Outcome, executing, stopping
+from steps.run import gate, settings
+from steps.run.execution import Execution, Outcome, executing, stopping
+from steps.run.exits import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from feeds.form import Feed
-    from steps.settings import Settings
+    from catalog import Feed
+    from steps.run.settings import Settings
 
 SHARDED = ("relay", "sub", "release")
 
@@ -71,7 +70,7 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
 
             return sub(execution, chosen[0], asked.shard)
         case "release":
-            from steps.resettle import release
+            from steps.load.redrive import release
 
             return release(execution, chosen[0], asked.shard)
         case "relay":
@@ -96,7 +95,7 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
 
 def failed(error: Exception, stop: threading.Event) -> Outcome:
     """A failure as an outcome. A traceback only where the fault is ours."""
-    if isinstance(error, feeds.UnknownFeed):
+    if isinstance(error, find.UnknownFeed):
         error = Misconfigured(str(error))
     code = exit_of(error)
     if stop.is_set() and isinstance(error, Transient):
@@ -122,8 +121,8 @@ def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) ->
 
 def _feeds(environment: Settings, asked: argparse.Namespace) -> Sequence[Feed]:
     if asked.stage == "sweep":
-        return feeds.every(environment.feeds)
-    feed = feeds.load(asked.feed, environment.feeds)
+        return find.every(environment.feeds)
+    feed = find.load(asked.feed, environment.feeds)
     if not 0 <= asked.shard < feed.shards:
         raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {asked.shard}")
     if asked.stage == "relay" and feed.partner is None:

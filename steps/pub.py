@@ -10,19 +10,19 @@ import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from feeds.form import Envelope, Policy
-from feeds.form.message import correlation
-from feeds.form.partner import Request
+from catalog import Envelope, Policy
+from catalog.message import correlation
+from catalog.partner import Request
 from ledger import control, request
-from steps import calendars, gate
-from steps.errors import Exit, Misconfigured
-from steps.execution import Execution, Outcome
-from steps.kafka import Cluster, Publisher
+from steps.drain.kafka import Cluster, Publisher
+from steps.run import calendars, gate
+from steps.run.execution import Execution, Outcome
+from steps.run.exits import Exit, Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
 
 #: Requests of a range that are booked, produced and confirmed together.
 BATCH = 1000

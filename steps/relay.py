@@ -30,25 +30,25 @@ import stamina
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from feeds.form import BaseDate, Envelope, Kind, Unreadable
-from feeds.form.partner import Answer, Empty, Malformed, Partner, Quota, Refused, Request, Rows
+from catalog import BaseDate, Envelope, Kind, Unreadable
+from catalog.partner import Answer, Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from ledger import control, request
 from ledger.chunk import Kept, Settled, recent_bad
 from ledger.database import commit
-from steps.drain import Patience, drain
-from steps.errors import DataRefused, Exit, Misconfigured, Transient
-from steps.kafka import Cluster, Publisher, Reader
+from steps.drain.drain import Patience, drain
+from steps.drain.kafka import Cluster, Publisher, Reader
+from steps.run.exits import DataRefused, Exit, Misconfigured, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from feeds.form import Feed
+    from catalog import Feed
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
-    from steps.execution import Execution, Outcome
-    from steps.intake import Intake
-    from steps.kafka import Message
+    from steps.drain.intake import Intake
+    from steps.drain.kafka import Message
+    from steps.run.execution import Execution, Outcome
 
 #: What a partner is given, in seconds; a drain has thirty minutes, a request must not take them.
 TIMEOUTS = httpx.Timeout(20.0, connect=5.0)

@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from feeds.form import Envelope, Kind, Unreadable
+from catalog import Envelope, Kind, Unreadable
 from ledger import chunk, rows, schema
 from ledger.chunk import Answered, Kept, Settled
 from ledger.errors import DataRefused
-from steps import dates
-from steps.dates import LOAD, Ruling
-from steps.drain import Patience, drain
+from steps.drain.drain import Patience, drain
+from steps.load import dates
+from steps.load.dates import LOAD, Ruling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from feeds.form import Feed
-    from feeds.form.message import Headers
+    from catalog import Feed
+    from catalog.message import Headers
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
-    from steps.dates import Dates
-    from steps.execution import Execution, Outcome
-    from steps.intake import Intake
-    from steps.kafka import Message, Reader
+    from steps.drain.intake import Intake
+    from steps.drain.kafka import Message, Reader
+    from steps.load.dates import Dates
+    from steps.run.execution import Execution, Outcome
 
 
 def sub(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:

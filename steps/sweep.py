@@ -3,8 +3,8 @@
 The doorbell makes a run start quickly; the sweep makes it start surely. It compares the log's end with the checkpoint,
 so a lost doorbell, a dead pod and a message that nobody rang for all look alike.
 
-And where nothing came to be read: which requests wait, which feeds should be here by now (`steps.watch`), and who
-outside must be told (`steps.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's.
+And where nothing came to be read: which requests wait, which feeds should be here by now (`watch.report`), and who
+outside must be told (`watch.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ledger import chunk, control, lease, quarantine, request
 from ledger.database import rollback
 from ledger.errors import translated
 from ledger.lease import Lease
-from steps import calendars, gate
-from steps.argo import Server
-from steps.errors import Failure
-from steps.execution import Execution, Outcome
-from steps.kafka import Cluster
-from steps.watch import watch
-from steps.webhook import deliver
+from steps.drain.kafka import Cluster
+from steps.run import calendars, gate
+from steps.run.execution import Execution, Outcome
+from steps.run.exits import Failure
+from steps.watch.argo import Server
+from steps.watch.report import watch
+from steps.watch.webhook import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from feeds.form import Feed
-    from steps.kafka import Topic
+    from catalog import Feed
+    from steps.drain.kafka import Topic
 
 #: Seconds after which a start that led to nothing is tried again.
 AGAIN = 300

@@ -16,9 +16,8 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-import feeds
-from feeds.form import Envelope
-from feeds.form.message import correlation
+from catalog import Envelope, find
+from catalog.message import correlation
 from ledger import schema, verify
 from ledger.database import connect
 from steps.__main__ import main
@@ -72,7 +71,7 @@ class Bank:
         self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 1, "log_level": 0})
 
     def topic(self, feed: str, kind: str = "response") -> str:
-        return feeds.load(feed, PACKAGES).topic(kind, self.prefix)
+        return find.load(feed, PACKAGES).topic(kind, self.prefix)
 
     def create(self, feed: str, partitions: int = 2, **config: str) -> None:
         """The feed's three topics."""
@@ -115,7 +114,7 @@ class Bank:
         rows = list(rows)
         known = correlation(feed, base_date, seq) if base_date else None
         headers = Envelope(known, base_date, seq, count=len(rows) if known else None).headers()
-        loaded = feeds.load(feed, PACKAGES)
+        loaded = find.load(feed, PACKAGES)
         for row in rows:
             key = "|".join(str(row.get(name)) for name in loaded.key).encode() or None
             self.producer.produce(self.topic(feed), json.dumps(row).encode(), key, headers=headers)
@@ -151,7 +150,7 @@ class Bank:
         """What `verify` says of the feed's ledger."""
         connection = connect(self.url, "verify")
         try:
-            return list(verify.verify(connection, feeds.load(feed, PACKAGES)).broken)
+            return list(verify.verify(connection, find.load(feed, PACKAGES)).broken)
         finally:
             connection.close()
 
@@ -172,7 +171,7 @@ class Door:
 def migrated(url: str) -> None:
     """Give a database the ledger and every feed's table."""
     connection = connect(url, "migrate")
-    schema.migrate(connection, feeds.every(PACKAGES))
+    schema.migrate(connection, find.every(PACKAGES))
     connection.close()
 
 

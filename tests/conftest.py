@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from bank import Bank, Door, migrated
-from local.kafka import broker
-from local.postgres import database
-from local.process import Processes
+from local.servers.kafka import broker
+from local.servers.postgres import database
+from local.servers.process import Processes
 from local.world import wake_groups
 from proof.partner import serving
 from proof.scene import Stage

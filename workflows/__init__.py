@@ -10,7 +10,7 @@ from typing import Any
 
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
-from feeds.form import Feed
+from catalog import Feed
 from workflows import doorbell, pub, relay, release, rights, script, sub, sweep
 
 Document = dict[str, Any]

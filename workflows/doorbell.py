@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from feeds.form import Feed
+from catalog import Feed
 
 Document = dict[str, Any]
 

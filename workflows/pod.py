@@ -41,7 +41,7 @@ from hera.workflows.models import (
     WorkflowTemplateRef,
 )
 
-from steps.errors import RETRIED
+from steps.run.exits import RETRIED
 
 # kustomize's `images:` reaches it only beside a `configurations:` file that names `spec/templates/container/image` of
 # kind WorkflowTemplate. Not a workflow parameter: that would let whoever submits choose what runs.

@@ -2,7 +2,7 @@
 
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate
 
-from feeds.form import Feed, Policy
+from catalog import Feed, Policy
 from workflows import pod
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-import feeds
+from catalog import find
 from workflows import Document, events, manifests
 
 ROOT = Path(__file__).parents[1]
@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def packages(setting: str) -> Sequence[str]:
-    return [name.strip() for name in setting.split(",") if name.strip()] or feeds.PACKAGES
+    return [name.strip() for name in setting.split(",") if name.strip()] or find.PACKAGES
 
 
 def render(names: Sequence[str], prefix: str = "") -> dict[str, str]:
     """Return the text of every file, by its folder and name."""
-    found = feeds.every(names)
+    found = find.every(names)
     made = dict(zip(FOLDERS, (manifests(found), events(found, prefix)), strict=True))
     return {f"{folder}/{name}": text(documents) for folder, files in made.items() for name, documents in files.items()}
 

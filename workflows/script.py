@@ -8,7 +8,7 @@ from datetime import time
 
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate
 
-from feeds.form import Feed
+from catalog import Feed
 from workflows import pod
 
 

@@ -2,7 +2,7 @@
 
 from hera.workflows import WorkflowTemplate
 
-from feeds.form import Feed
+from catalog import Feed
 from workflows import pod
 
 

@@ -2,7 +2,7 @@
 
 from datetime import time
 
-from feeds.form import BaseDate, Code, Feed, Positive, Row, Whole, text
+from catalog import BaseDate, Code, Feed, Positive, Row, Whole, text
 
 
 class PriceRow(Row):

@@ -21,7 +21,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zoneinfo import ZoneInfo
 
 import business_day
-from feeds.form.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
+from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
 
 if TYPE_CHECKING:
     import httpx

@@ -18,24 +18,23 @@ import pytest
 import stamina
 from typer.testing import CliRunner
 
-import feeds
 from bank import PACKAGES, Bank, Door
 from business_day import calendar
-from control.__main__ import app
-from feeds.form import Envelope, Kind
-from feeds.form.message import correlation
+from catalog import Envelope, Kind, find
+from catalog.message import correlation
+from cli.__main__ import app
 from ledger import control
 from ledger.database import connect
-from steps.errors import Misconfigured, Transient
-from steps.execution import executing
-from steps.settings import read
+from steps.run.execution import executing
+from steps.run.exits import Misconfigured, Transient
+from steps.run.settings import read
 from steps.sweep import sweep
-from steps.watch import watch
+from steps.watch.report import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from steps.execution import Execution
+    from steps.run.execution import Execution
 
 DAY = date(2026, 10, 30)
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -64,7 +63,7 @@ class Sweeps:
         self._capsys.readouterr()
         with self.execution(now) as execution:
             try:
-                return dict(sweep(execution, [feeds.load(name, PACKAGES) for name in names or ("fx",)]).counts)
+                return dict(sweep(execution, [find.load(name, PACKAGES) for name in names or ("fx",)]).counts)
             finally:
                 self.log = self._capsys.readouterr().out
 
@@ -142,7 +141,7 @@ def test_sweep__two_at_once_report_once(bank: Bank, sweeps: Sweeps) -> None:
     def one(_: int) -> int:
         with sweeps.execution(at(17)) as execution:
             together.wait(20)
-            return int(watch(execution, [feeds.load("fx", PACKAGES)])["absent"])
+            return int(watch(execution, [find.load("fx", PACKAGES)])["absent"])
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(one, range(4))) == 1
@@ -267,7 +266,7 @@ def test_calendar__that_ends_is_reported_once_a_day_and_stops_no_other_feed(bank
         )
         execution.connection.commit()
         execution.now = lambda: at(18, day=beyond)
-        known = [feeds.load(name, PACKAGES) for name in ("fx", "bulletin", "latest")]
+        known = [find.load(name, PACKAGES) for name in ("fx", "bulletin", "latest")]
         assert [watch(execution, known)["absent"] for _ in range(2)] == [2, 0]
         execution.now = lambda: at(18, day=beyond + timedelta(days=1))
         assert watch(execution, known)["absent"] == 2
@@ -419,7 +418,7 @@ def test_webhook__two_sweeps_at_once_deliver_once(sweeps: Sweeps, receiver: Rece
     def one(_: int) -> None:
         with sweeps.execution(at(17)) as execution:
             together.wait(20)
-            sweep(execution, [feeds.load("fx", PACKAGES)])
+            sweep(execution, [find.load("fx", PACKAGES)])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, range(4)))

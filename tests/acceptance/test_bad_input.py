@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from bank import Bank, Door
-from feeds.form.message import correlation
+from catalog.message import correlation
 from ledger import control
 from ledger.database import CODE, connect
 
@@ -121,7 +121,9 @@ def test_settings__one_that_is_wrong_is_named(bank: Bank, door: Door, setting: s
 
 
 def test_kafka__out_of_reach_is_transient(bank: Bank, door: Door) -> None:
-    done = door("sub", "--feed=tick", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")  # the ten seconds of steps.kafka.SECONDS
+    done = door(
+        "sub", "--feed=tick", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1"
+    )  # the ten seconds of steps.drain.kafka.SECONDS
     assert (done.exit, done.status) == (75, "FAILED")
     assert "Kafka is out of reach" in done.words["reason"]
     assert bank.value("SELECT expires_at FROM feedfall.lease") is None

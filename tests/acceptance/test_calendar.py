@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 import business_day
 from bank import ROOT
-from control.__main__ import app
+from cli.__main__ import app
 from gazette import gazette
 from portal import answer, rows, serving
 
@@ -26,7 +26,7 @@ def calendar(*words: str, stdin: str | None = None, **env: str) -> Result:
 
 def refused(*words: str, **env: str) -> str:
     """The command's last words, as a process that leaves with 78."""
-    whole = [sys.executable, "-m", "control", "calendar", *words]
+    whole = [sys.executable, "-m", "cli", "calendar", *words]
     environ = {"PATH": os.environ["PATH"], **env}
     ended = subprocess.run(whole, env=environ, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert (ended.returncode, ended.stdout) == (78, "")

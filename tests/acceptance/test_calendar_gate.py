@@ -15,9 +15,9 @@ from bank import Bank, Door
 from business_day import UnknownCalendar
 from calendar_client.client import Client
 from calendar_client.copy import Folder, Unavailable
-from control.__main__ import app
-from local.process import free_port
-from service import KIM, holders, serving
+from calendar_service import KIM, holders, serving
+from cli.__main__ import app
+from local.servers.process import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def test_declare__where_the_home_is_elsewhere_is_refused(bank: Bank) -> None:
 def bank_command(bank: Bank, *words: str, url: str = "") -> tuple[int, str]:
     """Exit code and last words, as a shell sees them."""
     environ = bank.environment(**({"FEEDFALL_CALENDAR_URL": url} if url else {}))
-    command = [sys.executable, "-m", "control", "calendar", *words]
+    command = [sys.executable, "-m", "cli", "calendar", *words]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from bank import Bank
+from calendar_service import KIM, holders, serving
 from ledger import schema
-from service import KIM, holders, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

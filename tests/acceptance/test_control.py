@@ -10,7 +10,7 @@ import psycopg
 from typer.testing import CliRunner, Result
 
 from bank import ROOT, Bank, Door
-from control.__main__ import app
+from cli.__main__ import app
 from ledger.database import connect
 
 DAY = date(2026, 10, 30)
@@ -23,7 +23,7 @@ def feedfall(bank: Bank, *words: str) -> Result:
 
 def command(bank: Bank, *words: str) -> subprocess.CompletedProcess[str]:
     """The command as a process, for its exit code and its last words."""
-    whole = [sys.executable, "-m", "control", *words]
+    whole = [sys.executable, "-m", "cli", *words]
     return subprocess.run(
         whole, env=bank.environment(), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
     )
@@ -106,7 +106,7 @@ def test_unknown_feed__exits_78_and_lists_the_known(bank: Bank) -> None:
 def test_no_settings__exits_78_and_names_them(bank: Bank) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in bank.environ}
     done = subprocess.run(
-        [sys.executable, "-m", "control", "lag"], env=environ, capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "cli", "lag"], env=environ, capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert (done.returncode, "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL" in done.stderr) == (78, True)
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import business_day
-import feeds
 from bank import PACKAGES, Bank, Door
+from catalog import find
 from ledger import control, lease, quarantine
 from ledger.database import connect
-from steps import settings
-from steps.execution import Outcome, executing
-from steps.resettle import release
+from steps.load.redrive import release
+from steps.run import settings
+from steps.run.execution import Outcome, executing
 from steps.sub import sub
 from steps.sweep import due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.form import Feed
-    from steps.execution import Execution
+    from catalog import Feed
+    from steps.run.execution import Execution
 
-FX = feeds.load("fx")
+FX = find.load("fx")
 #: TARGET: a Friday, a Saturday, the Sunday, and the Monday after.
 FRIDAY, SATURDAY, SUNDAY, MONDAY = "2026-10-30", "2026-10-31", "2026-11-01", "2026-11-02"
 UNCOVERED = "1998-12-31"
@@ -177,7 +177,7 @@ def test_sub__each_row_of_an_outside_message_by_its_own_date(bank: Bank, door: D
     bank.create("holiday", partitions=1)
     rows = [{"base_date": day, "code": "A", "price": "1"} for day in (FRIDAY, SATURDAY, MONDAY, "bad")]
     bank.send(bank.topic("holiday"), json.dumps(rows).encode())
-    feed = feeds.load("holiday", PACKAGES)
+    feed = find.load("holiday", PACKAGES)
     assert fates(run(bank, sub, feed, at(f"{SATURDAY}T12:00"))) == [1, 1, 2]
     assert bank.rows("SELECT row, fate FROM feedfall.quarantine ORDER BY row") == [
         (1, "deferred"),

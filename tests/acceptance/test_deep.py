@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bank import Bank, Door
-from control.__main__ import app
+from cli.__main__ import app
 
 DAY = date(2026, 10, 30)
 CURRENCIES = "AUD BGN CAD CHF CNY CZK"

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition
 from typer.testing import CliRunner
 
 from bank import Bank, Door
-from control.__main__ import app
+from cli.__main__ import app
 from ledger import lease
 from ledger.database import connect
 

@@ -17,9 +17,9 @@ import pytest
 from confluent_kafka import Producer
 
 from bank import ROOT, Bank
-from local.partner import Ecb, history
-from local.process import Processes
-from local.workflow import Workflow
+from local.argo.workflow import Workflow
+from local.partners.ecb import Ecb, history
+from local.servers.process import Processes
 from local.world import World, playing, world
 
 SECONDS = 30
@@ -134,7 +134,7 @@ def test_world__two_side_by_side_and_again_in_the_same_folder(tmp_path: Path) ->
 LOCAL = """
 import signal, sys
 from pathlib import Path
-from local.partner import Ecb
+from local.partners.ecb import Ecb
 from local.world import run_local
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
 sys.exit(run_local(Path(sys.argv[1]), say=lambda line: print(line, flush=True), ecb=Ecb()))

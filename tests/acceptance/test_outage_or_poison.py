@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-import feeds
 from bank import PACKAGES, Bank, Door
+from catalog import find
 from ledger import control, schema
 from ledger.database import connect
-from steps import settings
-from steps.execution import Execution
+from steps.run import settings
+from steps.run.execution import Execution
 from steps.sweep import due
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "delivery.md"
@@ -61,7 +61,7 @@ def read_only(clause: str) -> str:
 GONE = "DROP FUNCTION meet CASCADE"
 POD = (r"//[^@]+@", "//pod:pod@")
 #: A role of its own, with all that a pod is given.
-ROLE = "CREATE ROLE pod LOGIN PASSWORD 'pod';" + schema.grants([feeds.load("tick", PACKAGES)], "pod")
+ROLE = "CREATE ROLE pod LOGIN PASSWORD 'pod';" + schema.grants([find.load("tick", PACKAGES)], "pod")
 
 
 def no_topic(bank: Bank) -> None:
@@ -261,7 +261,7 @@ def swept(bank: Bank) -> list[str]:
     """What a sweep would start."""
     with closing(connect(bank.url, "test")) as connection:
         execution = Execution(settings.read(bank.environ), connection, 0, threading.Event())
-        return [start.name for start in due(execution, [feeds.load("tick", PACKAGES)])]
+        return [start.name for start in due(execution, [find.load("tick", PACKAGES)])]
 
 
 def table() -> str:

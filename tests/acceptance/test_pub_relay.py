@@ -11,14 +11,14 @@ import pytest
 import stamina
 
 from bank import Bank, Door, committed
-from feeds.form import Envelope
-from feeds.form.message import correlation
+from catalog import Envelope
+from catalog.message import correlation
 from ledger import control
 from ledger.database import connect
-from local.partner import Ecb, partner
-from steps.errors import Fenced
-from steps.kafka import Publisher, Reader
-from steps.settings import read
+from local.partners.ecb import Ecb, partner
+from steps.drain.kafka import Publisher, Reader
+from steps.run.exits import Fenced
+from steps.run.settings import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

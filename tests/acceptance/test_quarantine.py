@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bank import ROOT, Bank, Door, eventually
-from control.__main__ import app
+from cli.__main__ import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def desk(bank: Bank, *words: str, said: str | None = None) -> Result:
 
 def command(bank: Bank, *words: str, said: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """The same as a process, for its exit code and its last words."""
-    whole = [sys.executable, "-m", "control", "quarantine", *words]
+    whole = [sys.executable, "-m", "cli", "quarantine", *words]
     environment = bank.environment(**environ)
     return subprocess.run(
         whole, env=environment, input=said, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
@@ -372,7 +372,7 @@ def test_redrive__while_a_drain_runs_is_busy(bank: Bank, stuck: psycopg.Connecti
 def test_redrive__keeps_a_drain_out_and_a_second_redrive(
     bank: Bank, stuck: psycopg.Connection, mended: list[str], door: Door
 ) -> None:
-    with standing_still(bank, ["control", "quarantine", *mended]) as first:
+    with standing_still(bank, ["cli", "quarantine", *mended]) as first:
         assert door("sub", "--feed=tick").status == "BUSY"
         assert command(bank, *mended).returncode == 77
         stuck.execute("SELECT pg_advisory_unlock_all()")
@@ -389,7 +389,7 @@ def test_redrive__killed_in_the_middle_leaves_nothing_and_runs_again(
     let_go_first: bool,  # noqa: FBT001 -- a table
 ) -> None:
     """Also while the dead one's session still stands in its transaction: the taker ends it."""
-    with standing_still(bank, ["control", "quarantine", *mended], FEEDFALL_LEASE_SECONDS="1") as first:
+    with standing_still(bank, ["cli", "quarantine", *mended], FEEDFALL_LEASE_SECONDS="1") as first:
         first.send_signal(signal.SIGKILL)
         first.wait()
         if let_go_first:
@@ -417,7 +417,7 @@ def standing_still_again(
     """A second process reaches the same place only when the first one's session is gone; then it may pass."""
     waiting = "SELECT array_agg(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'"
     dead = bank.value(waiting)
-    second = start(bank, "control", "quarantine", *words)
+    second = start(bank, "cli", "quarantine", *words)
     try:
         eventually(lambda: bank.value(waiting) not in (dead, None))
         stuck.execute("SELECT pg_advisory_unlock_all()")
@@ -436,7 +436,7 @@ def test_redrive__killed_between_its_transactions_goes_on_from_there(bank: Bank,
     assert door("sub", "--feed=latest").counts("deferred") == [5000]
     words = ["redrive", "latest", "--all", "--fate=deferred", *WHY]
     settled = "SELECT count(*) FROM feedfall.quarantine WHERE settled_as = 'loaded'"
-    first = start(bank, "control", "quarantine", *words, FEEDFALL_LEASE_SECONDS="0.5")
+    first = start(bank, "cli", "quarantine", *words, FEEDFALL_LEASE_SECONDS="0.5")
     eventually(lambda: bank.value(settled) > 0)
     time.sleep(seconds)
     first.kill()

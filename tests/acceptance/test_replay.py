@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 from typer.testing import CliRunner
 
 from bank import Bank, Door
-from control.__main__ import app
+from cli.__main__ import app
 from ledger import lease
 from ledger.database import connect
 
@@ -294,7 +294,7 @@ def test_replay__held_in_the_middle_of_it_puts_nothing_back(two_days: Bank) -> N
 
 def replaying(bank: Bank) -> Callable[[], subprocess.CompletedProcess[str]]:
     """The command as a process of its own, not waited for."""
-    command = [sys.executable, "-m", "control", "replay", "fx", *WHY, whole(bank, 5)]
+    command = [sys.executable, "-m", "cli", "replay", "fx", *WHY, whole(bank, 5)]
     process = subprocess.Popen(
         command, env=bank.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

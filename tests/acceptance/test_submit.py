@@ -17,9 +17,9 @@ from typing import Any, Self
 import pytest
 
 from bank import ROOT, Bank, Ended, ended
-from local.partner import Ecb, history
-from local.process import Processes
-from local.workflow import Workflow
+from local.argo.workflow import Workflow
+from local.partners.ecb import Ecb, history
+from local.servers.process import Processes
 from local.world import World, playing
 
 SECONDS = 30
@@ -50,7 +50,7 @@ class Desk:
         return self.here
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "control", *words]
+        command = [sys.executable, "-m", "cli", *words]
         told = self.bank.environment(**{**self.here.environ, "FEEDFALL_BY": "ci", **environ})
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=told, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)

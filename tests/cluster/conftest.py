@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-import feeds
 from bank import PACKAGES, ROOT, Bank
+from catalog import find
 from cluster import lane, world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
-from local.partner import Ecb, partner
+from local.partners.ecb import Ecb, partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, ecb: Ecb) -> Iterator[Clus
     world.images(tmp)
     built = time.time()
     bank = Bank(world.KAFKA, world.database(name), f"{name}.")
-    for feed in feeds.names(PACKAGES):
+    for feed in find.names(PACKAGES):
         bank.create(feed, partitions=3, **{"max.message.bytes": str(world.LARGE)})
     with partner(ecb, (world.HOST, 0)) as url:
         manifest = world.rendered(tmp_path_factory.mktemp("manifests"), name)

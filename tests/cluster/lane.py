@@ -105,7 +105,7 @@ class Lane:
         return printed
 
     def begin(self, *words: str, **environ: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "control", *words]
+        command = [sys.executable, "-m", "cli", *words]
         env = self.cluster.bank.environment(**environ)
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=env, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)

@@ -17,7 +17,7 @@ from cluster.world import NAMESPACE, Cluster, Partner, spread, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from local.partner import Ecb
+    from local.partners.ecb import Ecb
 
 SINGLES = 20
 PAUSE = 1.0

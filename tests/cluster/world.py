@@ -27,7 +27,7 @@ from bank import PACKAGES, ROOT, Bank, migrated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from local.partner import Ecb
+    from local.partners.ecb import Ecb
 
 RIG = ROOT / ".ci/cluster/rig"
 IMAGE = "ghcr.io/feedfall/feedfall"

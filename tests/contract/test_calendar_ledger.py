@@ -12,10 +12,10 @@ import pytest
 import business_day
 from bank import Bank
 from business_day import Override
-from control.api.current import LIMIT, STUCK, Current, OutOfDate
 from ledger import calendar as book
 from ledger.calendar import Conflict, NoOverride
 from ledger.database import connect
+from service.snapshot import LIMIT, STUCK, Current, OutOfDate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

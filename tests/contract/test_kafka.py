@@ -1,4 +1,4 @@
-"""What steps/kafka.py asks of a broker, asked of a real one."""
+"""What steps/drain/kafka.py asks of a broker, asked of a real one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bank import Bank, committed
-from steps.errors import Fenced, Misconfigured, OffsetGap
-from steps.kafka import Cluster, Ends, Publisher, Reader
-from steps.settings import Settings, read
+from steps.drain.kafka import Cluster, Ends, Publisher, Reader
+from steps.run.exits import Fenced, Misconfigured, OffsetGap
+from steps.run.settings import Settings, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

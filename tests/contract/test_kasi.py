@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from control import kasi
-from control.kasi import QuotaUsed
 from ledger.errors import DataRefused, Failure, Misconfigured, Transient
+from operate.calendar import kasi
+from operate.calendar.kasi import QuotaUsed
 from portal import answer, rows, serving
 
 KEY = "a+b/c=="  # as Decoding keys look

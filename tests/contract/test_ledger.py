@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-import feeds
 from bank import PACKAGES, Bank, Door
-from control.__main__ import app
+from catalog import find
+from cli.__main__ import app
 from ledger import lease, request, run, schema
 from ledger.control import free, hold
 from ledger.control import state as control_state
@@ -300,7 +300,7 @@ def test_migrate__waits_five_seconds_for_a_lock_and_gives_up(bank: Bank, folder:
 def test_migrate__a_table_that_differs_is_named(bank: Bank, act: str, says: str) -> None:
     bank.rows(act)
     with closing(connect(bank.url, "migrate")) as connection, pytest.raises(Misconfigured, match=says):
-        schema.migrate(connection, [feeds.load("tick", PACKAGES)])
+        schema.migrate(connection, [find.load("tick", PACKAGES)])
 
 
 # -- the script for a DBA --
@@ -337,7 +337,7 @@ def as_role(bank: Bank, role: str) -> str:
 
 
 def test_script__makes_from_nothing_what_migrate_makes(bank: Bank, pod: str) -> None:
-    every, migrated = feeds.every(PACKAGES), shape(bank.url)
+    every, migrated = find.every(PACKAGES), shape(bank.url)
     bank.rows("DROP SCHEMA feedfall CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     bank.rows("".join(schema.script(every, pod)))
     assert shape(bank.url) == migrated
@@ -351,7 +351,7 @@ def test_script__makes_from_nothing_what_migrate_makes(bank: Bank, pod: str) -> 
 
 def granted(bank: Bank, role: str, *, signal: bool = True) -> None:
     """Just what `feedfall schema` prints."""
-    for line in schema.grants([feeds.load("tick", PACKAGES), feeds.load("fx", PACKAGES)], role).splitlines():
+    for line in schema.grants([find.load("tick", PACKAGES), find.load("fx", PACKAGES)], role).splitlines():
         if signal or "pg_signal_backend" not in line:
             bank.rows(line)
 
@@ -460,7 +460,7 @@ def test_rights__a_role_that_may_end_nobody_says_which_grant(
     assert f"GRANT pg_signal_backend TO {pod}, or end it as its owner" in done.words["reason"]
     assert bank.value("SELECT count(*) FROM tick") == 0
     with closing(connect(bank.url, "test")) as connection:
-        assert verify(connection, feeds.load("tick", PACKAGES)).broken == []
+        assert verify(connection, find.load("tick", PACKAGES)).broken == []
 
 
 # -- rows: COPY's text format, there and back --

@@ -15,15 +15,15 @@ import httpx
 import pytest
 from hera.workflows import models
 
-import feeds
 from bank import ROOT
-from control import shelf
-from control.argo import Argo
-from local.argo import served
-from local.clock import Clock
-from local.player import NAMESPACE, Player
-from local.process import Processes
-from local.workflow import Workflow, now
+from catalog import find
+from local.argo.clock import Clock
+from local.argo.player import NAMESPACE, Player
+from local.argo.server import served
+from local.argo.workflow import Workflow, now
+from local.servers.process import Processes
+from operate import deploy
+from operate.argo import Argo
 from workflows import manifests
 
 Document = dict[str, Any]
@@ -33,8 +33,8 @@ SECONDS = 20
 
 @pytest.fixture
 def player(tmp_path: Path) -> Iterator[Player]:
-    found = [each for documents in manifests(feeds.every()).values() for each in documents]
-    documents = [sleeping(each) for each in found if each["kind"] in shelf.KINDS]
+    found = [each for documents in manifests(find.every()).values() for each in documents]
+    documents = [sleeping(each) for each in found if each["kind"] in deploy.KINDS]
     with Processes() as processes, Player(processes, documents, CONFIGURATION, tmp_path) as player:
         yield player
 
@@ -64,9 +64,9 @@ def desk(url: str) -> Argo:
     return Argo({"ARGO_SERVER": url, "ARGO_NAMESPACE": NAMESPACE, "ARGO_TOKEN": "none"})
 
 
-def deploy(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run_deploy(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     told = {"ARGO_SERVER": url, "ARGO_NAMESPACE": NAMESPACE, "NO_PROXY": "*"}
-    command = [sys.executable, "-m", "control", "deploy", *words]
+    command = [sys.executable, "-m", "cli", "deploy", *words]
     done = subprocess.run(command, env=told, capture_output=True, text=True, cwd=ROOT, check=False)
     print(done.stdout, done.stderr)
     assert done.returncode == 0
@@ -87,7 +87,7 @@ def test_shape__each_answer_is_one_that_argos_own_api_knows(player: Player, api:
     ]
     for path, model in shapes:
         found = api.get(f"/api/v1/{path}").json()
-        assert list(shelf.changes(found, shelf.plain(model(**found)))) == [], path
+        assert list(deploy.changes(found, deploy.plain(model(**found)))) == [], path
 
 
 def test_stop__sets_spec_shutdown_as_argo_does(player: Player, url: str) -> None:
@@ -103,17 +103,17 @@ def test_stop__sets_spec_shutdown_as_argo_does(player: Player, url: str) -> None
 
 def test_deploy__to_the_player_finds_what_is_rendered_unchanged(player: Player, url: str) -> None:
     undo(player)
-    done = deploy(url)
+    done = run_deploy(url)
     assert {line.split()[0] for line in done.stdout.splitlines()[:-1]} == {"unchanged"}
 
 
 def test_deploy__a_changed_template_holds_from_the_next_start_on(player: Player, url: str) -> None:
     running = player.submit("fx-verify", name="before")
-    assert "changed       WorkflowTemplate  fx-verify" in deploy(url).stdout  # back to what is rendered
+    assert "changed       WorkflowTemplate  fx-verify" in run_deploy(url).stdout  # back to what is rendered
     assert running.template.container["command"][1] == "-c"
     assert player.shelf.templates["fx-verify"].container["command"] == ["python", "-m", "steps", "verify"]
     assert not running.ended.is_set()
-    assert "changed" not in deploy(url).stdout.replace("unchanged", "")
+    assert "changed" not in run_deploy(url).stdout.replace("unchanged", "")
 
 
 def test_deploy__a_changed_cron_ticks_by_its_new_schedule(player: Player, url: str, tmp_path: Path) -> None:
@@ -125,18 +125,18 @@ def test_deploy__a_changed_cron_ticks_by_its_new_schedule(player: Player, url: s
 
     noon = now().replace(hour=12, minute=0, second=30)
     clock = Clock(player.shelf.crons, submit, noon)
-    cron = next(each for each in shelf.rendered(["feeds"]) if each["metadata"]["name"] == "fx-pub" and is_cron(each))
+    cron = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-pub" and is_cron(each))
     cron["spec"] |= {"schedules": ["2 12 * * *"], "timezone": "UTC"}
-    deploy(url, f"--file={written(tmp_path, cron)}")
+    run_deploy(url, f"--file={written(tmp_path, cron)}")
     for minute in (1, 2, 3):
         clock.tick(noon.replace(minute=minute, second=0))
     assert started.count("fx-pub") == 1
 
 
 def test_deploy__a_template_of_a_new_feed_is_created_and_played(player: Player, url: str, tmp_path: Path) -> None:
-    template = next(each for each in shelf.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
+    template = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
     template["metadata"]["name"] = "gold-verify"
-    done = deploy(url, f"--file={written(tmp_path, template)}")
+    done = run_deploy(url, f"--file={written(tmp_path, template)}")
     assert done.stdout.startswith("created       WorkflowTemplate  gold-verify")
     assert player.submit("gold-verify").template.name == "gold-verify"
 
@@ -201,7 +201,7 @@ def test_cron__that_could_never_start_anything_is_refused(
 def undo(player: Player) -> None:
     """Put fx-verify back, as it is rendered."""
     there = player.shelf.get("WorkflowTemplate", "fx-verify")
-    rendered = next(each for each in shelf.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
+    rendered = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
     version = {"resourceVersion": there["metadata"]["resourceVersion"]}
     player.shelf.update("WorkflowTemplate", "fx-verify", {**rendered, "metadata": {**rendered["metadata"], **version}})
 

@@ -18,8 +18,8 @@ import psutil
 import psycopg
 import pytest
 
-from local import kafka, postgres
-from local.process import NotStarted, Processes, wait_until_ready
+from local.servers import kafka, postgres
+from local.servers.process import NotStarted, Processes, wait_until_ready
 
 ROOT = Path(__file__).parents[2]
 ENV = {"PATH": os.defpath}
@@ -103,8 +103,8 @@ def test_servers__keep_their_data_over_a_restart(tmp_path: Path) -> None:
 BOTH = """
 import signal, sys, time
 from pathlib import Path
-from local import kafka, postgres
-from local.process import Processes
+from local.servers import kafka, postgres
+from local.servers.process import Processes
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
 folder = Path(sys.argv[1])
 with Processes() as p, kafka.broker(folder / "k", p, say=len), postgres.database(folder / "p", p, say=len):
@@ -115,7 +115,7 @@ with Processes() as p, kafka.broker(folder / "k", p, say=len), postgres.database
 # It dies the very moment start() returns, long before its child has become what it was told to be.
 SUDDEN = """
 import os, sys
-from local.process import Processes
+from local.servers.process import Processes
 with Processes() as p:
     p.start([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]], env={})
     os.kill(os.getpid(), 9)
@@ -214,9 +214,9 @@ def test_fetch__says_about_how_much_it_is() -> None:
 
 
 def test_lock__every_jar_has_a_sha256_and_no_host_is_named() -> None:
-    lock = (ROOT / "local/jgo.lock.toml").read_bytes()
+    lock = (ROOT / "local/servers/jgo.lock.toml").read_bytes()
     assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in kafka.locked(lock))
-    assert b"://" not in lock + (ROOT / "local/jgo.toml").read_bytes()
+    assert b"://" not in lock + (ROOT / "local/servers/jgo.toml").read_bytes()
 
 
 def test_download__takes_only_what_the_lock_file_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

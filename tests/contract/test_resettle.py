@@ -8,12 +8,12 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import feeds
 from bank import PACKAGES, Bank, Door
+from catalog import find
 from ledger import quarantine, rows
 from ledger.database import check, connect
 
-LATEST = feeds.load("latest", PACKAGES)
+LATEST = find.load("latest", PACKAGES)
 TABLE, LINE = rows.Table(LATEST), rows.line_of(LATEST)
 AT = "2026-10-30T12:00:00+00:00"
 

@@ -9,9 +9,9 @@ import psycopg
 
 from bank import Bank, migrated
 from faults.proxy import Proxy
-from local.kafka import broker
-from local.postgres import database
-from local.process import Processes, free_port
+from local.servers.kafka import broker
+from local.servers.postgres import database
+from local.servers.process import Processes, free_port
 from local.world import wake_groups
 
 if TYPE_CHECKING:

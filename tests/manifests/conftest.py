@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-import feeds
+from catalog import find
 from workflows import render
 
 Documents = dict[str, list[dict[str, Any]]]
@@ -35,7 +35,7 @@ def crons(rendered: Documents) -> dict[str, dict[str, Any]]:
 
 
 def _folder(name: str) -> Documents:
-    texts = {file: text for file, text in render.render(feeds.PACKAGES).items() if file.startswith(f"{name}/")}
+    texts = {file: text for file, text in render.render(find.PACKAGES).items() if file.startswith(f"{name}/")}
     return {file.partition("/")[2]: list(yaml.safe_load_all(text)) for file, text in texts.items()}
 
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import business_day
-from control.api.app import api
-from control.api.current import Current
-from control.api.tokens import Tokens
+from service.calendar_api.routes import api
+from service.snapshot import Current
+from service.tokens import Tokens
 from workflows import render
 
 ROOT = render.ROOT
@@ -21,8 +21,8 @@ NAME = "feedfall-calendar"
 
 CODE = """
 import sys
-import control.api.__main__
-own = {"control", "ledger", "business_day", "calendar_client", "__main__"}
+import service.__main__
+own = {"service", "catalog", "ledger", "business_day", "calendar_client", "__main__"}
 files = {name.split(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}
 print(*sorted(files - set(sys.stdlib_module_names) - own))
 """

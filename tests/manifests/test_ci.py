@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from control.__main__ import app
+from cli.__main__ import app
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "ci"
 EXAMPLES = {"github-actions.yaml": "github-workflows", "gitlab-ci.yaml": "gitlab-ci"}

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-import feeds
-from feeds.form import Feed
+from catalog import Feed, find
 from workflows import doorbell as made
 from workflows import render, rights
 
@@ -20,7 +19,7 @@ Specs = dict[str, dict[str, Any]]
 
 @pytest.fixture
 def fx() -> Feed:
-    return feeds.load("fx")
+    return find.load("fx")
 
 
 def outside(feed: Feed, **changed: Any) -> Feed:  # noqa: ANN401 -- fields of a feed
@@ -140,7 +139,7 @@ def test_rights__of_the_sensor_are_to_create_workflows_and_of_the_source_none() 
 
 
 def test_address__reaches_every_topic_of_the_source(doorbell: Specs) -> None:
-    text = render.render(feeds.PACKAGES)["argo-events/address/kustomization.yaml"]
+    text = render.render(find.PACKAGES)["argo-events/address/kustomization.yaml"]
     (target,) = yaml.safe_load(text)["replacements"][0]["targets"]
     assert target["fieldPaths"] == [f"spec.kafka.{name}.url" for name in doorbell["EventSource"]["kafka"]]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from control.__main__ import app
-from steps import settings
+from cli.__main__ import app
 from steps.__main__ import STAGES
+from steps.run import settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import feeds
+from catalog import find
 from workflows import render
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_folders__are_what_would_be_rendered_byte_for_byte() -> None:
-    assert render.differing(ROOT, render.render(feeds.PACKAGES)) == []
+    assert render.differing(ROOT, render.render(find.PACKAGES)) == []
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
@@ -69,7 +69,7 @@ def test_render__touches_no_file_that_is_right(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("", feeds.PACKAGES),
+        ("", find.PACKAGES),
         ("acme.feeds", ["acme.feeds"]),
         ("feeds, acme.feeds", ["feeds", "acme.feeds"]),
     ],

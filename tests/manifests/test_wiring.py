@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-import feeds
-from feeds.form import Feed
-from feeds.form.feed import Policy
-from steps.errors import RETRIED
+from catalog import Feed, find
+from catalog.feed import Policy
+from steps.run.exits import RETRIED
 from workflows import KUSTOMIZATION, manifests, pod, pub, script
 
 Specs = dict[str, dict[str, Any]]
@@ -23,7 +22,7 @@ ALLOWED_UNDER_STRICT = {"arguments", "workflowTemplateRef"}
 
 @pytest.fixture
 def fx() -> Feed:
-    return feeds.load("fx")
+    return find.load("fx")
 
 
 def test_templates__are_one_a_stage(templates: Specs) -> None:
@@ -36,7 +35,7 @@ def test_templates__have_no_relay_where_another_team_answers(fx: Feed) -> None:
 
 
 def test_templates__have_no_release_where_rows_have_no_base_date() -> None:
-    files = manifests([feeds.load("tick", ["sample_feeds"])])
+    files = manifests([find.load("tick", ["sample_feeds"])])
     assert [name for name in files if "release" in name] == []
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from ledger.statements import sql
-from steps.errors import Failure
-from steps.execution import Execution
-from steps.kafka import Ends, Topic
+from steps.drain.kafka import Ends, Topic
+from steps.run.execution import Execution
+from steps.run.exits import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

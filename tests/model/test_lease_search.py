@@ -15,11 +15,11 @@ from model.parts import NO_EPOCH, NO_LOCK, NONE, RETRY
 from model.search import search
 from model.storm import weather
 from model.world import Scenario, World
-from steps.drain import Drain
+from steps.drain.drain import Drain
 
 if TYPE_CHECKING:
     from ledger.lease import Lease
-    from steps.keeper import Keeper
+    from steps.drain.lease_keeper import Keeper
 
 ALONE = {"A": "one"}
 

@@ -15,14 +15,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-import feeds
 from bank import PACKAGES
+from catalog import find
 from ledger import control, lease, run, verify
 from ledger.chunk import Settled
 from ledger.database import OPTIONS, connect
 from model.stepped import CONTROL, STEPS, Log, Pod, StepExecution, Stepped, waits_until
-from steps.drain import Drain, Patience, drain
-from steps.settings import Settings
+from steps.drain.drain import Drain, Patience, drain
+from steps.run.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
-    from steps.intake import Intake
-    from steps.kafka import Reader
+    from steps.drain.intake import Intake
+    from steps.drain.kafka import Reader
 
 #: Small chunks, and a table that would take a row twice: nothing but the protocol stands against it.
-FEED = replace(feeds.load("tick", PACKAGES), name="model", table="written", chunk_rows=2)
+FEED = replace(find.load("tick", PACKAGES), name="model", table="written", chunk_rows=2)
 TABLE = 'CREATE TABLE written (_offset bigint, _epoch bigint, _run bigint, "at" bigserial)'
 Action = tuple[str, str]
 

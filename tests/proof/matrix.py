@@ -17,7 +17,7 @@ from proof.pod import Hung, Pods, preload
 from proof.scene import SCENES, batches
 from proof.tap import FAULTS, LOST_REPLY, Plan
 from proof.world import LEASE, PASSING, Facts, Unrecovered, world
-from steps.errors import Exit
+from steps.run.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from feeds.form.partner import Answer, Empty, Request, Rows
+from catalog.partner import Answer, Empty, Request, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,7 +32,7 @@ PRELOADED = (
     "steps.pub",
     "steps.relay",
     "steps.sub",
-    "steps.calendars",
+    "steps.run.calendars",
     "proof.partner",
     "proof.feeds.rate",
 )

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import IsolationLevel, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-import feeds
-from feeds.form import Envelope
-from feeds.form.message import correlation
+from catalog import Envelope, find
+from catalog.message import correlation
 from ledger import schema
 from proof.partner import rows_of
 from proof.tap import CONNECT
@@ -117,7 +116,7 @@ class Stage:
             connection.execute("DROP DATABASE IF EXISTS proof")
             connection.execute("CREATE DATABASE proof")
         with CONNECT(self.servers.database("proof")) as connection:
-            schema.migrate(connection, [feeds.load("rate", PACKAGES)])
+            schema.migrate(connection, [find.load("rate", PACKAGES)])
             connection.execute("ALTER TABLE rate ADD CHECK (price < 1000)")  # that only the database knows
 
     def name(self) -> str:

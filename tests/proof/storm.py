@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feeds.form import Envelope
+from catalog import Envelope
 from proof.partner import rows_of
 from proof.pod import Hung, Pods
 from proof.scene import KINDS as TOPICS

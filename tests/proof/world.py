@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import feeds
+from catalog import find
 from ledger import verify
 from proof.tap import CONNECT
 
@@ -94,7 +94,7 @@ class World:
         """Everything that must be the same whatever happened, and everything that must be empty."""
         self._wait_for_the_dead()
         with CONNECT(self.url, application_name="proof") as connection:
-            facts = Facts(list(verify.verify(connection, feeds.load("rate", PACKAGES)).broken))
+            facts = Facts(list(verify.verify(connection, find.load("rate", PACKAGES)).broken))
             for name, query in QUERIES.items():
                 facts.found[name] = connection.execute(query.encode()).fetchall()
             return facts

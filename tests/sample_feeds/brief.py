@@ -3,8 +3,8 @@
 import json
 from datetime import time
 
-from feeds.form import Code, Feed, Response, Row, Whole
-from feeds.form.message import Headers
+from catalog import Code, Feed, Response, Row, Whole
+from catalog.message import Headers
 
 
 class Brief(Row):

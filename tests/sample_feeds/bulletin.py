@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date, time
 from xml.etree.ElementTree import ParseError
 
-from feeds.form import BaseDate, Currency, Envelope, Feed, Positive, Response, Row
-from feeds.form.message import Headers, correlation
+from catalog import BaseDate, Currency, Envelope, Feed, Positive, Response, Row
+from catalog.message import Headers, correlation
 from feeds.partners.ecb import from_xml
 
 

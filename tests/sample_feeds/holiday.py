@@ -3,8 +3,8 @@
 import json
 from datetime import time
 
-from feeds.form import BaseDate, Code, Feed, Positive, Response, Row
-from feeds.form.message import Headers
+from catalog import BaseDate, Code, Feed, Positive, Response, Row
+from catalog.message import Headers
 
 
 class Fixing(Row):

@@ -2,7 +2,7 @@
 
 from datetime import time
 
-from feeds.form import Code, Feed, Number, Row, Whole, text
+from catalog import Code, Feed, Number, Row, Whole, text
 
 
 class Tick(Row):

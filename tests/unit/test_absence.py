@@ -15,10 +15,10 @@ from ledger.control import Control
 from sample_feeds.bulletin import BULLETIN
 from sample_feeds.latest import LATEST
 from sample_feeds.tick import TICK
-from steps.absence import Finding, Found, due, expected, finding, watchable
+from steps.watch.absence import Finding, Found, due, expected, finding, watchable
 
 if TYPE_CHECKING:
-    from feeds.form import Feed
+    from catalog import Feed
 
 FRIDAY, MONDAY = date(2026, 10, 30), date(2026, 11, 2)
 TARGET = business_day.calendar("TARGET")

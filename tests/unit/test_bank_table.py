@@ -8,10 +8,10 @@ import pytest
 
 import business_day
 from business_day import Calendar, Closure, Override
-from control import bank_table, proposals
-from control.proposals import Difference, Said
 from gazette import gazette
 from ledger.errors import DataRefused, Misconfigured
+from operate.calendar import bank_table, compare
+from operate.calendar.compare import Difference, Said
 
 BANK = business_day.calendar("BANK")
 FIRST, LAST = date(2026, 9, 14), date(2026, 10, 16)
@@ -145,7 +145,7 @@ def decided(day: date, *, is_open: bool) -> Override:
 
 
 def test_from_bank__agrees_with_its_own_calendar() -> None:
-    found = proposals.from_bank(BANK, bank_table.read(om().encode(), {}), "table.csv")
+    found = compare.from_bank(BANK, bank_table.read(om().encode(), {}), "table.csv")
     assert (found.compared, found.differences, found.outside) == (33, (), 0)
 
 
@@ -153,7 +153,7 @@ def test_from_bank__proposes_what_makes_the_calendar_agree() -> None:
     days = [decided(date(2026, 9, 25), is_open=True), decided(date(2026, 9, 28), is_open=False)]
     theirs = business_day.calendar("BANK", days)
     table = bank_table.read(korean(theirs).encode(), KOREAN)
-    found = proposals.from_bank(BANK, table, "table.csv")
+    found = compare.from_bank(BANK, table, "table.csv")
     assert found.differences == (
         Difference(
             Override("BANK", days[0].day, is_open=True, reason="open in table.csv", evidence="table.csv"),
@@ -162,37 +162,37 @@ def test_from_bank__proposes_what_makes_the_calendar_agree() -> None:
         Difference(Override("BANK", days[1].day, is_open=False, reason="decided", evidence="table.csv"), "open"),
     )
     agreed = business_day.calendar("BANK", [each.override for each in found.differences])
-    assert proposals.from_bank(agreed, table, "table.csv").differences == ()
+    assert compare.from_bank(agreed, table, "table.csv").differences == ()
 
 
 def test_from_bank__leaves_alone_what_a_person_decided() -> None:
     ours = business_day.calendar("BANK", [decided(date(2026, 9, 25), is_open=True)])
-    found = proposals.from_bank(ours, bank_table.read(om().encode(), {}), "table.csv")
+    found = compare.from_bank(ours, bank_table.read(om().encode(), {}), "table.csv")
     assert found.differences == ()
     assert [each.override.day for each in found.decided_otherwise] == [date(2026, 9, 25)]
 
 
 def test_from_bank__counts_days_that_the_calendar_does_not_cover() -> None:
     table = [Said(date(2028, 12, 31) + timedelta(days=n), is_open=False) for n in range(3)]
-    found = proposals.from_bank(BANK, table, "table.csv")
+    found = compare.from_bank(BANK, table, "table.csv")
     assert (found.compared, found.outside, found.differences) == (1, 2, ())
 
 
 def test_from_government__agrees_where_the_gazette_does() -> None:
     holidays = {day: name for day, name in gazette().items() if day.year == 2026}
     for name in ("BANK", "KRX", "FX"):
-        assert proposals.from_government(business_day.calendar(name), holidays, 2026, "특일정보").differences == ()
+        assert compare.from_government(business_day.calendar(name), holidays, 2026, "특일정보").differences == ()
 
 
 def test_from_government__knows_nothing_of_workers_day_before_2026() -> None:
     holidays = {day: name for day, name in gazette().items() if day.year == 2025}
     assert date(2025, 5, 1) not in holidays
-    assert proposals.from_government(BANK, holidays, 2025, "특일정보").differences == ()
+    assert compare.from_government(BANK, holidays, 2025, "특일정보").differences == ()
 
 
 def test_from_government__proposes_a_temporary_holiday() -> None:
     holidays = {day: name for day, name in gazette().items() if day.year == 2026} | {date(2026, 11, 27): "임시공휴일"}
-    [found] = proposals.from_government(BANK, holidays, 2026, "특일정보").differences
+    [found] = compare.from_government(BANK, holidays, 2026, "특일정보").differences
     assert found == Difference(
         Override("BANK", date(2026, 11, 27), is_open=False, reason="임시공휴일", evidence="특일정보"), "open"
     )
@@ -201,7 +201,7 @@ def test_from_government__proposes_a_temporary_holiday() -> None:
 def test_from_government__tells_a_holiday_that_it_does_not_have() -> None:
     """As it was until 2026-04-07, when it lacked 05-01."""
     holidays = {day: name for day, name in gazette().items() if day.year == 2026 and day != date(2026, 5, 1)}
-    [found] = proposals.from_government(BANK, holidays, 2026, "특일정보").differences
+    [found] = compare.from_government(BANK, holidays, 2026, "특일정보").differences
     assert (found.override.day, found.override.is_open, found.ours) == (
         date(2026, 5, 1),
         True,
@@ -215,7 +215,7 @@ def test_from_government__tells_a_holiday_that_it_does_not_have() -> None:
 
 def test_proposal__as_a_calendar_file_does_what_it_says(tmp_path: Path) -> None:
     tricky = Override("BANK", date(2026, 11, 27), is_open=False, reason='"임시"\\\n공휴일', evidence="관보")
-    (tmp_path / "own.toml").write_text(proposals.as_toml(tricky), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(compare.as_toml(tricky), encoding="utf-8")
     [read] = business_day.read_own(str(tmp_path)).overrides
     assert read == Override("BANK", tricky.day, is_open=False, reason='"임시"\\ 공휴일', evidence="관보")
 
@@ -224,7 +224,7 @@ def test_table__as_a_calendar_file_is_the_same_calendar(tmp_path: Path) -> None:
     saturday = decided(date(2026, 9, 19), is_open=True)
     theirs = business_day.calendar("BANK", [saturday])
     table = bank_table.read(korean(theirs).encode(), KOREAN)
-    (tmp_path / "own.toml").write_text(proposals.as_calendar("OURS", BANK, table), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(compare.as_calendar("OURS", BANK, table), encoding="utf-8")
     ours = business_day.calendar("OURS", own=business_day.read_own(str(tmp_path)))
     assert ours.covers == (FIRST, LAST)
     assert ours.days(FIRST, LAST) == theirs.days(FIRST, LAST)
@@ -232,6 +232,6 @@ def test_table__as_a_calendar_file_is_the_same_calendar(tmp_path: Path) -> None:
 
 def test_table__without_names_takes_them_from_the_calendar_as_a_file(tmp_path: Path) -> None:
     table = bank_table.read(om().encode(), {})
-    (tmp_path / "own.toml").write_text(proposals.as_calendar("OURS", BANK, table), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(compare.as_calendar("OURS", BANK, table), encoding="utf-8")
     ours = business_day.calendar("OURS", own=business_day.read_own(str(tmp_path)))
     assert ours.closure(date(2026, 9, 25)) == Closure("OWN", "추석")

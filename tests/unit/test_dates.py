@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import business_day
-import feeds
-from steps.dates import LOAD, Dates, rule
+from catalog import find
+from steps.load.dates import LOAD, Dates, rule
 
-FX = feeds.load("fx")
+FX = find.load("fx")
 FRIDAY, SATURDAY, SUNDAY, MONDAY = (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2))
 TARGET = business_day.calendar("TARGET")
 

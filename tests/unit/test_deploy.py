@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from control import shelf
-from steps.errors import Misconfigured
+from operate import deploy
+from steps.run.exits import Misconfigured
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "sesame"  # noqa: S105 -- opens nothing
@@ -83,9 +83,9 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
-def deploy(server: Server, *words: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+def run_deploy(server: Server, *words: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
     told = {"ARGO_SERVER": f"http://127.0.0.1:{server.server_port}", "ARGO_NAMESPACE": "bank", "ARGO_TOKEN": token}
-    command = [sys.executable, "-m", "control", "deploy", *words]
+    command = [sys.executable, "-m", "cli", "deploy", *words]
     done = subprocess.run(command, env={**told, "NO_PROXY": "*"}, capture_output=True, text=True, cwd=ROOT, check=False)
     print(done.stdout, done.stderr)
     return done
@@ -97,14 +97,14 @@ def verbs(done: subprocess.CompletedProcess[str]) -> set[str]:
 
 
 def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Server) -> None:
-    assert verbs(deploy(server, "--dry-run")) == {"would create"}
+    assert verbs(run_deploy(server, "--dry-run")) == {"would create"}
     assert server.writes == []
-    first = deploy(server)
+    first = run_deploy(server)
     assert (first.returncode, verbs(first)) == (0, {"created"})
     assert "POST fx-pub" in server.writes
     server.writes.clear()
-    assert verbs(deploy(server)) == {"unchanged"}
-    newer = deploy(server, "--image=registry.bank/feedfall:2")
+    assert verbs(run_deploy(server)) == {"unchanged"}
+    newer = run_deploy(server, "--image=registry.bank/feedfall:2")
     assert verbs(newer) == {"changed", "unchanged"}  # crons have no image
     assert 'container.image: "ghcr.io/feedfall/feedfall:0.1.0" -> "registry.bank/feedfall:2"' in newer.stdout
     assert {write.split()[0] for write in server.writes} == {"PUT"}
@@ -114,31 +114,31 @@ def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Ser
 
 
 def test_deploy__takes_what_an_overlay_made_and_names_what_is_left(server: Server, tmp_path: Path) -> None:
-    deploy(server)
-    every = [*shelf.rendered(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
+    run_deploy(server)
+    every = [*deploy.rendered(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
     some = [each for each in every if each["metadata"]["name"] != "fx-verify"]
     file = tmp_path / "all.yaml"
     file.write_text("---\n".join(json.dumps(each) + "\n" for each in some))
-    done = deploy(server, f"--file={file}")
+    done = run_deploy(server, f"--file={file}")
     assert verbs(done) == {"unchanged", "left alone"}
     assert ("fx-verify" in done.stdout, "Passed over: ConfigMap" in done.stderr) == (True, True)
 
 
 def test_deploy__without_a_right_is_78(server: Server) -> None:
-    refused = deploy(server, token="wrong")  # noqa: S106 -- likewise
+    refused = run_deploy(server, token="wrong")  # noqa: S106 -- likewise
     assert (refused.returncode, "token not valid" in refused.stderr) == (78, True)
 
 
 def test_deploy__where_nobody_answers_is_75(server: Server) -> None:
     server.server_port = 9
-    assert deploy(server, "--patience=0s").returncode == 75
+    assert run_deploy(server, "--patience=0s").returncode == 75
 
 
 def test_deployable__refuses_what_hera_would_drop() -> None:
-    [sub] = [each for each in shelf.rendered(["feeds"]) if each["metadata"]["name"] == "fx-sub"]
+    [sub] = [each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-sub"]
     sub["spec"]["hibernate"] = True
     with pytest.raises(Misconfigured, match=r"this Hera does not know spec\.hibernate"):
-        shelf.deployable([sub])
+        deploy.deployable([sub])
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_deployable__refuses_what_hera_would_drop() -> None:
     ],
 )
 def test_changes__are_what_an_update_would_do(wanted: object, there: object, found: list[str]) -> None:
-    assert list(shelf.changes(wanted, there)) == found
+    assert list(deploy.changes(wanted, there)) == found

@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from feeds.form import Policy
+from catalog import Policy
 from steps.__main__ import STAGES, parser
-from steps.errors import Misconfigured
+from steps.run.exits import Misconfigured
 
 DAY = date(2026, 10, 30)
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import business_day
-from feeds.form.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
+from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
 from feeds.partners import ecb
 from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
 

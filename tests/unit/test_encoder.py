@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-import feeds
+from catalog import find
 from ledger.rows import encoder, line_of
 from sample_feeds.tick import TICK
 
@@ -55,7 +55,7 @@ def unescaped(field: str) -> str | None:
 
 
 def test_encode__columns_are_in_the_rows_order() -> None:
-    fx = feeds.load("fx")
+    fx = find.load("fx")
     shuffled = b'{"rate": "1.5", "x": 1, "currency": "USD", "base_date": "2026-10-30"}'
     checked = TypeAdapter(fx.row).validator.validate_json(shuffled)
     assert tuple(checked.values()) == encoder(fx)(checked) == ("2026-10-30", "USD", "1.5")

@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError, KafkaException
 from psycopg import errors as pg
 
 from ledger.errors import Failure, Transient, is_data, translate
-from steps import kafka
-from steps.errors import (
+from steps.drain import kafka
+from steps.run.exits import (
     BLOCKING,
     EXITS,
     RETRIED,
@@ -58,7 +58,7 @@ def test_exit__what_blocks_is_never_started_again() -> None:
 
 
 def test_exit__each_is_documented() -> None:
-    import steps.errors as module  # noqa: PLC0415 -- its docstring is the subject
+    import steps.run.exits as module  # noqa: PLC0415 -- its docstring is the subject
 
     assert [code for code in Exit if str(int(code)) not in (module.__doc__ or "")] == []
     assert set(EXITS.values()) <= set(Exit)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from feeds.form import BaseDate, Code, Day, Feed, Row, Whole
+from catalog import BaseDate, Code, Day, Feed, Row, Whole
 from feeds.fx import FX
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import feeds
-from feeds import UnknownFeed
+from catalog import find
+from catalog.find import UnknownFeed
 
 SAMPLES = ("feeds", "sample_feeds")
 
 
 def test_load__by_its_name() -> None:
-    assert feeds.load("fx").name == "fx"
-    assert feeds.load("tick", SAMPLES).table == "tick"
+    assert find.load("fx").name == "fx"
+    assert find.load("tick", SAMPLES).table == "tick"
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ def test_load__by_its_name() -> None:
 )
 def test_load__what_is_no_feed_is_named_beside_those_there_are(name: str) -> None:
     with pytest.raises(UnknownFeed) as raised:
-        feeds.load(name)
+        find.load(name)
     assert str(raised.value) == f"no feed {name!r}: there are fx"
 
 
 def test_load__a_package_that_is_not_there_is_named() -> None:
     for package in ("acme", "acme.feeds", "feeds.fx.more"):
         with pytest.raises(UnknownFeed, match=f"FEEDFALL_FEEDS names {package}, which is no package here"):
-            feeds.load("gold", ["feeds", package])
+            find.load("gold", ["feeds", package])
 
 
 def test_load__a_file_without_its_feed_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,19 +38,19 @@ def test_load__a_file_without_its_feed_is_unknown(tmp_path: Path, monkeypatch: p
     (package / "__init__.py").touch()
     (package / "euro_gold.py").write_text("from feeds.fx import FX\n")  # another's feed under a file of its own
     monkeypatch.syspath_prepend(tmp_path)
-    assert list(feeds.names(["team_feeds"])) == ["euro-gold"]
+    assert list(find.names(["team_feeds"])) == ["euro-gold"]
     with pytest.raises(UnknownFeed, match="no feed 'euro-gold'"):
-        feeds.load("euro-gold", ["team_feeds"])
+        find.load("euro-gold", ["team_feeds"])
 
 
 def test_names__are_read_from_the_files_alone() -> None:
     """In a process of its own, where nothing has imported a feed yet."""
-    code = "import feeds, sys; print(list(feeds.names()), 'feeds.fx' in sys.modules)"
+    code = "import sys; from catalog import find; print(list(find.names()), 'feeds.fx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['fx'] False\n"
 
 
 def test_every__is_sorted_by_name() -> None:
-    found = [feed.name for feed in feeds.every(SAMPLES)]
+    found = [feed.name for feed in find.every(SAMPLES)]
     assert found == sorted(found)
     assert {"fx", "tick", "bulletin"} <= set(found)

@@ -9,8 +9,8 @@ import pytest
 import business_day
 from feeds.fx import FX
 from ledger.control import Control
-from steps import gate
-from steps.errors import Misconfigured
+from steps.run import gate
+from steps.run.exits import Misconfigured
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 HELD = Control(held_at=NOW, held_by="kim", held_reason="the partner moves house")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.chunk import Source
-from steps.errors import Fenced
-from steps.intake import Intake
+from steps.drain.intake import Intake
+from steps.run.exits import Fenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable

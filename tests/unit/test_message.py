@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.form import Envelope, Kind, Unreadable
-from feeds.form.message import READERS, correlation
+from catalog import Envelope, Kind, Unreadable
+from catalog.message import READERS, correlation
 
 KNOWN = UUID("11111111-2222-3333-4444-555555555555")
 OURS = ("schema", b"feedfall/1")

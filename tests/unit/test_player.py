@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-import feeds
-from local import argo, player
-from local.clock import Clock
-from local.doorbell import Bell, bells
-from local.player import Player
-from local.process import Processes
-from local.template import Cron, NotPlayed, Retry, read_cron, read_template
-from local.workflow import Event, Refused, Workflow
+from catalog import find
+from local.argo import player, server
+from local.argo.clock import Clock
+from local.argo.doorbell import Bell, bells
+from local.argo.player import Player
+from local.argo.template import Cron, NotPlayed, Retry, read_cron, read_template
+from local.argo.workflow import Event, Refused, Workflow
+from local.servers.process import Processes
 from workflows import manifests
 
 Document = dict[str, Any]
@@ -27,7 +27,7 @@ Play = Callable[..., Player]
 
 RENDERED = {
     (found["kind"], found["metadata"]["name"]): found
-    for documents in manifests(feeds.every()).values()
+    for documents in manifests(find.every()).values()
     for found in documents
     if found["kind"] in ("WorkflowTemplate", "CronWorkflow")
 }
@@ -400,7 +400,7 @@ def test_bell__a_lone_message_fires_at_once_and_a_burst_is_gathered() -> None:
 
 
 def test_bells__listen_where_each_feed_rings() -> None:
-    found = bells(feeds.every(["feeds", "sample_feeds"]), "x.")
+    found = bells(find.every(["feeds", "sample_feeds"]), "x.")
     assert (found["x.fx.request"].template, found["x.fx.bell"].template) == ("fx-relay", "fx-sub")
     assert found["x.bulletin.response"].template == "bulletin-sub"
     assert "x.bulletin.request" not in found
@@ -414,7 +414,7 @@ def api(play: Play) -> Iterator[httpx.Client]:
     code = "import sys; print('하나'); print('two'); sys.exit(65 * (sys.argv[1] == '1'))"
     document = script(code)
     document["spec"]["arguments"]["parameters"][0]["enum"] = ["0", "1"]
-    with argo.served(play(document)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with server.served(play(document)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield client
 
 
@@ -517,7 +517,7 @@ def test_log__is_a_json_document_a_line(api: httpx.Client) -> None:
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
 def test_stop__ends_it(play: Play, verb: str) -> None:
-    with argo.served(play(script(SLEEPER))) as url, httpx.Client(base_url=url, trust_env=False) as api:
+    with server.served(play(script(SLEEPER))) as url, httpx.Client(base_url=url, trust_env=False) as api:
         order(api, name="mine")
         assert api.put(f"/api/v1/workflows/local/mine/{verb}", json={"name": "mine"}).status_code == 200
         status = over(api, "mine")["status"]

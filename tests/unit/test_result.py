@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank import ended
-from steps.errors import Exit
-from steps.execution import Outcome
+from steps.run.execution import Outcome
+from steps.run.exits import Exit
 
 
 @pytest.mark.parametrize(

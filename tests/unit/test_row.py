@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from feeds.form import (
+from catalog import (
     BaseDate,
     Code,
     Column,

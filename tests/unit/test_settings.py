@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from steps import settings
-from steps.errors import Misconfigured
+from steps.run import settings
+from steps.run.exits import Misconfigured
 
 ENOUGH = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql://pod:secret@db/bank"}
 

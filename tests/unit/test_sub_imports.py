@@ -10,10 +10,11 @@ ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 from steps.__main__ import main
-import steps.sub, feeds
-feeds.load("fx")
+import steps.sub
+from catalog import find
+find.load("fx")
 main(["sub", "--feed=fx"], {})
-own = {"feeds", "ledger", "steps", "business_day", "calendar_client", "__main__"}
+own = {"catalog", "feeds", "ledger", "steps", "business_day", "calendar_client", "__main__"}
 files = {name.split(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}
 print(*sorted(files - set(sys.stdlib_module_names) - own))
 """

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from control.argo import Argo, read
-from control.ending import Ending, Workflow, of_pod, of_request, words
-from control.follow import Late, Stopped, Tail, Watch
-from control.submit import seconds
+from cli.submit import seconds
 from ledger.request import State
-from steps.errors import Misconfigured, Transient
-from steps.gate import OPEN, Verdict
+from operate.argo import Argo, read
+from operate.ending import Ending, Workflow, of_pod, of_request, words
+from operate.follow import Late, Stopped, Tail, Watch
+from steps.run.exits import Misconfigured, Transient
+from steps.run.gate import OPEN, Verdict
 
 
 def line(status: str) -> str:

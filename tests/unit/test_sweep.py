@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from steps.argo import Server
-from steps.errors import Misconfigured, Transient
-from steps.settings import Argo
+from steps.run.exits import Misconfigured, Transient
+from steps.run.settings import Argo
 from steps.sweep import AGAIN, Start, submit
+from steps.watch.argo import Server
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 START = Start("fx", "sub", 0, epoch=7, lag=3, at=NOON)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from steps.errors import Misconfigured
-from steps.settings import Webhook
-from steps.webhook import Sender, _key, sign
+from steps.run.exits import Misconfigured
+from steps.run.settings import Webhook
+from steps.watch.webhook import Sender, _key, sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 -- the one of standardwebhooks.com's own example
 

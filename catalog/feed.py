@@ -1,0 +1,109 @@
+"""What a feed is. A wrong definition fails when its file is imported, with a sentence that says what to write."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import time
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from business_day import Policy
+from catalog.message import Read
+from catalog.partner import Request
+from catalog.row import Column, Row, columns
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One feed: everything else (topics, tables, templates, doorbell) follows from it."""
+
+    name: str
+    row: type[Row]
+    key: tuple[str, ...]
+    """Columns that name a row. Put those that arrive in order first: half the cost of the load. () = no key."""
+    table: str
+    calendar: str
+    zone: str
+    due: time
+    """Local time by which an open day's rows are expected."""
+    order: time | None = None
+    """Local time at which pub asks; None: `due`."""
+    policy: Policy = Policy.SKIP
+    closed: Literal["load", "defer", "quarantine"] = "load"
+    """What sub does with a row whose base date the calendar closes; "defer": until its next open day."""
+    partner: str | None = None
+    """Dotted name of the adapter that relay imports; None: another team's API solution answers."""
+    read: Read | None = None
+    """How an outside response is read; None: our own form, one row a message."""
+    request: Callable[[Request], bytes] | None = None
+    """How a request is written for an outside API solution; None: our own form."""
+    bell: str = "bell"
+    """Which topic rings: "bell" (relay's) or, where another system publishes, "response"."""
+    transactional: bool | None = None
+    """Does the responses' publisher use Kafka transactions? None: as relay does, if there is one."""
+    max_bad: int = 100
+    """Bad rows that the last ten spans may hold together; one more is a changed contract, not dirty data."""
+    chunk_rows: int = 100_000
+    max_message: int = 16 * 2**20
+    """Bytes of a message above which it is quarantined unread."""
+    shards: int = 1
+    concurrency: int = 4
+    """Requests to the partner at once."""
+    per_second: float = 10.0
+    """Requests to the partner a second, at most."""
+    columns: dict[str, Column] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", columns(self.row))
+        for wrong, hint in _mistakes(self):
+            if wrong:
+                raise ValueError(f"feed {self.name!r}: {hint}")
+
+    @property
+    def base_date(self) -> str | None:
+        """The column that holds a row's base date, if it has one."""
+        return next((name for name, column in self.columns.items() if column.base_date), None)
+
+    def topic(self, kind: str, prefix: str = "") -> str:
+        """`request`, `response` or `bell` → the topic's name."""
+        return f"{prefix}{self.name}.{kind}"
+
+    @property
+    def rings(self) -> bool:
+        """Does relay ring a bell of its own?"""
+        return self.partner is not None and self.bell == "bell"
+
+    @property
+    def writes_markers(self) -> bool:
+        """May the response topic hold offsets that no client sees (commit markers, aborted records)?"""
+        return self.partner is not None if self.transactional is None else self.transactional
+
+
+def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
+    return [
+        (not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", feed.name), "a name is 1 to 31 of a-z, 0-9 and -, a letter first"),
+        (not re.fullmatch(r"[a-z][a-z0-9_]{0,50}", feed.table), "a table is 1 to 51 of a-z, 0-9 and _, a letter first"),
+        (not set(feed.key) <= set(feed.columns), f"key {feed.key} names a column that the row does not have"),
+        (len(set(feed.key)) != len(feed.key), f"key {feed.key} names a column twice"),
+        (_base_dates(feed) > 1, "a row has one base date: give its other dates the type Day"),
+        (any(column.base_date and column.nullable for column in feed.columns.values()), "a base date is never null"),
+        (feed.closed not in ("load", "defer", "quarantine"), 'closed is "load", "defer" or "quarantine"'),
+        (feed.closed != "load" and not _base_dates(feed), f'closed="{feed.closed}" needs a column of type BaseDate'),
+        (feed.bell not in ("bell", "response"), 'bell is "bell" or "response"'),
+        (feed.bell == "bell" and feed.partner is None, 'without a partner nobody rings: write bell="response"'),
+        (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
+        (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),
+        (feed.per_second <= 0, "per_second is above 0"),
+        (not _is_zone(feed.zone), f"{feed.zone!r} is not a time zone such as Europe/Brussels"),
+    ]
+
+
+def _base_dates(feed: Feed) -> int:
+    return sum(column.base_date for column in feed.columns.values())
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ValueError, KeyError, OSError):
+        return False

@@ -1,0 +1,1 @@
+"""`feedfall calendar`: its commands, and a month as it hangs on a wall."""

@@ -1,0 +1,1 @@
+"""ARGO WITHOUT A CLUSTER: plays our templates, ticks their crons, rings their doorbell, answers Argo's API."""

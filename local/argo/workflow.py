@@ -1,0 +1,79 @@
+"""One run of a template and its attempts, as `local.argo.player` keeps them and `local.argo.server` shows them."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from local.argo.template import Template
+from local.servers.process import Child
+
+
+class Refused(Exception):  # noqa: N818 -- reads as what happened
+    """The player does not do it. `status` as in HTTP: 400 the order is wrong, 404 no such thing, 409 it is there."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def shown(moment: datetime | None) -> str | None:
+    """A time as Kubernetes writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+@dataclass
+class Attempt:
+    """A pod: one process, its log and how it ended."""
+
+    pod: str
+    log: Path
+    started: datetime = field(default_factory=now)
+    finished: datetime | None = None
+    status: str = "Running"
+    code: str = ""
+    message: str = ""
+    child: Child | None = None
+
+
+@dataclass
+class Workflow:
+    """One run of a template. `shut` says that nothing is tried again, `ended` that all is over."""
+
+    name: str
+    template: Template
+    parameters: Mapping[str, str]
+    labels: Mapping[str, str]
+    uid: str = field(default_factory=lambda: str(uuid4()))
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    created: datetime = field(default_factory=now)
+    finished: datetime | None = None
+    phase: str = "Pending"
+    message: str = ""
+    shutdown: str = ""
+    """`Stop` or `Terminate`, once somebody has asked for it."""
+    attempts: list[Attempt] = field(default_factory=list)
+    shut: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def code(self) -> str:
+        """The exit code of the last attempt; empty while there is none."""
+        return self.attempts[-1].code if self.attempts else ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a looker-on is told. `text` is the line, or how it ended."""
+
+    kind: Literal["started", "line", "ended"]
+    workflow: Workflow
+    text: str = ""

@@ -1,0 +1,102 @@
+"""The Argo Server, as the desk needs it: what the steps ask, and get, stop, list, log. The same reach `feedfall local`.
+
+ARGO_SERVER      https://argo.bank:2746; feedfall local prints its own       ARGO_NAMESPACE   where the templates are
+ARGO_TOKEN       or ARGO_TOKEN_FILE, read again for each call (it expires)   ARGO_CA_FILE     whom to trust
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from operate.ending import Workflow
+from steps.run import settings
+from steps.run.exits import Misconfigured, Transient
+from steps.watch.argo import Server, document, refuse, words
+
+#: Marks what a `feedfall submit` started, so that a later one finds it again.
+ORDERED = {"feedfall/order": "submit"}
+TEMPLATE = "workflows.argoproj.io/workflow-template"
+#: Seconds without a line after which a followed log is asked for anew: a dead connection says nothing.
+SILENCE = 60.0
+
+
+class Argo(Server):
+    """A client of one namespace. `environ` as above; Misconfigured names what is missing."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(settings.argo(environ), token=lambda: settings.argo(environ).token)
+
+    def get(self, name: str) -> Workflow | None:
+        """The Workflow of this name; None where there is none."""
+        answer = self.call("GET", f"/{name}", accept=(404,))
+        return None if answer.status_code == httpx.codes.NOT_FOUND else read(document(answer))
+
+    def running(self, labels: Mapping[str, str]) -> list[Workflow]:
+        """The Workflows that have these labels and are not over."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        found = document(self.call("GET", "", params={"listOptions.labelSelector": selector}))
+        every = (read(each) for each in found.get("items") or [])
+        return [each for each in every if not each.over]
+
+    def order(self, template: str, name: str, parameters: Mapping[str, str]) -> bool:
+        """Start a template as a person's order: `running` finds it by its mark. False when that name is taken."""
+        return self.submit(template, name, parameters, ORDERED)
+
+    def stop(self, name: str, why: str) -> None:
+        """SIGTERM, then SIGKILL, and never again: Argo retries nothing that was stopped. Harmless when it is over."""
+        body = {"namespace": self.namespace, "name": name, "message": why}
+        answer = self.call("PUT", f"/{name}/stop", accept=(400, 404), json=body)
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            left = self.get(name)
+            if left and not left.over:
+                raise Misconfigured(f"Argo does not stop {name}: {words(answer)}")
+
+    def log(self, name: str, *, follow: bool) -> Iterator[tuple[str, str]]:
+        """(pod, line) from the beginning; with `follow` until the Workflow is over or the connection lost."""
+        params = {"logOptions.container": "main", "logOptions.follow": "true" if follow else "false"}
+        timeout = httpx.Timeout(20.0, read=SILENCE)
+        try:
+            with self.client.stream("GET", f"{self.path}/{name}/log", params=params, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                    refuse(answer, "the log")
+                yield from _lines(answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from error
+
+
+def read(found: Mapping[str, Any]) -> Workflow:
+    """What we need of Argo's document. The exit code is that of the pod that ended last."""
+    metadata, spec, status = (found.get(part) or {} for part in ("metadata", "spec", "status"))
+    labels = metadata.get("labels") or {}
+    pods = [each for each in (status.get("nodes") or {}).values() if each.get("type") == "Pod"]
+    ended = sorted(pods, key=lambda pod: pod.get("finishedAt") or "")
+    code = str((ended[-1].get("outputs") or {}).get("exitCode", "")) if ended else ""
+    message = str(status.get("message") or (pods[-1].get("message") if pods else "") or "")
+    given = (spec.get("arguments") or {}).get("parameters") or []
+    return Workflow(
+        name=metadata["name"],
+        phase=status.get("phase") or "Pending",
+        code=int(code) if code.isdecimal() else None,
+        stopped=bool(spec.get("shutdown")),
+        message=message,
+        ours="feedfall/stage" in labels,
+        feed=labels.get("feedfall/feed"),
+        parameters={each["name"]: str(each.get("value", "")) for each in given},
+    )
+
+
+def _lines(raw: Iterator[str]) -> Iterator[tuple[str, str]]:
+    for each in raw:
+        try:
+            found = json.loads(each) if each else {}
+        except ValueError as error:
+            raise Transient(f"the log was cut off: {each[:80]!r}") from error
+        if "error" in found:
+            raise Transient(f"Argo cannot read the log: {found['error'].get('message', found['error'])}")
+        if "result" in found:
+            yield found["result"].get("podName", ""), found["result"].get("content", "")

@@ -1,0 +1,101 @@
+"""How an order ended: what was seen goes in, the exit code and the RESULT line's words come out. Pure.
+
+0    rows are there, or were already          75   transient, or lost from sight: the same order again goes on
+77   not done: held, skipped, busy, empty …   78   configuration: a setting, right, template or date is wrong
+82   no response in time                      143  stopped: by a signal, or by an operator
+     anything else is the pod's own code (steps/run/exits.py)
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ledger.request import State
+from steps.run.execution import Outcome
+from steps.run.exits import Exit
+from steps.run.gate import Verdict
+
+NOT_DONE, NO_RESPONSE = 77, 82
+
+#: What a pod says when it left with 0 and did nothing.
+IDLE = frozenset({"HELD", "BLOCKED", "WAITING", "SKIPPED", "BUSY"})
+#: How a Workflow that is over may stand.
+OVER = frozenset({"Succeeded", "Failed", "Error"})
+
+WORD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What Argo tells of a run. `code`: the last pod's; `ours`: its pod ends with a RESULT line."""
+
+    name: str
+    phase: str = "Pending"
+    code: int | None = None
+    stopped: bool = False
+    message: str = ""
+    ours: bool = True
+    feed: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        return self.phase in OVER
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the command says and how it exits. `line`: the pod's own RESULT, where that tells it all."""
+
+    status: str
+    code: int
+    reason: str | None = None
+    counts: Mapping[str, object] = field(default_factory=dict)
+    line: str = ""
+
+    def result(self, feed: str, stage: str, run: str, seconds: float) -> str:
+        """The last line of stdout."""
+        return self.line or Outcome(self.status, Exit.OK, self.reason, self.counts).line(feed, stage, run, seconds)
+
+    def lenient(self) -> "Ending":
+        """The same for a scheduler that takes `not done` for done."""
+        return replace(self, code=0) if self.code == NOT_DONE else self
+
+
+def of_pod(seen: Workflow, line: str) -> Ending:
+    """How a Workflow that is over ended; `line` is its last RESULT line, empty where none was read."""
+    status = words(line).get("status", "")
+    if seen.stopped and seen.phase != "Succeeded":
+        return Ending("STOPPED", Exit.STOPPED, seen.message or f"{seen.name} was stopped by an operator")
+    if seen.phase == "Succeeded":
+        if status:
+            return Ending(status, NOT_DONE if status in IDLE else 0, line=line)
+        if seen.ours:
+            lost = f"{seen.name} succeeded, but its log is gone: `feedfall runs` tells what it did"
+            return Ending("UNKNOWN", Exit.TRANSIENT, lost)
+        return Ending("SUCCEEDED", 0)
+    if seen.code and 0 < seen.code < 256:  # noqa: PLR2004 -- what an exit code can be
+        told = status not in ("", "SUCCEEDED")
+        return Ending("FAILED", seen.code, seen.message or None, line=line if told else "")
+    return Ending("FAILED", Exit.TRANSIENT, f"{seen.name} ended without an exit code: {seen.message or seen.phase}")
+
+
+def of_request(state: State, verdict: Verdict) -> Ending | None:
+    """How a request stands; None: its answer is still on the way. An answer goes before a hold."""
+    counts = {"request": state.status, "rows": state.count or 0, "quarantined": state.quarantined}
+    match state.status:
+        case "complete":
+            return Ending("SUCCEEDED", 0, counts=counts)
+        case "empty":
+            return Ending("EMPTY", NOT_DONE, state.reason or "the partner has nothing for this date", counts)
+        case "refused":
+            return Ending("REFUSED", Exit.PARTNER, state.reason or "the partner said no", counts)
+    if not verdict.opens:
+        return Ending(verdict.status, NOT_DONE, verdict.reason, counts)
+    return None
+
+
+def words(line: str) -> dict[str, str]:
+    """The words of a RESULT line."""
+    return {key: json.loads(word) if word.startswith('"') else word for key, word in WORD.findall(line)}

@@ -1,0 +1,210 @@
+"""replay: read a settled range of the topic again, and put back what the books say is there.
+
+    gate ─▶ the range, below the checkpoint ─▶ sub's lease ─▶ one transaction: each span as it was settled ─▶ commit
+     HELD     OffsetGap names what is left       BUSY           more rows than the books count: rolled back
+
+The checkpoint and the books stay as they are. A row that is lost comes back with the lineage and the run that it had;
+one that was changed by hand is set back to what Kafka says; what is there, or was replaced by a newer row, is counted.
+A doorbell that this run turned away is answered by the sweep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ledger import chunk, control, lease, replay, rows
+from ledger.database import commit
+from ledger.errors import translated
+from ledger.lease import Lease
+from operate.reread import left, rereading
+from steps.drain.kafka import Cluster
+from steps.drain.lease_keeper import kept, take
+from steps.run import gate
+from steps.run.execution import Execution, Outcome
+from steps.run.exits import Exit, Misconfigured, OffsetGap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from catalog import Feed
+    from ledger.chunk import Source
+    from operate.reread import Passage
+    from steps.drain.kafka import Ends
+    from steps.drain.lease_keeper import Keeper
+
+FORM = "TOPIC/PARTITION:FROM-TO"
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """A closed range of one partition's offsets."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+
+Dates = tuple["date", "date"]
+
+
+@dataclass
+class Found:
+    """What all shards of a replay came to. `gone`: offsets of the range that Kafka no longer has."""
+
+    read: int = 0
+    gone: int = 0
+    missing: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, object]:
+        named = {name: self.fates[name] for name in FATES}
+        return {"read": self.read, **named, "gone": self.gone, "missing": self.missing}
+
+
+#: Each row that was read again has one of these.
+FATES = ("loaded", "restored", "duplicate", "superseded", "quarantined", "refused", "passed")
+
+
+def offsets(text: str) -> Offsets:
+    """`fx.response/0:100-250`: both ends are read."""
+    found = re.fullmatch(r"(?P<topic>[\w.-]+)/(?P<partition>\d+):(?P<first>\d+)-(?P<last>\d+)", text, re.ASCII)
+    if not found:
+        raise Misconfigured(f"--offsets {text!r} is not {FORM}, such as fx.response/0:100-250")
+    wanted = Offsets(found["topic"], *(int(found[name]) for name in ("partition", "first", "last")))
+    if wanted.last < wanted.first:
+        raise Misconfigured(f"--offsets {text!r} ends before it begins")
+    return wanted
+
+
+def run(execution: Execution, feed: Feed, wanted: Offsets | Dates, by: str, reason: str) -> Outcome:
+    """Replay a range, a shard at a time; each shard's share wholly or not at all."""
+    verdict = gate.admit(control.state(execution.connection, feed.name), "replay", execution.now())
+    if not verdict.opens:
+        return Outcome(verdict.status, reason=verdict.reason)
+    if isinstance(wanted, tuple) and "base_date" not in feed.columns:
+        raise Misconfigured(f"the rows of {feed.name} have no base_date to choose by: give --offsets {FORM}")
+    found = Found()
+    for shard in range(feed.shards):
+        ranges = _ranges(execution, feed, shard, wanted, found)
+        if ranges:
+            status, words = Replay(execution, feed, shard, wanted, found).run(ranges, by, reason)
+            if status != "SUCCEEDED":
+                code = Exit.STOPPED if status == "STOPPED" else Exit.OK
+                return Outcome(status, code, words, found.counts())
+    return Outcome("SUCCEEDED", counts=found.counts())
+
+
+Ranges = dict["Source", tuple[int, int]]
+
+
+def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Dates, found: Found) -> Ranges:
+    """Source → [from, to) of a shard, settled and still in Kafka."""
+    cluster = Cluster(execution.settings)
+    topic = cluster.topic(feed.topic("response", execution.settings.topic_prefix))
+    key = Lease(0, 0, feed.name, "sub", shard, 0)
+    with translated():
+        known = {source.partition: source for source in chunk.sources(execution.connection, key, topic.name)}
+        execution.connection.rollback()
+    for source in known.values():
+        if source.topic_id != topic.id:
+            raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was settled is left in it")
+    ends = cluster.ends(topic, list(known)) if known else {}
+    if isinstance(wanted, Offsets):
+        return _named(wanted, topic.name, feed.shards, shard, known, ends)
+    found.gone += sum(max(0, ends[each.partition].low - each.first_offset) for each in known.values())
+    whole = {each: (max(each.first_offset, ends[each.partition].low), each.next_offset) for each in known.values()}
+    return {source: (low, high) for source, (low, high) in whole.items() if low < high}
+
+
+def _named(
+    wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Ends]
+) -> Ranges:
+    if wanted.topic != topic:
+        raise Misconfigured(f"the feed's responses are on {topic}, not on {wanted.topic}")
+    if wanted.partition % shards != shard:
+        return {}
+    where = f"{topic}[{wanted.partition}]"
+    source = known.get(wanted.partition)
+    if source is None:
+        raise Misconfigured(f"{where} was never read: there is nothing to replay")
+    if wanted.last >= source.next_offset or wanted.first < source.first_offset:
+        settled = f"settled are {source.first_offset} to {source.next_offset - 1}"
+        raise Misconfigured(f"{where}: only what was settled can be replayed, and {settled}; sub loads what follows")
+    low = ends[wanted.partition].low
+    if wanted.first < low:
+        raise left(topic, wanted.partition, wanted.first, wanted.last, low)
+    return {source: (wanted.first, wanted.last + 1)}
+
+
+class Replay:
+    """One shard's replay: run → hold the lease → one transaction, span by span."""
+
+    def __init__(self, execution: Execution, feed: Feed, shard: int, wanted: Offsets | Dates, found: Found) -> None:
+        self._execution, self._feed, self._shard, self._found = execution, feed, shard, found
+        self._wanted, self._table, self._back = wanted, rows.Table(feed), replay.Back()
+
+    def run(self, ranges: Ranges, by: str, reason: str) -> tuple[str, str | None]:
+        """Put back what is lost, or leave no trace; the status, and why."""
+        connection, key = self._execution.connection, (self._feed.name, "sub", self._shard)
+        held = take(self._execution, *key)
+        if held is None:
+            return "BUSY", lease.holder(connection, *key)
+        with kept(self._execution, held) as keeper:
+            lease.exclude(connection, held)
+            connection.commit()
+            with translated():
+                return self._settle(held, keeper, ranges, by, reason)
+
+    def _settle(self, held: Lease, keeper: Keeper, ranges: Ranges, by: str, reason: str) -> tuple[str, str | None]:
+        connection = self._execution.connection
+        lease.guard(connection, held)
+        self._read(keeper, ranges)
+        if self._execution.stop.is_set():
+            return "STOPPED", "stopped by a signal; nothing was put back"
+        missing = replay.still_missing(connection, self._feed, self._back)
+        if not control.still_open(connection, self._feed.name):
+            return "HELD", "held while it ran; nothing was put back"
+        control.write(connection, "replay", self._feed.name, by, reason, **self._detail(ranges))
+        commit(connection)
+        self._found.read += self._back.read
+        self._found.fates += self._back.fates
+        self._found.missing = missing
+        return "SUCCEEDED", None
+
+    def _read(self, keeper: Keeper, ranges: Ranges) -> None:
+        sources = {source.partition: source for source in ranges}
+        again = rereading(self._execution.settings, self._feed, sources, self._execution.stop, keeper.beat)
+        by_id = {source.id: span for source, span in ranges.items()}
+        try:
+            for part in replay.settled(self._execution.connection, by_id, self._feed.chunk_rows):
+                for intake, passage in again.passages(part.start, part.ends, part.run):
+                    for _ in passage.blocks(intake):
+                        pass
+                    self._put_back(passage, part.run)
+                    self._back.read += passage.rows(intake)
+        finally:
+            again.reader.close()
+
+    def _put_back(self, passage: Passage, run: int) -> None:
+        dates = self._wanted if isinstance(self._wanted, tuple) else None
+        merged = replay.put_back(self._execution.connection, self._table, passage.kept_blocks, dates)
+        for refused in merged.refused:
+            passage.refuse(refused)
+        self._back.add(merged, run)
+        unread = [(each.source, each.offset, each.row) for each in passage.unread]
+        waiting = replay.waiting(self._execution.connection, unread)
+        self._back.fates += Counter(quarantined=waiting, refused=len(unread) - waiting)
+
+    def _detail(self, ranges: Ranges) -> dict[str, object]:
+        read = {f"{source.partition}": f"{low}-{high - 1}" for source, (low, high) in ranges.items()}
+        dates = [day.isoformat() for day in self._wanted] if isinstance(self._wanted, tuple) else None
+        fates = {name: count for name, count in self._back.fates.items() if count}
+        return {"run": self._execution.run, "offsets": read, "base_dates": dates, **fates}
+
+
+__all__ = ["Dates", "Offsets", "offsets", "run"]

@@ -1,0 +1,120 @@
+"""skip-gap: a person accepts that Kafka lost offsets before they were read, and the feed goes on behind them.
+
+checkpoint ──▶ is the topic the one we know? ─ no ─▶ its source is closed; the new topic is read from its beginning
+               is the low watermark beyond? ── yes ▶ a span of lost offsets, and the checkpoint behind it
+               does it end before the checkpoint? ─▶ no gap to skip: nobody knows what was lost, or is still to come
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger import chunk, control, gap, lease
+from ledger.errors import translated
+from ledger.lease import Lease
+from steps.drain.kafka import Cluster
+from steps.drain.lease_keeper import kept, take
+from steps.run.execution import Execution, Outcome
+from steps.run.exits import Exit, OffsetGap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog import Feed
+    from ledger.chunk import Source
+    from ledger.database import Connection
+    from steps.drain.kafka import Topic
+    from steps.run.settings import Settings
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What one partition's checkpoint expects and Kafka no longer has. `end` None: the topic was made anew."""
+
+    stage: str
+    shard: int
+    topic: str
+    source: Source
+    end: int | None
+
+    @property
+    def why(self) -> str:
+        if self.end is None:
+            return "the topic was made anew: it is read from its beginning, and what the old one held is lost"
+        return "retention took them before they were read"
+
+
+def find(settings: Settings, connection: Connection, feed: Feed) -> list[Gap]:
+    """Every gap of a feed's drains. Raises OffsetGap for a topic that ends before its checkpoint."""
+    cluster = Cluster(settings)
+    return [
+        found
+        for stage, kind in (("relay", "request"), ("sub", "response"))
+        if stage == "sub" or feed.partner
+        for shard in range(feed.shards)
+        for found in _of_drain(cluster, connection, feed, stage, shard, feed.topic(kind, settings.topic_prefix))
+    ]
+
+
+def _of_drain(cluster: Cluster, connection: Connection, feed: Feed, stage: str, shard: int, name: str) -> Iterator[Gap]:
+    with translated():
+        known = chunk.sources(connection, Lease(0, 0, feed.name, stage, shard, 0), name)
+        connection.rollback()
+    if not known:
+        return
+    topic = cluster.topic(name)
+    ends = cluster.ends(topic)
+    for source in known:
+        if source.topic_id != topic.id:
+            yield Gap(stage, shard, name, source, None)
+        elif source.next_offset < ends[source.partition].low:
+            yield Gap(stage, shard, name, source, ends[source.partition].low)
+        elif source.next_offset > ends[source.partition].high:
+            raise _ahead(topic, source, ends[source.partition].high)
+
+
+def _ahead(topic: Topic, source: Source, high: int) -> OffsetGap:
+    return OffsetGap(
+        f"{topic.name}[{source.partition}] is the topic that was read, and ends at {high:,}, before the checkpoint "
+        f"{source.next_offset:,}: it lost its end, and will give these offsets to other messages. There is nothing to "
+        "skip: delete the topic, create it anew, let its publishers send again what is missing, then skip the gap"
+    )
+
+
+def skip(execution: Execution, feed: Feed, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
+    """Accept every gap of a feed, a drain at a time, and free the feed if a gap blocked it; what was accepted."""
+    connection = execution.connection
+    drains = defaultdict(list)
+    for found in find(execution.settings, connection, feed):
+        drains[found.stage, found.shard].append(found)
+    done: list[Gap] = []
+    for (stage, shard), gaps in drains.items():
+        busy = _accept(execution, feed, stage, shard, gaps, by, reason)
+        if busy:
+            return Outcome("BUSY", reason=busy), done
+        done += gaps
+    freed = bool(done) and gap.unblock(connection, feed.name, Exit.GAP)
+    connection.commit()
+    counts = {"gaps": len(done), "offsets": sum(each.end - each.source.next_offset for each in done if each.end)}
+    return Outcome("SUCCEEDED", counts={**counts, "freed": freed}), done
+
+
+def _accept(
+    execution: Execution, feed: Feed, stage: str, shard: int, gaps: list[Gap], by: str, reason: str
+) -> str | None:
+    """Book a drain's gaps under its lease, in one transaction; who holds the lease, if somebody does."""
+    connection, key = execution.connection, (feed.name, stage, shard)
+    held = take(execution, *key)
+    if held is None:
+        return lease.holder(connection, *key)
+    with kept(execution, held), translated():
+        lease.exclude(connection, held)
+        for each in gaps:
+            at = each.source.next_offset
+            gap.accept(connection, held, each.source.id, at, each.end, by, reason)
+            where = {"stage": stage, "topic": each.topic, "partition": each.source.partition}
+            control.write(connection, "skip-gap", feed.name, by, reason, **where, **{"from": at, "to": each.end})
+        connection.commit()
+    return None

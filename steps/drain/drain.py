@@ -1,0 +1,286 @@
+"""The drain: how sub and relay read their topic, from the checkpoint to the end, each offset once.
+
+    gate ─▶ lease ─▶ fence the one before ─▶ bounds ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
+     │        │                                │  ▲                                      │ more: again
+     HELD    BUSY                  OffsetGap ◀─┘  └──── an open transaction: wait ◀──────┘
+     BLOCKED
+
+One piece of code, two sinks: what a chunk *does* with its messages is the sink's; when it begins, ends, commits, and
+where the next one starts, is decided here. A lost doorbell costs time, a doubled one a short pod, neither a row.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ledger import chunk, control, lease
+from ledger.chunk import Fates, Settled
+from ledger.database import Unsure, commit, rollback
+from ledger.errors import translated
+from steps.drain.intake import Intake
+from steps.drain.kafka import Cluster, Ends, Reader, Topic
+from steps.drain.lease_keeper import kept, take
+from steps.run import gate
+from steps.run.execution import Execution, Outcome
+from steps.run.exits import Exit, OffsetGap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalog import Feed
+    from ledger.chunk import Source
+    from ledger.database import Connection
+    from ledger.lease import Lease
+    from steps.drain.lease_keeper import Keeper
+
+
+class Sink(Protocol):
+    """What a chunk does with its messages. Made once a run."""
+
+    stage: str
+    topic: str
+    markers: bool
+    """May the topic hold offsets that no client sees?"""
+    batch: int
+    """Messages that are taken in at once."""
+
+    def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:
+        """The lease is ours and the checkpoint read; called again when it is taken again."""
+
+    def gather(self, intake: Intake) -> None:
+        """What must happen outside the database's transaction (asking a partner)."""
+
+    def settle(self, connection: Connection, intake: Intake) -> Settled:
+        """Inside the transaction, under the writer's lock: do it, and say what became of every row."""
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """The last word on how the run ended."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds a drain waits: for an open transaction, and for how long it goes on at most."""
+
+    transaction: float = 10.0
+    run: float = 1800.0
+
+
+def drain(
+    execution: Execution,
+    feed: Feed,
+    sink: Sink,
+    shard: int = 0,
+    patience: Patience | None = None,
+    cluster: Cluster | None = None,
+) -> Outcome:
+    """Drain the sink's topic to its end, and leave."""
+    verdict = gate.admit(control.state(execution.connection, feed.name), sink.stage, execution.now())
+    rollback(execution.connection)
+    if not verdict.opens:
+        return Outcome(verdict.status, reason=verdict.reason)
+    return Drain(execution, feed, sink, shard, patience or Patience(), cluster or Cluster(execution.settings)).run()
+
+
+class Drain:
+    """One run's drain. Reads downwards: run → to the ends → a round → one chunk."""
+
+    def __init__(
+        self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
+    ) -> None:
+        self._execution, self._feed, self._sink, self._shard, self._patience = execution, feed, sink, shard, patience
+        self._cluster = cluster
+        self._reader: Reader | None = None
+        self._until = time.monotonic() + patience.run
+        self._total = Fates()
+        self._lag = 0
+
+    def run(self) -> Outcome:
+        """Take the lease, drain, release, look once more; again while there is more."""
+        key, drained = (self._feed.name, self._sink.stage, self._shard), False
+        try:
+            while True:
+                held = take(self._execution, *key)
+                if held is None:
+                    who = lease.holder(self._execution.connection, *key)
+                    return self._leave("SUCCEEDED") if drained else self._leave("BUSY", reason=who)
+                with kept(self._execution, held) as keeper:
+                    status, position = self._to_the_ends(held, keeper)
+                drained = True
+                if status != "SUCCEEDED":
+                    return self._leave(status)
+                if not self._more(position):
+                    return self._leave("SUCCEEDED")
+        finally:
+            if self._reader:
+                self._reader.close()
+
+    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
+        topic = self._cluster.topic(self._sink.topic)
+        mine = [partition for partition in topic.partitions if partition % self._feed.shards == self._shard]
+        ends = self._cluster.ends(topic, mine)
+        sources = self._sources(held, topic, ends)
+        position = {partition: source.next_offset for partition, source in sources.items()}
+        waited = time.monotonic() + self._patience.transaction
+        while True:
+            self._lag = sum(ends[partition].high - at for partition, at in position.items())
+            if any(ends[partition].committed > at for partition, at in position.items()):
+                status, position = self._round(held, keeper, sources, position, ends)
+                if status != "SUCCEEDED":
+                    return status, position
+                waited = time.monotonic() + self._patience.transaction
+            if all(ends[partition].high <= at for partition, at in position.items()):
+                return "SUCCEEDED", position
+            if time.monotonic() > waited:
+                return "OPEN_TXN", position
+            keeper.beat()
+            if self._execution.stop.wait(0.05):
+                return "STOPPED", position
+            ends = _not_beyond(ends, self._cluster.ends(topic, mine))
+
+    def _sources(self, held: Lease, topic: Topic, ends: Mapping[int, Ends]) -> dict[int, Source]:
+        """End the writers before us, take over the checkpoints, book partitions that are new."""
+        connection = self._execution.connection
+        lease.exclude(connection, held)
+        with translated():
+            known = {source.partition: source for source in chunk.sources(connection, held, topic.name)}
+            for partition, end in ends.items():
+                if partition in known:
+                    _check(topic, known[partition], end)
+                else:
+                    known[partition] = chunk.open_source(
+                        connection, held, topic.name, topic.id, partition, end.low, markers=self._sink.markers
+                    )
+            connection.commit()
+        return known
+
+    def _round(
+        self,
+        held: Lease,
+        keeper: Keeper,
+        sources: Mapping[int, Source],
+        position: dict[int, int],
+        ends: Mapping[int, Ends],
+    ) -> tuple[str, dict[int, int]]:
+        """Chunk by chunk to the ends that were fixed. A chunk either settles whole or leaves no trace."""
+        reader = self._open_reader(position)
+        self._sink.open(held, reader, sources)
+        goals = {partition: end.committed for partition, end in ends.items()}
+        while any(position[partition] < goal for partition, goal in goals.items()):
+            if self._execution.stop.is_set():
+                return "STOPPED", position
+            if time.monotonic() > self._until:
+                return "MORE", position
+            intake = Intake(
+                reader,
+                sources,
+                position,
+                goals,
+                rows=self._feed.chunk_rows,
+                batch=self._sink.batch,
+                stop=self._execution.stop,
+                beat=keeper.beat,
+            )
+            if not self._chunk(held, intake):
+                return "HELD", position
+            position = intake.position()
+            self._lag = sum(max(end.high - position[partition], 0) for partition, end in ends.items())
+            reader.show_lag(position)
+        return "SUCCEEDED", position
+
+    def _chunk(self, held: Lease, intake: Intake) -> bool:
+        """One transaction: the sink's work, the fates and the checkpoint. False: the feed was held, nothing moved."""
+        connection = self._execution.connection
+        self._sink.gather(intake)
+        with translated():
+            lease.guard(connection, held)
+            if not control.still_open(connection, self._feed.name):
+                connection.rollback()
+                return False
+            settled = self._sink.settle(connection, intake)
+            spans = intake.taken()
+            if not spans:
+                connection.rollback()
+                return True
+            chunk.settle(connection, held, spans, settled.kept, settled.answered)
+        self._commit(held, spans)
+        for span in spans:
+            self._total.add(span.fates)
+        return True
+
+    def _commit(self, held: Lease, spans: list[chunk.Span]) -> None:
+        """Commit; where the reply is lost, end the old session and look: done only if the spans carry this run."""
+        try:
+            commit(self._execution.connection)
+        except Unsure:
+            self._execution.reconnect()
+            lease.exclude(self._execution.connection, held)
+            with translated():
+                done = chunk.is_settled(self._execution.connection, held, spans)
+                self._execution.connection.commit()
+            if not done:
+                raise
+
+    def _open_reader(self, position: Mapping[int, int]) -> Reader:
+        if self._reader is None:
+            settings = self._execution.settings
+            group = f"{settings.domain}.{self._feed.name}.{self._sink.stage}"
+            self._reader = self._cluster.reader(self._sink.topic, group)
+        self._reader.assign(position)
+        return self._reader
+
+    def _more(self, position: Mapping[int, int]) -> bool:
+        """After the lease is free: is there anything that a doorbell, turned away by us, rang for?"""
+        topic = self._cluster.topic(self._sink.topic)
+        ends = self._cluster.ends(topic)
+        self._lag = sum(
+            ends[p].high - position.get(p, ends[p].low) for p in ends if p % self._feed.shards == self._shard
+        )
+        if self._lag <= 0:
+            return False
+        verdict = gate.admit(
+            control.state(self._execution.connection, self._feed.name), self._sink.stage, self._execution.now()
+        )
+        rollback(self._execution.connection)
+        return verdict.opens
+
+    def _leave(self, status: str, reason: str | None = None) -> Outcome:
+        code = {"OPEN_TXN": Exit.TRANSIENT, "MORE": Exit.TRANSIENT, "STOPPED": Exit.STOPPED}.get(status, Exit.OK)
+        counts = {**vars(self._total), "lag": max(self._lag, 0)}
+        return self._sink.outcome(Outcome(status, code, reason or REASONS.get(status), counts))
+
+
+REASONS = {
+    "OPEN_TXN": "a transaction on the topic is still open; the next run goes on from here",
+    "MORE": "the run's time is used up and there is more; the next run goes on from here",
+    "HELD": "held while it ran; what was committed stays, nothing moved since",
+    "STOPPED": "stopped by a signal; what was committed stays, the next run goes on from here",
+}
+
+
+def _check(topic: Topic, source: Source, end: Ends) -> None:
+    """Does Kafka still have what the checkpoint expects?"""
+    where = f"{topic.name}[{source.partition}]"
+    if source.topic_id != topic.id:
+        raise OffsetGap(f"{topic.name} was deleted and created anew: its offsets no longer mean what the ledger knows")
+    if source.next_offset < end.low:
+        raise OffsetGap(
+            f"{where}: offsets {source.next_offset} to {end.low} are gone (retention); they were never read"
+        )
+    if source.next_offset > end.high:
+        raise OffsetGap(
+            f"{where} ends at {end.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
+        )
+
+
+def _not_beyond(first: Mapping[int, Ends], now: Mapping[int, Ends]) -> dict[int, Ends]:
+    """The ends that were fixed stay the goal: a busy topic must not keep a run for ever."""
+    return {
+        partition: Ends(end.low, min(end.committed, first[partition].high), first[partition].high)
+        for partition, end in now.items()
+        if partition in first
+    }
+
+
+__all__ = ["Drain", "Patience", "Sink", "drain"]

@@ -1,0 +1,105 @@
+"""A lease as a run holds it: taken, renewed while the main loop makes progress, given back however the run ends.
+
+The keeper is a thread with a connection of its own, opened at the first renewal: a run of less than ten seconds never
+needs it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ledger import lease
+from ledger.database import connect
+from steps.run.exits import Failure, Fenced, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from ledger.database import Connection
+    from ledger.lease import Lease
+    from steps.run.execution import Execution
+
+
+def take(execution: Execution, feed: str, stage: str, shard: int) -> Lease | None:
+    """Take a lease for this run; None when somebody alive holds it."""
+    settings = execution.settings
+    return lease.take(
+        execution.connection,
+        feed,
+        stage,
+        shard,
+        holder=settings.uid,
+        run_id=execution.run,
+        seconds=settings.lease_seconds,
+    )
+
+
+@contextmanager
+def kept(execution: Execution, held: Lease) -> Iterator[Keeper]:
+    """Renewed within the block and free after it, however it ends; what it did not commit is rolled back."""
+    settings = execution.settings
+    try:
+        with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
+            yield keeper
+    except BaseException:
+        with suppress(Transient):  # what went wrong first is what is told; the lease expires by itself
+            _free(execution, held)
+        raise
+    _free(execution, held)
+
+
+def _free(execution: Execution, held: Lease) -> None:
+    if not (execution.connection.closed or execution.connection.broken):
+        lease.release(execution.connection, held)
+
+
+#: Seconds after which a main loop that makes no progress is no longer kept alive.
+SILENCE = 120.0
+
+
+class Keeper:
+    """Renews a lease, each third of the seconds that it lives, until it is left, lost, or the main loop is silent."""
+
+    def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
+        self._url, self._name, self._lease, self._lives = url, name, held, lives
+        self._leave, self._lost = threading.Event(), threading.Event()
+        self._beaten = time.monotonic()
+        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def beat(self) -> None:
+        """The main loop is alive. Raises Fenced when the lease went to another run."""
+        self._beaten = time.monotonic()
+        if self._lost.is_set():
+            raise Fenced(f"the lease of {self._lease.feed} {self._lease.stage} was lost; this run stops at once")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave.set()
+        self._thread.join(1.0)  # a renewal in flight is harmless: the lease is released by its epoch
+
+    def _keep(self) -> None:
+        connection: Connection | None = None
+        renewed = time.monotonic()
+        while not self._leave.wait(self._lives / 3) and time.monotonic() - self._beaten < SILENCE:
+            try:
+                connection = connection or connect(self._url, f"{self._name} keeper", autocommit=True)
+                if not lease.renew(connection, self._lease, self._lives):
+                    break
+                renewed = time.monotonic()
+            except Failure:  # out of reach for now: try again until the lease has surely expired
+                if connection:
+                    connection.close()
+                connection = None
+                if time.monotonic() - renewed > self._lives:
+                    break
+        if not self._leave.is_set():
+            self._lost.set()
+        if connection:
+            connection.close()

@@ -1,0 +1,111 @@
+"""One execution of one stage: its connection, its row in the run table, its stop signal, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ledger import run
+from ledger.database import check, connect
+from steps.run.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ledger.database import Connection
+    from steps.run.settings import Settings
+
+
+@dataclass
+class Outcome:
+    """How a stage ended. `counts` go on the RESULT line in their order."""
+
+    status: str
+    exit: Exit = Exit.OK
+    reason: str | None = None
+    counts: Mapping[str, object] = field(default_factory=dict)
+
+    def line(self, feed: str, stage: str, name: str, seconds: float) -> str:
+        """The last line of stdout, for Control-M and people."""
+        words: dict[str, object] = {"status": self.status, "feed": feed, "stage": stage, "run": name, **self.counts}
+        told = " ".join(f"{key}={_word(value)}" for key, value in words.items())
+        reason = f" reason={_quoted(self.reason[:500])}" if self.reason else ""
+        return f"RESULT {told}{reason} took={seconds:.1f}s"
+
+
+def _word(value: object) -> str:
+    return str(value) if PLAIN.fullmatch(str(value)) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    """In quotes and on one line, whatever is in it: a RESULT line cannot be forged."""
+    return json.dumps(text, ensure_ascii=False).translate(LINE_ENDS)
+
+
+PLAIN = re.compile(r"[\w.,:+/@-]+")
+#: What ends a line for some readers and is not escaped in JSON.
+LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x7f\x85\u2028\u2029"}
+
+
+@dataclass
+class Execution:
+    """What a stage works with. `connection` may be replaced after a lost reply to COMMIT."""
+
+    settings: Settings
+    connection: Connection
+    run: int
+    stop: threading.Event
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def reconnect(self) -> None:
+        """Leave the broken connection and open another."""
+        self.connection.close()
+        self.connection = connect(self.settings.database_url, self.settings.uid)
+
+
+@contextmanager
+def executing(
+    settings: Settings, feed: str, stage: str, shard: int, stop: threading.Event
+) -> Iterator[tuple[Execution, list[Outcome]]]:
+    """Open the ledger, book the run's beginning, hand out a list for its outcome, book its end."""
+    connection = connect(settings.database_url, settings.uid)
+    ended: list[Outcome] = []
+    execution = None
+    try:
+        check(connection)
+        number = run.start(connection, feed, stage, shard, settings.uid, settings.name)
+        execution = Execution(settings, connection, number, stop)
+        yield execution, ended
+    finally:
+        if execution:
+            _finish(execution, ended[0] if ended else Outcome("FAILED", Exit.BUG))
+            execution.connection.close()
+        connection.close()
+
+
+def _finish(execution: Execution, outcome: Outcome) -> None:
+    """Book the end; where the database is gone the row stays RUNNING, and the exit code tells."""
+    try:
+        if execution.connection.closed or execution.connection.broken:
+            execution.reconnect()
+        run.finish(execution.connection, execution.run, outcome.status, outcome.exit, outcome.reason, outcome.counts)
+    except Failure:
+        return
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set: a stage looks at it between batches, finishes its chunk and leaves."""
+    stop = threading.Event()
+    kept = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

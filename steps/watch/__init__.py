@@ -1,0 +1,1 @@
+"""WHAT SHOULD BE HERE AND IS NOT: judged, reported, told to the world outside. Parts of the sweep."""
