@@ -16,8 +16,9 @@ import psycopg
 from benchmarks.bench_feeds.price import PRICE
 from catalog import Envelope, Kind
 from steps.drain.kafka import Cluster, Reader
+from steps.load.batch import HEADERS
+from steps.load.judge import Judge
 from steps.run import settings
-from steps.sub import HEADERS, Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

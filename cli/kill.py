@@ -11,7 +11,6 @@ import typer
 
 from catalog import find
 from cli.submit import By, Patience, seconds
-from ledger import control
 from operate.argo import Argo
 from operate.ending import Workflow
 from operate.follow import Tail, Watch, halt, over
@@ -30,14 +29,14 @@ def kill(name: Target, reason: Reason, by: By, grace: Grace = "90s", patience: P
     """Stop a run, or all that runs of a feed. It ends its chunk or rolls it back; Argo does not try it again."""
     with stopping() as stop, Argo(os.environ) as argo:
         watch = Watch(stop, seconds(patience), 86_400, _aside, seconds(grace))
-        journal = Book(os.environ, watch)
+        patient = Book(os.environ, watch)
         chosen = watch.patiently(lambda: _chosen(argo, name))
         for each in chosen:
             watch.patiently(partial(argo.stop, each.name, f"{by}: {reason}"))
         # After the act: a database that is away must not keep a person from stopping a run.
-        with journal as ask:
+        with patient as ask:
             for each in chosen:
-                ask(partial(control.write, verb="kill", feed=each.feed, who=by, reason=reason, workflow=each.name))
+                ask(partial(journal.write, verb="kill", feed=each.feed, who=by, reason=reason, workflow=each.name))
         gone = [halt(argo, each.name, watch, reason) for each in chosen]
     for _, words in gone or [(True, f"nothing of {name} runs")]:
         typer.echo(f"{words}.")

@@ -30,7 +30,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Feed, Policy, find
 from catalog.message import correlation
-from ledger import control, request
+from ledger import control, journal, request
 from ledger.absence import facts
 from ledger.request import State
 from operate.argo import ORDERED, TEMPLATE, Argo
@@ -268,7 +268,7 @@ def _again(order: Order, feed: Feed, day: date, ask: Book) -> int:
         raise Misconfigured("--rerun needs --reason: it is kept in the journal")
     seq: int = ask(lambda connection: request.highest_seq(connection, feed.name, day)) + 1
     detail = {"base_date": day.isoformat(), "seq": seq}
-    ask(lambda connection: control.write(connection, "rerun", feed.name, order.by, order.reason, **detail))
+    ask(lambda connection: journal.write(connection, "rerun", feed.name, order.by, order.reason, **detail))
     return seq
 
 

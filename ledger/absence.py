@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.sql import Identifier
 
 from catalog import Feed
-from ledger import control, notice
+from ledger import control, journal, notice
 from ledger.control import Control
 from ledger.database import Connection, maybe, one, rows, run
 from ledger.errors import translated
@@ -144,6 +144,6 @@ def _tell(
 ) -> None:
     detail = {"base_date": found.base_date.isoformat(), "due_at": found.due_at.isoformat(), "found": found.found}
     feed = None if " " in found.subject else found.subject
-    control.write(connection, verb, feed, "sweep", words, **detail)
+    journal.write(connection, verb, feed, "sweep", words, **detail)
     if body is not None:
         notice.write(connection, found.subject, found.base_date, body, now)

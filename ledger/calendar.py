@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from business_day import NONE, NotCovered, Override
 from calendar_client.copy import Copy
-from ledger.control import write
 from ledger.database import Connection, maybe, rows, run
 from ledger.errors import Permanent, translated
+from ledger.journal import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

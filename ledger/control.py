@@ -1,14 +1,11 @@
-"""Is a feed open, held by a person, blocked by a fault, or waiting for a quota? And the journal of who did what."""
+"""Is a feed open, held by a person, blocked by a fault, or waiting for a quota?"""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from psycopg.types.json import Jsonb
-
 from ledger.database import Connection, maybe, run
 from ledger.errors import translated
-from ledger.statements import sql
+from ledger.journal import write
 
 
 @dataclass(frozen=True)
@@ -69,16 +66,3 @@ def wait(connection: Connection, feed: str, until: datetime, reason: str) -> Non
     with translated():
         run(connection, "control.wait", feed=feed, until=until.astimezone(UTC))
         write(connection, "wait", feed, "relay", reason, until=until.isoformat())
-
-
-def write(connection: Connection, verb: str, feed: str | None, who: str, reason: str, **detail: object) -> None:
-    """A line in the journal. The caller commits."""
-    write_each(connection, verb, feed, who, reason, [detail])
-
-
-def write_each(
-    connection: Connection, verb: str, feed: str | None, who: str, reason: str, details: Iterable[Mapping[str, object]]
-) -> None:
-    """A line in the journal for each of many things that were done at once. The caller commits."""
-    said = {"who": who, "verb": verb, "feed": feed, "reason": reason}
-    connection.cursor().executemany(sql("control.write"), [{**said, "detail": Jsonb(detail)} for detail in details])

@@ -29,7 +29,3 @@ WHERE feed = %(feed)s AND (held_at IS NOT NULL OR blocked_at IS NOT NULL OR wait
 -- name: wait
 -- A partner's quota is used up: relay asks again after this.
 UPDATE feedfall.feed_control SET wait_until = %(until)s WHERE feed = %(feed)s
-
--- name: write
--- Who did what, and why.
-INSERT INTO feedfall.journal (who, verb, feed, reason, detail) VALUES (%(who)s, %(verb)s, %(feed)s, %(reason)s, %(detail)s)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from ledger import control
+from ledger import journal
 from ledger.database import Connection, maybe, one, run
 from ledger.errors import translated
 
@@ -49,7 +49,7 @@ def failed(connection: Connection, notice: Notice, trouble: str, *, give_up: boo
         run(connection, "notice.failed", id=notice.id, trouble=trouble, give_up=give_up)
         if give_up:
             detail = {"subject": notice.subject, "base_date": notice.base_date.isoformat(), "notice": str(notice.id)}
-            control.write(connection, "undelivered", None, "sweep", trouble, **detail)
+            journal.write(connection, "undelivered", None, "sweep", trouble, **detail)
         connection.commit()
 
 

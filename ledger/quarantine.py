@@ -14,9 +14,9 @@ from uuid import UUID
 from psycopg.sql import SQL
 
 from ledger.chunk import storable
-from ledger.control import write_each
 from ledger.database import Connection, rows
 from ledger.errors import translated
+from ledger.journal import write_each
 from ledger.statements import sql, with_names
 
 Key = tuple[int, int, int]

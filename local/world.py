@@ -33,7 +33,8 @@ from local.argo.player import NAMESPACE, Player
 from local.argo.server import served
 from local.argo.template import Document
 from local.argo.workflow import Event
-from local.partners.ecb import Ecb, partner
+from local.partners.ecb import Ecb
+from local.partners.server import partner
 from local.servers.kafka import broker
 from local.servers.postgres import database
 from local.servers.process import Processes, Say

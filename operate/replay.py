@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, lease, replay, rows
+from ledger import chunk, control, journal, lease, replay, rows
 from ledger.database import commit
 from ledger.errors import translated
 from ledger.lease import Lease
@@ -169,7 +169,7 @@ class Replay:
         missing = replay.still_missing(connection, self._feed, self._back)
         if not control.still_open(connection, self._feed.name):
             return "HELD", "held while it ran; nothing was put back"
-        control.write(connection, "replay", self._feed.name, by, reason, **self._detail(ranges))
+        journal.write(connection, "replay", self._feed.name, by, reason, **self._detail(ranges))
         commit(connection)
         self._found.read += self._back.read
         self._found.fates += self._back.fates

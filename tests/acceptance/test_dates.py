@@ -15,7 +15,7 @@ from bank import PACKAGES, Bank, Door
 from catalog import find
 from ledger import control, lease, quarantine
 from ledger.database import connect
-from steps.load.redrive import release
+from steps.release import release
 from steps.run import settings
 from steps.run.execution import Outcome, executing
 from steps.sub import sub

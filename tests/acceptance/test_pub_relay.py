@@ -15,7 +15,8 @@ from catalog import Envelope
 from catalog.message import correlation
 from ledger import control
 from ledger.database import connect
-from local.partners.ecb import Ecb, partner
+from local.partners.ecb import Ecb
+from local.partners.server import partner
 from steps.drain.kafka import Publisher, Reader
 from steps.run.exits import Fenced
 from steps.run.settings import read

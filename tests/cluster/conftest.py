@@ -17,7 +17,8 @@ from catalog import find
 from cluster import lane, world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
-from local.partners.ecb import Ecb, partner
+from local.partners.ecb import Ecb
+from local.partners.server import partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

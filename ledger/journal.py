@@ -1,0 +1,21 @@
+"""Who did what, and why: lines that are only ever added."""
+
+from collections.abc import Iterable, Mapping
+
+from psycopg.types.json import Jsonb
+
+from ledger.database import Connection
+from ledger.statements import sql
+
+
+def write(connection: Connection, verb: str, feed: str | None, who: str, reason: str, **detail: object) -> None:
+    """A line in the journal. The caller commits."""
+    write_each(connection, verb, feed, who, reason, [detail])
+
+
+def write_each(
+    connection: Connection, verb: str, feed: str | None, who: str, reason: str, details: Iterable[Mapping[str, object]]
+) -> None:
+    """A line in the journal for each of many things that were done at once. The caller commits."""
+    said = {"who": who, "verb": verb, "feed": feed, "reason": reason}
+    connection.cursor().executemany(sql("journal.write"), [{**said, "detail": Jsonb(detail)} for detail in details])

@@ -1,0 +1,25 @@
+"""release: deferred rows whose day has come, into the feed's table; each is judged again. Started by the sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger import control, quarantine
+from steps.load.redrive import Order, Resettling
+from steps.run import gate
+from steps.run.execution import Execution, Outcome
+
+if TYPE_CHECKING:
+    from catalog import Feed
+
+
+def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
+    """Settle the deferred rows whose day has come."""
+    verdict = gate.admit(control.state(execution.connection, feed.name), "release", execution.now())
+    today = gate.today(feed, execution.now())
+    chosen = quarantine.waiting(execution.connection, feed.name, "deferred", shard=shard, until=today)
+    execution.connection.rollback()
+    if not verdict.opens:
+        return Outcome(verdict.status, reason=verdict.reason)
+    order = Order(execution.settings.name, "its day has come", by_hand=False, ask_calendar=True)
+    return Resettling(execution, feed, order).run(chosen)
