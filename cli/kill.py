@@ -11,6 +11,7 @@ import typer
 
 from catalog import find
 from cli.submit import By, Patience, seconds
+from ledger import journal
 from operate.argo import Argo
 from operate.ending import Workflow
 from operate.follow import Tail, Watch, halt, over
