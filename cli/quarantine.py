@@ -31,13 +31,14 @@ from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, known, ledge
 from ledger import control, quarantine
 from ledger.database import Connection
 from ledger.errors import translated
+from ledger.key import LeaseKey
 from ledger.quarantine import Entry, Key
-from operate.ending import NOT_DONE
 from operate.follow import Stopped
 from steps.load.redrive import Order, Resettling, Told
 from steps.run.execution import Outcome, executing, stopping
-from steps.run.exits import DataRefused, Exit, Failure, Misconfigured, exit_of
+from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.settings import Settings
+from steps.run.status import Status
 
 
 class Fate(StrEnum):
@@ -142,7 +143,7 @@ def discard(
         found = _find(connection, known(feed), entry, environment.topic_prefix)
         with translated():
             if not control.still_open(connection, feed, though_blocked=True):
-                _not_done("HELD", "a person holds the feed: nothing of it moves until `feedfall free`")
+                _not_done(Status.HELD, f"{Status.HELD.sentence} until `feedfall free`")
         done = {each.id for each in quarantine.discard(connection, feed, found, by, reason)}
     told = [
         Told(each.label, "discarded") if each.id in done else Told(each.label, each.settled_as or "", _already(each))
@@ -249,16 +250,12 @@ def _resettle(
 ) -> tuple[Outcome, list[Told]]:
     """A run of its own, booked like a pod's; none where nothing waits."""
     if not chosen:
-        return Outcome("SUCCEEDED"), []
+        return Outcome(Status.SUCCEEDED), []
     named = replace(environment, name=f"redrive by {order.by}")
-    with stopping() as stop, executing(named, feed.name, "redrive", 0, stop) as (execution, ended):
+    with stopping() as stop, executing(named, LeaseKey(feed.name, "redrive"), stop) as execution:
         settling = Resettling(execution, feed, order)
-        try:
-            ended.append(settling.run(chosen))
-        except Failure as error:
-            ended.append(Outcome("FAILED", exit_of(error), str(error)))
-            raise
-    return ended[0], settling.told
+        execution.outcome = settling.run(chosen)
+        return execution.outcome, settling.told
 
 
 def _answer(told: Sequence[Told], outcome: Outcome | None, *, as_json: bool) -> None:
@@ -269,7 +266,7 @@ def _answer(told: Sequence[Told], outcome: Outcome | None, *, as_json: bool) -> 
         _show(told)
     if outcome and outcome.exit == Exit.STOPPED:
         raise Stopped
-    if outcome and outcome.status != "SUCCEEDED":
+    if outcome and outcome.status is not Status.SUCCEEDED:
         _not_done(outcome.status, outcome.reason or "")
     bad = outcome.counts.get("quarantined", 0) if outcome else 0
     if bad:
@@ -286,9 +283,9 @@ def _show(told: Sequence[Told]) -> None:
         typer.echo(f"{len(told):,} entries: " + ", ".join(f"{count:,} {became}" for became, count in counts.items()))
 
 
-def _not_done(status: str, why: str) -> None:
+def _not_done(status: Status, why: str) -> None:
     typer.echo(f"{status}: {why}", err=True)
-    raise typer.Exit(NOT_DONE)
+    raise typer.Exit(Exit.NOT_DONE)
 
 
 def _in_words(entry: Entry) -> dict[str, Any]:

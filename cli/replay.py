@@ -11,12 +11,13 @@ import typer
 from business_day import read_date
 from cli import show
 from cli.options import By, FeedName, Json, Reason, known
+from ledger.key import LeaseKey
 from operate import replay
-from operate.ending import IDLE, NOT_DONE
 from operate.replay import Offsets
 from steps.run import settings
 from steps.run.execution import Outcome, executing, stopping
-from steps.run.exits import Failure, Misconfigured, exit_of
+from steps.run.exits import Exit, Misconfigured
+from steps.run.status import Status
 
 First = Annotated[str, typer.Option("--from", metavar="DATE", help="Rows of these base dates: from here …")]
 Last = Annotated[str, typer.Option("--to", metavar="DATE", help="… to here.")]
@@ -50,19 +51,14 @@ def replay_feed(
     """Read a settled range again and put back what is lost. The checkpoint and the books stay as they are."""
     asked, wanted = known(feed), _wanted(first, last, offsets)
     environment = settings.read()
-    with stopping() as stop, executing(environment, feed, "replay", 0, stop) as (execution, ended):
-        try:
-            outcome = replay.run(execution, asked, wanted, by, reason)
-        except Failure as error:
-            ended.append(Outcome("FAILED", exit_of(error), str(error)))
-            raise
-        ended.append(outcome)
+    with stopping() as stop, executing(environment, LeaseKey(feed, "replay"), stop) as execution:
+        outcome = execution.outcome = replay.run(execution, asked, wanted, by, reason)
     if as_json:
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, **outcome.counts})
     else:
         typer.echo(_said(feed, outcome))
-    if outcome.exit or outcome.status in IDLE:
-        sys.exit(outcome.exit or NOT_DONE)
+    if outcome.exit or outcome.status.idle:
+        sys.exit(outcome.exit or Exit.NOT_DONE)
 
 
 def _wanted(first: str, last: str, offsets: str) -> Offsets | tuple[date, date]:
@@ -80,7 +76,7 @@ def _said(feed: str, outcome: Outcome) -> str:
     counts = outcome.counts
     fates = ", ".join(f"{counts[name]:,} {word}" for name, word in SAID.items() if counts.get(name) or name in ALWAYS)
     lines = [f"{feed}: {counts.get('read', 0):,} rows read again: {fates}."] if counts else []
-    if outcome.status != "SUCCEEDED":
+    if outcome.status is not Status.SUCCEEDED:
         lines.append(f"{outcome.status}: {outcome.reason}")
     if counts.get("gone"):
         lines.append(f"{counts['gone']:,} settled offsets are no longer in Kafka: rows of theirs cannot come back.")

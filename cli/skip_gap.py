@@ -9,12 +9,13 @@ import typer
 
 from cli import show
 from cli.options import By, FeedName, Json, Reason, known, ledger
+from ledger.key import LeaseKey
 from operate import skip_gap
-from operate.ending import NOT_DONE
 from operate.skip_gap import Gap
 from steps.run import settings
 from steps.run.execution import Outcome, executing, stopping
-from steps.run.exits import Failure, exit_of
+from steps.run.exits import Exit
+from steps.run.status import Status
 
 Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is only shown.")]
 
@@ -27,34 +28,29 @@ def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: J
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, "gaps": shown})
     else:
         _say(feed, outcome, gaps)
-    if outcome.status not in ("SUCCEEDED", "NOTHING"):
-        sys.exit(NOT_DONE)
+    if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
+        sys.exit(Exit.NOT_DONE)
 
 
 def _look(feed: str) -> tuple[Outcome, list[Gap]]:
     asked = known(feed)
     with ledger() as (environment, connection):
         gaps = skip_gap.find(environment, connection, asked)
-    return Outcome("SHOWN" if gaps else "NOTHING"), gaps
+    return Outcome(Status.SHOWN if gaps else Status.NOTHING), gaps
 
 
 def _skip(feed: str, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
     asked, environment = known(feed), settings.read()
-    with stopping() as stop, executing(environment, feed, "skip-gap", 0, stop) as (execution, ended):
-        try:
-            outcome, gaps = skip_gap.skip(execution, asked, by, reason)
-        except Failure as error:
-            ended.append(Outcome("FAILED", exit_of(error), str(error)))
-            raise
-        ended.append(outcome)
-    return outcome, gaps
+    with stopping() as stop, executing(environment, LeaseKey(feed, "skip-gap"), stop) as execution:
+        execution.outcome, gaps = skip_gap.skip(execution, asked, by, reason)
+        return execution.outcome, gaps
 
 
 def _say(feed: str, outcome: Outcome, gaps: list[Gap]) -> None:
     show.table(COLUMNS, map(_line, gaps), empty=f"{feed} has no gap: there is nothing to skip.")
-    if outcome.status == "SHOWN":
+    if outcome.status is Status.SHOWN:
         typer.echo("Nothing was changed. With --yes these offsets are accepted as lost.")
-    elif outcome.status == "BUSY":
+    elif outcome.status is Status.BUSY:
         typer.echo(f"BUSY: {outcome.reason}. Try again.")
     elif gaps:
         typer.echo("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
@@ -67,4 +63,4 @@ def _line(each: Gap) -> tuple[object, ...]:
     """`to` is the first offset that will be read."""
     start = each.source.next_offset
     known = each.end - start if each.end else None
-    return (each.stage, each.topic, each.source.partition, start, each.end, known, each.why)
+    return (each.key.stage, each.topic, each.source.partition, start, each.end, known, each.why)

@@ -34,12 +34,13 @@ from ledger import control, journal, request
 from ledger.absence import facts
 from ledger.request import State
 from operate.argo import ORDERED, TEMPLATE, Argo
-from operate.ending import NO_RESPONSE, Ending, of_pod, of_request
+from operate.ending import Ending, of_pod, of_request
 from operate.follow import Late, Stopped, Watch, follow
 from operate.patient_ledger import Book
 from steps.run import calendars, gate, settings
 from steps.run.execution import stopping
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
+from steps.run.status import Status
 from steps.watch import absence
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -143,14 +144,14 @@ class Errand:
         words = str(error) or None
         match error:
             case Stopped():
-                return Ending("STOPPED", Exit.STOPPED, words or "stopped by a signal", self.counts)
+                return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", self.counts)
             case Late():
                 late = f"no end of it in time; {self.run} goes on, and the same order finds it again"
-                return Ending("NO_RESPONSE", NO_RESPONSE, late, self.counts)
+                return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, self.counts)
             case Transient():
-                return Ending("LOST", Exit.TRANSIENT, f"{words}. The same order goes on from here", self.counts)
+                return Ending(Status.LOST, Exit.TRANSIENT, f"{words}. The same order goes on from here", self.counts)
         code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
-        return Ending("FAILED", code, words, self.counts)
+        return Ending(Status.FAILED, code, words, self.counts)
 
     # -- a feed's rows --
 
@@ -175,19 +176,19 @@ class Errand:
             }
             self.run, there = _vacancy(argo, watch, key)
             ending = self._run(argo, watch, f"{feed.name}-pub", given, there=there, wait=order.wait)
-            if not order.wait or (ending.code and (ending.status != "UNKNOWN" or not known)):
+            if not order.wait or (ending.code and (ending.status is not Status.UNKNOWN or not known)):
                 return ending  # a log that was lost is no matter where the ledger can tell
         elif not order.wait:
-            return Ending("ALREADY_ORDERED", 0, counts={**self.counts, "request": state.status})
+            return Ending(Status.ALREADY_ORDERED, 0, counts={**self.counts, "request": state.status})
         try:
             return self._answer(feed, known, watch, ask, until)
         except Late:
             return self._absent(feed, day or asked, ask)
 
     def _already(self, state: State) -> Ending:
-        ending = of_request(state, gate.OPEN)
+        ending = of_request(state, None)
         assert ending  # noqa: S101 -- it is settled
-        status = "ALREADY_DONE" if ending.code == 0 else ending.status
+        status = Status.ALREADY_DONE if ending.code == 0 else ending.status
         return replace(ending, status=status, counts={**self.counts, **ending.counts})
 
     def _answer(self, feed: Feed, known: UUID | None, watch: Watch, ask: Book, until: datetime | None) -> Ending:
@@ -200,9 +201,11 @@ class Errand:
                     f"{self.run} ended, and the ledger knows no such order: "
                     "does DATABASE_URL name the pods' database, and does their image have this calendar?"
                 )
-            verdict = gate.admit(ask(lambda connection: control.state(connection, feed.name)), "sub", datetime.now(UTC))
+            refusal = gate.refusal(
+                ask(lambda connection: control.state(connection, feed.name)), "sub", datetime.now(UTC)
+            )
             self.counts["request"] = state.status
-            if ending := of_request(state, verdict):
+            if ending := of_request(state, refusal):
                 return replace(ending, counts={**self.counts, **ending.counts})
             if state.status != told:
                 told = state.status
@@ -218,7 +221,7 @@ class Errand:
         found = absence.finding(feed, known[day], now)
         words = found.words if found else "other rows of that date are there, those of this order are not"
         late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""
-        return Ending("NO_RESPONSE", NO_RESPONSE, f"{late}{words}. The same order waits on", self.counts)
+        return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, f"{late}{words}. The same order waits on", self.counts)
 
     # -- any template --
 
@@ -240,7 +243,7 @@ class Errand:
         start = bool if there else (lambda: argo.order(template, self.run, given))
         if not wait:
             watch.patiently(start)
-            return Ending("STARTED", 0, counts=self.counts)
+            return Ending(Status.STARTED, 0, counts=self.counts)
         seen, line = follow(argo, self.run, watch, typer.echo, start)
         self.feed = self.feed or seen.feed or ""
         return of_pod(seen, line)

@@ -1,8 +1,8 @@
 """A chunk: the rows of some offsets, their fates and the checkpoint, in one transaction. Called by `steps/drain/`.
 
-begin ─▶ lease.guard ─▶ control.still_open ─▶ the sink's own work ─▶ settle ─▶ commit
-│ Fenced          │ Closed                               │ Fenced    │ Unsure
-└─────────────────┴────────── roll back, nothing moved ──┘           └ is_settled on a new connection
+begin ─▶ lease.guard ─▶ control.still_open ─▶ the sink's own work ─▶ record ─▶ commit
+            │ Fenced          │ False                                │ Fenced    │ Unsure
+            └─────────────────┴────────── roll back, nothing moved ──┘           └ is_recorded on a new connection
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from uuid import UUID
 from psycopg.types.multirange import Int8Multirange
 from psycopg.types.range import Int8Range
 
-from ledger.database import Connection, one, rows, run
+from ledger.database import Connection, fetch_all, one, run
 from ledger.errors import Fenced
+from ledger.key import LeaseKey
 from ledger.lease import Lease
 from ledger.statements import sql
 
@@ -51,7 +52,7 @@ class Source:
 
 @dataclass
 class Span:
-    """[from_offset, to_offset) of one source, as a chunk settles it."""
+    """[from_offset, to_offset) of one source, as a chunk records it."""
 
     source: int
     from_offset: int
@@ -66,7 +67,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SetAside:
     """A row (or, row = -1, a whole message) for quarantine: everything needed to judge and load it later."""
 
     source: int
@@ -87,8 +88,8 @@ class Kept:
 
 
 @dataclass
-class Answered:
-    """How many rows of one response a chunk settled, and what the response said about itself."""
+class ResponseTally:
+    """How many rows of one response a chunk recorded, and what the response said about itself."""
 
     base_date: date | None
     seq: int | None
@@ -99,60 +100,57 @@ class Answered:
 
 
 @dataclass
-class Settled:
+class ChunkResult:
     """What a sink did with a chunk, beside the fates that it wrote into the spans."""
 
-    kept: Sequence[Kept] = ()
-    answered: Mapping[UUID, Answered] = field(default_factory=dict)
+    set_aside: Sequence[SetAside] = ()
+    tallies: Mapping[UUID, ResponseTally] = field(default_factory=dict)
 
 
-def sources(connection: Connection, lease: Lease, topic: str) -> list[Source]:
-    """The checkpoints of a topic's partitions."""
-    key = {"feed": lease.feed, "stage": lease.stage, "shard": lease.shard, "topic": topic}
-    return [Source(*row) for row in rows(connection, "chunk.sources", **key)]
+def sources(connection: Connection, key: LeaseKey, topic: str) -> list[Source]:
+    """Return the checkpoints of a topic's partitions."""
+    return fetch_all(connection, Source, "chunk.sources", **vars(key), topic=topic)
 
 
 def open_source(
     connection: Connection, lease: Lease, topic: str, topic_id: str, partition: int, low: int, *, markers: bool
 ) -> Source:
-    """Book a partition that is seen for the first time. The caller commits."""
-    key = {"feed": lease.feed, "stage": lease.stage, "shard": lease.shard, "topic": topic, "topic_id": topic_id}
-    found = one(
-        connection, "chunk.open_source", **key, partition=partition, markers=markers, low=low, epoch=lease.epoch
-    )
+    """Record a partition that is seen for the first time. The caller commits."""
+    known = {"topic": topic, "topic_id": topic_id, "partition": partition, "markers": markers, "low": low}
+    found = one(connection, "chunk.open_source", **vars(lease.key), **known, epoch=lease.epoch)
     return Source(found[0], topic_id, partition, low, low)
 
 
-def recent_bad(connection: Connection, lease: Lease) -> int:
-    """Bad rows of the last ten spans that still wait: what the feed's budget is held against."""
-    count: int = one(connection, "chunk.recent_bad", feed=lease.feed, stage=lease.stage, shard=lease.shard)[0]
+def recent_bad(connection: Connection, key: LeaseKey) -> int:
+    """Count the bad rows of the last ten spans that still wait: what the feed's budget is held against."""
+    count: int = one(connection, "chunk.recent_bad", **vars(key))[0]
     return count
 
 
-def settle(
+def record(
     connection: Connection,
     lease: Lease,
     spans: Sequence[Span],
-    kept: Sequence[Kept] = (),
-    answered: Mapping[UUID, Answered] | None = None,
+    set_aside: Sequence[SetAside] = (),
+    tallies: Mapping[UUID, ResponseTally] | None = None,
 ) -> None:
-    """Book a chunk's spans, quarantine and requests, and move its checkpoints. The caller commits. Raises Fenced."""
+    """Record a chunk's spans, quarantine and requests, and move its checkpoints. The caller commits. Raises Fenced."""
     for span in spans:
-        _settle_span(connection, lease, span)
-    if kept:
-        connection.cursor().executemany(sql("chunk.quarantine"), [_as_values(row, lease.run) for row in kept])
-    if answered:
-        settle_requests(connection, lease, answered)
+        _record_span(connection, lease, span)
+    if set_aside:
+        connection.cursor().executemany(sql("chunk.quarantine"), [_as_values(row, lease.run) for row in set_aside])
+    if tallies:
+        record_answers(connection, lease, tallies)
 
 
-def is_settled(connection: Connection, lease: Lease, spans: Sequence[Span]) -> bool:
+def is_recorded(connection: Connection, lease: Lease, spans: Sequence[Span]) -> bool:
     """After a lost reply to COMMIT: did this run's spans get there?"""
     first = spans[0]
-    answer = one(connection, "chunk.is_settled", source=first.source, from_offset=first.from_offset, run=lease.run)
+    answer = one(connection, "chunk.is_recorded", source=first.source, from_offset=first.from_offset, run=lease.run)
     return bool(answer[0])
 
 
-def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
+def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
     moved = run(
         connection,
         "chunk.advance",
@@ -162,7 +160,7 @@ def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
         to_offset=span.to_offset,
     )
     if moved != 1:
-        raise Fenced(f"the checkpoint of {lease.feed} {lease.stage} was moved by another run; this one wrote nothing")
+        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; this one wrote nothing")
     booked = one(
         connection,
         "chunk.span",
@@ -179,7 +177,7 @@ def _settle_span(connection: Connection, lease: Lease, span: Span) -> None:
         run(connection, "chunk.replaced", span=booked[0], run=earlier, rows=count)
 
 
-def _as_values(row: Kept, run_id: int) -> dict[str, object]:
+def _as_values(row: SetAside, run_id: int) -> dict[str, object]:
     headers = [part for name, value in row.headers for part in (name.encode(), value)]
     times = {"sent_at": min(max(row.sent_at, 0), LATEST)}
     return {**vars(row), **times, "run": run_id, "reason": storable(row.reason), "headers": headers}
@@ -190,15 +188,15 @@ def storable(text: str | None) -> str | None:
     return text and text[:2000].replace("\x00", "\\0").encode(errors="backslashreplace").decode()
 
 
-def settle_requests(connection: Connection, lease: Lease, answered: Mapping[UUID, Answered]) -> None:
-    """Book rows of answers that have a fate now. The caller commits."""
-    column = list(answered.values())
+def record_answers(connection: Connection, lease: Lease, tallies: Mapping[UUID, ResponseTally]) -> None:
+    """Record how many rows of answers have a fate now. The caller commits."""
+    column = list(tallies.values())
     run(
         connection,
-        "chunk.settle_requests",
-        feed=lease.feed,
+        "chunk.record_answers",
+        feed=lease.key.feed,
         run=lease.run,
-        ids=list(answered),
+        ids=list(tallies),
         base_dates=[a.base_date for a in column],
         seqs=[a.seq for a in column],
         kinds=[a.kind for a in column],

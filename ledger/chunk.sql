@@ -27,12 +27,12 @@ RETURNING id
 -- Rows of an earlier run that this span's rows took the place of.
 INSERT INTO feedfall.replaced (span, run, rows) VALUES (%(span)s, %(run)s, %(rows)s)
 
--- name: is_settled
+-- name: is_recorded
 -- After a lost reply to COMMIT: did this run's span get there?
 SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offset = %(from_offset)s AND run = %(run)s)
 
 -- name: recent_bad
--- Bad rows of this stage's last ten spans that nobody has settled since. A row kept for its date is not bad.
+-- Bad rows of this stage's last ten spans that nobody has resolved since. A row set aside for its date is not bad.
 SELECT count(*) FROM (
     SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
     WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
@@ -40,14 +40,14 @@ JOIN feedfall.quarantine q ON q.source = last.source AND q."offset" >= last.from
 WHERE q.settled_as IS NULL AND q.fate = 'quarantined' AND NOT q.by_date AND NOT q.part
 
 -- name: quarantine
--- Keep a row that is nowhere else.
+-- Set a row aside that is nowhere else.
 INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, until, by_date, correlation_id, seq,
                                  key, value, headers, sent_at)
 VALUES (%(source)s, %(offset)s, %(row)s, %(run)s, %(fate)s, %(reason)s, %(until)s, %(by_date)s, %(correlation_id)s, %(seq)s,
         %(key)s, %(value)s, %(headers)s, to_timestamp(%(sent_at)s / 1000.0))
 
--- name: settle_requests
--- Rows of an answer that this chunk settled; the last of them makes its request complete.
+-- name: record_answers
+-- Rows of an answer that this chunk recorded; the last of them makes its request complete.
 INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, last_run,
                                    answered_at, complete_at)
 SELECT a.id, %(feed)s, a.base_date, a.seq, false,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+from psycopg.rows import class_row
 
 from ledger.errors import Misconfigured, Transient, translated
 from ledger.statements import sql
@@ -13,6 +14,7 @@ from ledger.statements import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
@@ -87,6 +89,22 @@ def maybe(connection: Connection, statement: str, **values: object) -> tuple[Any
 def rows(connection: Connection, statement: str, **values: object) -> list[tuple[Any, ...]]:
     """All rows of a named statement."""
     return connection.execute(sql(statement), values).fetchall()
+
+
+def fetch_all(connection: Connection, kind: type[T], statement: str, **values: object) -> list[T]:
+    """All rows of a named statement as dataclasses: each column becomes the field of its name."""
+    return as_rows_of(kind, connection.execute(sql(statement), values)).fetchall()
+
+
+def fetch_one(connection: Connection, kind: type[T], statement: str, **values: object) -> T | None:
+    """The first row of a named statement, likewise, if there is one."""
+    return as_rows_of(kind, connection.execute(sql(statement), values)).fetchone()
+
+
+def as_rows_of(kind: type[T], cursor: psycopg.Cursor[Any]) -> psycopg.Cursor[T]:
+    """Let a cursor that has executed give its rows as dataclasses."""
+    cursor.row_factory = class_row(kind)
+    return cursor
 
 
 def run(connection: Connection, statement: str, **values: object) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger import chunk
 from ledger.chunk import Span
-from ledger.database import rows, run
+from ledger.database import fetch_all, run
 from ledger.errors import Fenced, translated
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Accepted:
 def accept(
     connection: Connection, lease: Lease, source: int, from_offset: int, to_offset: int | None, who: str, reason: str
 ) -> None:
-    """Book a gap at a source's checkpoint: move it, or close the source. The caller commits. Raises Fenced."""
+    """Record a gap at a source's checkpoint: move it, or close the source. The caller commits. Raises Fenced."""
     where = {"source": source, "from_offset": from_offset}
     if to_offset is not None:
         lost = Span(source, from_offset, to_offset, absent=[(from_offset, to_offset)])
-        chunk.settle(connection, lease, [lost])
+        chunk.record(connection, lease, [lost])
     elif run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
-        raise Fenced(f"the checkpoint of {lease.feed} {lease.stage} was moved by another run; nothing was skipped")
+        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was skipped")
     run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason)
 
 
@@ -62,4 +62,4 @@ def unblock(connection: Connection, feed: str, code: int) -> bool:
 def accepted(connection: Connection, feed: str) -> list[Accepted]:
     """Every gap of a feed that a person accepted."""
     with translated():
-        return [Accepted(*found) for found in rows(connection, "gap.accepted", feed=feed)]
+        return fetch_all(connection, Accepted, "gap.accepted", feed=feed)

@@ -1,10 +1,10 @@
-"""Who may drain (feed, stage, shard) now. One lease, one epoch, one writer at a time.
+"""Who may drain a `LeaseKey` now. One lease, one epoch, one writer at a time.
 
-free ──take──▶ held ──release──▶ free        A taker fences the one before it in two steps:
-▲             │ renew every 10 s             1. `take`   the row is ours, its epoch is higher: a late renewal
-└──expires────┘ (30 s)                                   or a new chunk of the old holder finds that at once
-2. `exclude` no backend of the old holder is inside a chunk any
-more, then the checkpoint rows take the new epoch
+free ──take──▶ held ──release──▶ free        A taker fences the holder before it in two steps:
+ ▲             │  renew every 10 s           1. `take`     the row is ours, its epoch is higher: a late renewal
+ └──expires────┘  (30 s)                                   or a new chunk of the old holder finds that at once
+                                             2. `exclude`  no backend of the old holder is inside a chunk any
+                                                           more, then the checkpoint rows take the new epoch
 """
 
 import time
@@ -14,6 +14,7 @@ import psycopg
 
 from ledger.database import Connection, at_once, maybe, one, rows, run
 from ledger.errors import Fenced, Misconfigured, Transient, translated
+from ledger.key import LeaseKey
 
 SECONDS = 30.0
 #: The first number of our advisory locks ("feed" in ASCII); the second is the lease's id.
@@ -26,23 +27,26 @@ class Lease:
 
     id: int
     epoch: int
-    feed: str
-    stage: str
-    shard: int
+    key: LeaseKey
     run: int
-    before: int | None = None
+    previous_run: int | None = None
     """The run that held it last."""
 
 
-def take(
-    connection: Connection, feed: str, stage: str, shard: int, *, holder: str, run_id: int, seconds: float = SECONDS
-) -> Lease | None:
-    """Take the lease and commit; None when somebody alive holds it. `holder`: the Workflow's uid."""
+@dataclass(frozen=True)
+class State:
+    """A lease as everybody sees it. The epoch of one that was never taken is 0."""
+
+    epoch: int = 0
+    is_free: bool = True
+
+
+def take(connection: Connection, key: LeaseKey, *, holder: str, run_id: int, seconds: float = SECONDS) -> Lease | None:
+    """Take the lease and commit; None when a live run holds it. `holder`: the Workflow's uid."""
     with translated(), at_once(connection):
-        key = {"feed": feed, "stage": stage, "shard": shard}
-        run(connection, "lease.ensure", **key)
-        taken = maybe(connection, "lease.take", **key, holder=holder, run=run_id, seconds=seconds)
-    return Lease(taken[0], taken[1], feed, stage, shard, run_id, taken[2]) if taken else None
+        run(connection, "lease.ensure", **vars(key))
+        taken = maybe(connection, "lease.take", **vars(key), holder=holder, run=run_id, seconds=seconds)
+    return Lease(taken[0], taken[1], key, run_id, taken[2]) if taken else None
 
 
 def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> None:
@@ -59,16 +63,16 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
                 end_backend(connection, pid)
             connection.rollback()
             if time.monotonic() > deadline:
-                raise Transient(f"a backend that writes {lease.feed} did not end within {patience:.0f} s")
+                raise Transient(f"a backend that writes {lease.key.feed} did not end within {patience:.0f} s")
             time.sleep(0.02)
         _still_mine(connection, lease)
-        run(connection, "lease.fence", epoch=lease.epoch, feed=lease.feed, stage=lease.stage, shard=lease.shard)
-        run(connection, "lease.lost", run=lease.before, by=lease.run)
+        run(connection, "lease.fence", epoch=lease.epoch, **vars(lease.key))
+        run(connection, "lease.lost", run=lease.previous_run, by=lease.run)
 
 
 def _still_mine(connection: Connection, lease: Lease) -> None:
     if not one(connection, "lease.mine", id=lease.id, epoch=lease.epoch)[0]:
-        raise Fenced(f"the lease of {lease.feed} {lease.stage} went to another run")
+        raise Fenced(f"the lease of {lease.key} went to another run")
 
 
 def end_backend(connection: Connection, pid: int) -> None:
@@ -88,7 +92,7 @@ def guard(connection: Connection, lease: Lease) -> None:
     """The first statement of every chunk: locks out other writers until it commits. Raises Fenced."""
     locked, mine = one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)
     if not mine:
-        raise Fenced(f"another run drains {lease.feed} {lease.stage} now; this one wrote nothing more")
+        raise Fenced(f"another run drains {lease.key} now; this one wrote nothing more")
     if not locked:  # a run before this one woke up and looks whether its last COMMIT got there
         exclude(connection, lease)
 
@@ -105,22 +109,20 @@ def release(connection: Connection, lease: Lease) -> None:
         run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
 
 
-def holder(connection: Connection, feed: str, stage: str, shard: int) -> str:
+def holder(connection: Connection, key: LeaseKey) -> str:
     """Who has it, in words."""
     with translated():
-        name, seconds = maybe(connection, "lease.held", feed=feed, stage=stage, shard=shard) or (None, None)
+        name, seconds = maybe(connection, "lease.held", **vars(key)) or (None, None)
     return f"{name} holds the lease for {seconds:.0f} s still" if seconds and seconds > 0 else "the lease is free"
 
 
-def at_work(connection: Connection, feed: str, stage: str, shard: int = 0) -> bool:
-    """Is a run inside a chunk of this drain now, by the database's own eyes?"""
+def at_work(connection: Connection, key: LeaseKey) -> bool:
+    """Is a run inside a chunk of this drain now, as the database sees it?"""
     with translated():
-        return bool(one(connection, "lease.at_work", space=SPACE, feed=feed, stage=stage, shard=shard)[0])
+        return bool(one(connection, "lease.at_work", space=SPACE, **vars(key))[0])
 
 
-def states(connection: Connection) -> dict[tuple[str, str, int], tuple[int, bool]]:
-    """(feed, stage, shard) → (epoch, is it free)."""
+def states(connection: Connection) -> dict[LeaseKey, State]:
+    """Return every lease that was ever taken."""
     with translated():
-        return {
-            (feed, stage, shard): (epoch, free) for feed, stage, shard, epoch, free in rows(connection, "lease.states")
-        }
+        return {LeaseKey(*key): State(epoch, free) for *key, epoch, free in rows(connection, "lease.states")}

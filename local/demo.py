@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import business_day
 from ledger import lease, request
 from ledger.database import connect
+from ledger.key import LeaseKey
 from local.partners.ecb import Ecb
 from local.world import World, world
 
@@ -142,11 +143,11 @@ class Killer:
         with self._lock, closing(connect(self._url, "demo", autocommit=True)) as connection:
             for _ in self._while_alive(event):
                 child = event.workflow.attempts[-1].child
-                if child is None or not lease.at_work(connection, "fx", "sub"):
+                if child is None or not lease.at_work(connection, LeaseKey("fx", "sub")):
                     continue
                 os.kill(child.pid, signal.SIGSTOP)
                 time.sleep(0.1)  # a COMMIT already on its way would be through by now
-                if lease.at_work(connection, "fx", "sub"):
+                if lease.at_work(connection, LeaseKey("fx", "sub")):
                     os.kill(child.pid, signal.SIGKILL)
                     self.hit.set()
                     self._say(f"   SIGKILL for {event.workflow.name}, in mid-chunk: the chunk's rows are rolled back")

@@ -13,7 +13,7 @@ from ledger import chunk
 from ledger import verify as books
 from ledger.deep import Comparison
 from ledger.errors import translated
-from ledger.lease import Lease
+from ledger.key import LeaseKey
 from operate.reread import rereading
 from steps.drain.kafka import Cluster
 from steps.run.exits import OffsetGap, Transient
@@ -69,7 +69,7 @@ def _sources(connection: Connection, feed: Feed, topic: str) -> list[Source]:
         found = [
             source
             for shard in range(feed.shards)
-            for source in chunk.sources(connection, Lease(0, 0, feed.name, "sub", shard, 0), topic)
+            for source in chunk.sources(connection, LeaseKey(feed.name, "sub", shard), topic)
         ]
         connection.rollback()
     return found

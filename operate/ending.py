@@ -14,12 +14,9 @@ from dataclasses import dataclass, field, replace
 from ledger.request import State
 from steps.run.execution import Outcome
 from steps.run.exits import Exit
-from steps.run.gate import Verdict
+from steps.run.gate import Refusal
+from steps.run.status import Status
 
-NOT_DONE, NO_RESPONSE = 77, 82
-
-#: What a pod says when it left with 0 and did nothing.
-IDLE = frozenset({"HELD", "BLOCKED", "WAITING", "SKIPPED", "BUSY"})
 #: How a Workflow that is over may stand.
 OVER = frozenset({"Succeeded", "Failed", "Error"})
 
@@ -48,7 +45,7 @@ class Workflow:
 class Ending:
     """What the command says and how it exits. `line`: the pod's own RESULT, where that tells it all."""
 
-    status: str
+    status: Status
     code: int
     reason: str | None = None
     counts: Mapping[str, object] = field(default_factory=dict)
@@ -56,43 +53,46 @@ class Ending:
 
     def result(self, feed: str, stage: str, run: str, seconds: float) -> str:
         """The last line of stdout."""
-        return self.line or Outcome(self.status, Exit.OK, self.reason, self.counts).line(feed, stage, run, seconds)
+        return self.line or Outcome(self.status, reason=self.reason, counts=self.counts).line(feed, stage, run, seconds)
 
     def lenient(self) -> "Ending":
         """The same for a scheduler that takes `not done` for done."""
-        return replace(self, code=0) if self.code == NOT_DONE else self
+        return replace(self, code=0) if self.code == Exit.NOT_DONE else self
 
 
 def of_pod(seen: Workflow, line: str) -> Ending:
     """How a Workflow that is over ended; `line` is its last RESULT line, empty where none was read."""
-    status = words(line).get("status", "")
+    word = words(line).get("status", "")
+    status = next((each for each in Status if each == word), None)
     if seen.stopped and seen.phase != "Succeeded":
-        return Ending("STOPPED", Exit.STOPPED, seen.message or f"{seen.name} was stopped by an operator")
+        return Ending(Status.STOPPED, Exit.STOPPED, seen.message or f"{seen.name} was stopped by an operator")
     if seen.phase == "Succeeded":
         if status:
-            return Ending(status, NOT_DONE if status in IDLE else 0, line=line)
+            return Ending(status, Exit.NOT_DONE if status.idle else Exit.OK, line=line)
         if seen.ours:
             lost = f"{seen.name} succeeded, but its log is gone: `feedfall runs` tells what it did"
-            return Ending("UNKNOWN", Exit.TRANSIENT, lost)
-        return Ending("SUCCEEDED", 0)
+            return Ending(Status.UNKNOWN, Exit.TRANSIENT, lost)
+        return Ending(Status.SUCCEEDED, 0)
     if seen.code and 0 < seen.code < 256:  # noqa: PLR2004 -- what an exit code can be
-        told = status not in ("", "SUCCEEDED")
-        return Ending("FAILED", seen.code, seen.message or None, line=line if told else "")
-    return Ending("FAILED", Exit.TRANSIENT, f"{seen.name} ended without an exit code: {seen.message or seen.phase}")
+        told = status not in (None, Status.SUCCEEDED)
+        return Ending(Status.FAILED, seen.code, seen.message or None, line=line if told else "")
+    return Ending(
+        Status.FAILED, Exit.TRANSIENT, f"{seen.name} ended without an exit code: {seen.message or seen.phase}"
+    )
 
 
-def of_request(state: State, verdict: Verdict) -> Ending | None:
+def of_request(state: State, refusal: Refusal | None) -> Ending | None:
     """How a request stands; None: its answer is still on the way. An answer goes before a hold."""
     counts = {"request": state.status, "rows": state.count or 0, "quarantined": state.quarantined}
     match state.status:
         case "complete":
-            return Ending("SUCCEEDED", 0, counts=counts)
+            return Ending(Status.SUCCEEDED, 0, counts=counts)
         case "empty":
-            return Ending("EMPTY", NOT_DONE, state.reason or "the partner has nothing for this date", counts)
+            return Ending(Status.EMPTY, Exit.NOT_DONE, state.reason or "the partner has nothing for this date", counts)
         case "refused":
-            return Ending("REFUSED", Exit.PARTNER, state.reason or "the partner said no", counts)
-    if not verdict.opens:
-        return Ending(verdict.status, NOT_DONE, verdict.reason, counts)
+            return Ending(Status.REFUSED, Exit.PARTNER, state.reason or "the partner said no", counts)
+    if refusal:
+        return Ending(refusal.status, Exit.NOT_DONE, refusal.reason, counts)
     return None
 
 

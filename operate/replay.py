@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger import chunk, control, journal, lease, replay, rows
 from ledger.database import commit
 from ledger.errors import translated
-from ledger.lease import Lease
+from ledger.key import LeaseKey
 from operate.reread import left, rereading
 from steps.drain.kafka import Cluster
-from steps.drain.lease_keeper import kept, take
+from steps.drain.lease_keeper import exclusively
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Exit, Misconfigured, OffsetGap
+from steps.run.exits import Misconfigured, OffsetGap
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from catalog import Feed
     from ledger.chunk import Source
+    from ledger.lease import Lease
     from operate.reread import Passage
     from steps.drain.kafka import Ends
     from steps.drain.lease_keeper import Keeper
@@ -83,20 +86,19 @@ def offsets(text: str) -> Offsets:
 
 def run(execution: Execution, feed: Feed, wanted: Offsets | Dates, by: str, reason: str) -> Outcome:
     """Replay a range, a shard at a time; each shard's share wholly or not at all."""
-    verdict = gate.admit(control.state(execution.connection, feed.name), "replay", execution.now())
-    if not verdict.opens:
-        return Outcome(verdict.status, reason=verdict.reason)
+    refusal = gate.refusal(control.state(execution.connection, feed.name), "replay", execution.now())
+    if refusal:
+        return Outcome(refusal.status, reason=refusal.reason)
     if isinstance(wanted, tuple) and "base_date" not in feed.columns:
         raise Misconfigured(f"the rows of {feed.name} have no base_date to choose by: give --offsets {FORM}")
     found = Found()
     for shard in range(feed.shards):
         ranges = _ranges(execution, feed, shard, wanted, found)
         if ranges:
-            status, words = Replay(execution, feed, shard, wanted, found).run(ranges, by, reason)
-            if status != "SUCCEEDED":
-                code = Exit.STOPPED if status == "STOPPED" else Exit.OK
-                return Outcome(status, code, words, found.counts())
-    return Outcome("SUCCEEDED", counts=found.counts())
+            outcome = Replay(execution, feed, wanted, found).run(LeaseKey(feed.name, "sub", shard), ranges, by, reason)
+            if outcome.status is not Status.SUCCEEDED:
+                return replace(outcome, counts=found.counts())
+    return Outcome(Status.SUCCEEDED, counts=found.counts())
 
 
 Ranges = dict["Source", tuple[int, int]]
@@ -106,7 +108,7 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
     """Source → [from, to) of a shard, settled and still in Kafka."""
     cluster = Cluster(execution.settings)
     topic = cluster.topic(feed.topic("response", execution.settings.topic_prefix))
-    key = Lease(0, 0, feed.name, "sub", shard, 0)
+    key = LeaseKey(feed.name, "sub", shard)
     with translated():
         known = {source.partition: source for source in chunk.sources(execution.connection, key, topic.name)}
         execution.connection.rollback()
@@ -144,37 +146,30 @@ def _named(
 class Replay:
     """One shard's replay: run → hold the lease → one transaction, span by span."""
 
-    def __init__(self, execution: Execution, feed: Feed, shard: int, wanted: Offsets | Dates, found: Found) -> None:
-        self._execution, self._feed, self._shard, self._found = execution, feed, shard, found
+    def __init__(self, execution: Execution, feed: Feed, wanted: Offsets | Dates, found: Found) -> None:
+        self._execution, self._feed, self._found = execution, feed, found
         self._wanted, self._table, self._back = wanted, rows.Table(feed), replay.Back()
 
-    def run(self, ranges: Ranges, by: str, reason: str) -> tuple[str, str | None]:
-        """Put back what is lost, or leave no trace; the status, and why."""
-        connection, key = self._execution.connection, (self._feed.name, "sub", self._shard)
-        held = take(self._execution, *key)
-        if held is None:
-            return "BUSY", lease.holder(connection, *key)
-        with kept(self._execution, held) as keeper:
-            lease.exclude(connection, held)
-            connection.commit()
-            with translated():
-                return self._settle(held, keeper, ranges, by, reason)
+    def run(self, key: LeaseKey, ranges: Ranges, by: str, reason: str) -> Outcome:
+        """Put back what is lost, or leave no trace."""
+        with translated():
+            return exclusively(self._execution, key, partial(self._put_all_back, ranges, by, reason))
 
-    def _settle(self, held: Lease, keeper: Keeper, ranges: Ranges, by: str, reason: str) -> tuple[str, str | None]:
+    def _put_all_back(self, ranges: Ranges, by: str, reason: str, held: Lease, keeper: Keeper) -> Outcome:
         connection = self._execution.connection
         lease.guard(connection, held)
         self._read(keeper, ranges)
         if self._execution.stop.is_set():
-            return "STOPPED", "stopped by a signal; nothing was put back"
+            return Outcome(Status.STOPPED, reason="stopped by a signal; nothing was put back")
         missing = replay.still_missing(connection, self._feed, self._back)
         if not control.still_open(connection, self._feed.name):
-            return "HELD", "held while it ran; nothing was put back"
+            return Outcome(Status.HELD, reason="held while it ran; nothing was put back")
         journal.write(connection, "replay", self._feed.name, by, reason, **self._detail(ranges))
         commit(connection)
         self._found.read += self._back.read
         self._found.fates += self._back.fates
         self._found.missing = missing
-        return "SUCCEEDED", None
+        return Outcome(Status.SUCCEEDED)
 
     def _read(self, keeper: Keeper, ranges: Ranges) -> None:
         sources = {source.partition: source for source in ranges}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger import chunk, gap, journal, lease
 from ledger.errors import translated
-from ledger.lease import Lease
+from ledger.key import LeaseKey
 from steps.drain.kafka import Cluster
-from steps.drain.lease_keeper import kept, take
+from steps.drain.lease_keeper import exclusively
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Exit, OffsetGap
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.chunk import Source
     from ledger.database import Connection
+    from ledger.lease import Lease
     from steps.drain.kafka import Topic
+    from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
 
 
@@ -33,8 +37,7 @@ if TYPE_CHECKING:
 class Gap:
     """What one partition's checkpoint expects and Kafka no longer has. `end` None: the topic was made anew."""
 
-    stage: str
-    shard: int
+    key: LeaseKey
     topic: str
     source: Source
     end: int | None
@@ -54,13 +57,15 @@ def find(settings: Settings, connection: Connection, feed: Feed) -> list[Gap]:
         for stage, kind in (("relay", "request"), ("sub", "response"))
         if stage == "sub" or feed.partner
         for shard in range(feed.shards)
-        for found in _of_drain(cluster, connection, feed, stage, shard, feed.topic(kind, settings.topic_prefix))
+        for found in _of_drain(
+            cluster, connection, LeaseKey(feed.name, stage, shard), feed.topic(kind, settings.topic_prefix)
+        )
     ]
 
 
-def _of_drain(cluster: Cluster, connection: Connection, feed: Feed, stage: str, shard: int, name: str) -> Iterator[Gap]:
+def _of_drain(cluster: Cluster, connection: Connection, key: LeaseKey, name: str) -> Iterator[Gap]:
     with translated():
-        known = chunk.sources(connection, Lease(0, 0, feed.name, stage, shard, 0), name)
+        known = chunk.sources(connection, key, name)
         connection.rollback()
     if not known:
         return
@@ -68,9 +73,9 @@ def _of_drain(cluster: Cluster, connection: Connection, feed: Feed, stage: str, 
     ends = cluster.ends(topic)
     for source in known:
         if source.topic_id != topic.id:
-            yield Gap(stage, shard, name, source, None)
+            yield Gap(key, name, source, None)
         elif source.next_offset < ends[source.partition].low:
-            yield Gap(stage, shard, name, source, ends[source.partition].low)
+            yield Gap(key, name, source, ends[source.partition].low)
         elif source.next_offset > ends[source.partition].high:
             raise _ahead(topic, source, ends[source.partition].high)
 
@@ -88,33 +93,28 @@ def skip(execution: Execution, feed: Feed, by: str, reason: str) -> tuple[Outcom
     connection = execution.connection
     drains = defaultdict(list)
     for found in find(execution.settings, connection, feed):
-        drains[found.stage, found.shard].append(found)
+        drains[found.key].append(found)
     done: list[Gap] = []
-    for (stage, shard), gaps in drains.items():
-        busy = _accept(execution, feed, stage, shard, gaps, by, reason)
-        if busy:
-            return Outcome("BUSY", reason=busy), done
+    for key, gaps in drains.items():
+        outcome = exclusively(execution, key, partial(_accept, execution, gaps, by, reason))
+        if outcome.status is Status.BUSY:
+            return outcome, done
         done += gaps
     freed = bool(done) and gap.unblock(connection, feed.name, Exit.GAP)
     connection.commit()
     counts = {"gaps": len(done), "offsets": sum(each.end - each.source.next_offset for each in done if each.end)}
-    return Outcome("SUCCEEDED", counts={**counts, "freed": freed}), done
+    return Outcome(Status.SUCCEEDED, counts={**counts, "freed": freed}), done
 
 
-def _accept(
-    execution: Execution, feed: Feed, stage: str, shard: int, gaps: list[Gap], by: str, reason: str
-) -> str | None:
-    """Book a drain's gaps under its lease, in one transaction; who holds the lease, if somebody does."""
-    connection, key = execution.connection, (feed.name, stage, shard)
-    held = take(execution, *key)
-    if held is None:
-        return lease.holder(connection, *key)
-    with kept(execution, held), translated():
-        lease.exclude(connection, held)
+def _accept(execution: Execution, gaps: list[Gap], by: str, reason: str, held: Lease, _: Keeper) -> Outcome:
+    """Record a drain's gaps under its lease, in one transaction."""
+    connection = execution.connection
+    with translated():
+        lease.guard(connection, held)
         for each in gaps:
             at = each.source.next_offset
             gap.accept(connection, held, each.source.id, at, each.end, by, reason)
-            where = {"stage": stage, "topic": each.topic, "partition": each.source.partition}
-            journal.write(connection, "skip-gap", feed.name, by, reason, **where, **{"from": at, "to": each.end})
+            where = {"stage": each.key.stage, "topic": each.topic, "partition": each.source.partition}
+            journal.write(connection, "skip-gap", each.key.feed, by, reason, **where, **{"from": at, "to": each.end})
         connection.commit()
-    return None
+    return Outcome(Status.SUCCEEDED)

@@ -14,9 +14,11 @@ from business_day import NoSuchDay, read_date
 from catalog import Policy, find
 from ledger import control
 from ledger.errors import translated
+from ledger.key import LeaseKey
 from steps.run import gate, settings
 from steps.run.execution import Execution, Outcome, executing, stopping
-from steps.run.exits import BLOCKING, Exit, Failure, Fenced, Misconfigured, Transient, exit_of
+from steps.run.exits import Exit, Failure, Fenced, Misconfigured, Transient, exit_of
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     import threading
@@ -48,18 +50,17 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
 
 
 def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Event) -> Outcome:
-    """Open the ledger, run the stage, book how it ended; a fault that needs a person leaves the feed blocked."""
+    """Open the ledger, run the stage, record how it ended; a fault that needs a person leaves the feed blocked."""
     chosen = _feeds(environment, asked)
-    with executing(environment, asked.feed or "-", asked.stage, asked.shard, stop) as (execution, ended):
+    with executing(environment, LeaseKey(asked.feed or "-", asked.stage, asked.shard), stop) as execution:
         try:
             with translated():  # a session that ended under us is outside trouble, wherever it shows
-                outcome = act(execution, asked, chosen)
-        except Exception as error:  # noqa: BLE001 -- booked here, translated once
-            outcome = failed(error, stop)
-            if asked.stage in SHARDED and outcome.exit in BLOCKING:
-                _block(execution, asked, outcome)
-        ended.append(outcome)
-    return outcome
+                execution.outcome = act(execution, asked, chosen)
+        except Exception as error:  # noqa: BLE001 -- recorded here, translated once
+            execution.outcome = failed(error, stop)
+            if asked.stage in SHARDED and execution.outcome.exit.blocks:
+                _block(execution, asked, execution.outcome)
+        return execution.outcome
 
 
 def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed]) -> Outcome:
@@ -99,12 +100,16 @@ def failed(error: Exception, stop: threading.Event) -> Outcome:
         error = Misconfigured(str(error))
     code = exit_of(error)
     if stop.is_set() and isinstance(error, Transient):
-        return Outcome("STOPPED", Exit.STOPPED, str(error))
+        return Outcome(Status.STOPPED, reason=str(error))
     if code == Exit.BUG:
         traceback.print_exception(error)
-    words = str(error) if isinstance(error, Failure) else f"a bug of ours: {type(error).__name__}: {error}"
+    words = (
+        str(error)
+        if isinstance(error, Failure)
+        else f"an internal error (a bug in feedfall): {type(error).__name__}: {error}"
+    )
     print(words, file=sys.stderr, flush=True)  # noqa: T201 -- the operator's line
-    return Outcome("FENCED" if isinstance(error, Fenced) else "FAILED", code, words)
+    return Outcome(Status.FENCED if isinstance(error, Fenced) else Status.FAILED, code, words)
 
 
 def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) -> None:
@@ -162,15 +167,17 @@ def parser() -> argparse.ArgumentParser:
             form.add_argument(
                 "--base-date", type=_date, help="YYYY-MM-DD, YYYYMMDD or YYMMDD; the feed's today if absent"
             )
-            form.add_argument("--seq", type=_seq, default=1, help="the how-manieth time on purpose, from 1")
-            form.add_argument("--from", dest="first", type=_date, help="order every open day from here …")
+            form.add_argument(
+                "--seq", type=_seq, default=1, help="attempt number, from 1: a higher one requests the same date again"
+            )
+            form.add_argument("--from", dest="first", type=_date, help="request every open day from here …")
             form.add_argument("--to", dest="last", type=_date, help="… to here")
             form.add_argument("--policy", type=_policy, help="on a closed day, in Control-M's words")
     return door
 
 
 STAGES = {
-    "pub": "order base dates",
+    "pub": "request the rows of base dates",
     "relay": "answer requests by asking the partner",
     "sub": "load responses",
     "release": "load deferred rows whose day has come",

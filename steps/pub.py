@@ -17,7 +17,8 @@ from ledger import control, request
 from steps.drain.kafka import Cluster, Publisher
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Exit, Misconfigured
+from steps.run.exits import Misconfigured
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,16 +31,16 @@ BATCH = 1000
 
 def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy: Policy) -> Outcome:
     """Order these base dates, each at most once."""
-    verdict = gate.admit(control.state(execution.connection, feed.name), "pub", execution.now())
-    if not verdict.opens:
-        return Outcome(verdict.status, reason=verdict.reason)
+    refusal = gate.refusal(control.state(execution.connection, feed.name), "pub", execution.now())
+    if refusal:
+        return Outcome(refusal.status, reason=refusal.reason)
     open_days, version = _open_days(execution, feed, days, policy)
     ordered = sent = 0
     if open_days:
         publisher = _publisher(execution, feed)
         for batch in _batches(open_days):
             if execution.stop.is_set():
-                return _outcome(days, open_days, ordered, sent, "STOPPED", version)
+                return _outcome(days, open_days, ordered, sent, Status.STOPPED, version)
             ordered += len(batch)
             sent += _order(execution, feed, publisher, batch, seq)
     return _outcome(days, open_days, ordered, sent, _status(open_days, sent), version)
@@ -97,17 +98,17 @@ def _batches(days: Sequence[date]) -> Iterator[Sequence[date]]:
         yield days[start : start + BATCH]
 
 
-def _status(open_days: Sequence[date], sent: int) -> str:
+def _status(open_days: Sequence[date], sent: int) -> Status:
     if not open_days:
-        return "SKIPPED"
-    return "SUCCEEDED" if sent else "ALREADY_DONE"
+        return Status.SKIPPED
+    return Status.SUCCEEDED if sent else Status.ALREADY_DONE
 
 
 def _outcome(
-    days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: str, version: str | None
+    days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: Status, version: str | None
 ) -> Outcome:
     named = days[0].isoformat() if len(days) == 1 else f"{days[0]}..{days[-1]}"
     counts = {"date": named, "ordered": sent, "already": ordered - sent, "closed": len(days) - len(open_days)}
     decided = {"calendar": version} if version else {}
-    reason = f"{named} is no business day" if status == "SKIPPED" and len(days) == 1 else None
-    return Outcome(status, Exit.STOPPED if status == "STOPPED" else Exit.OK, reason, {**counts, **decided})
+    reason = f"{named} is no business day" if status is Status.SKIPPED and len(days) == 1 else None
+    return Outcome(status, reason=reason, counts={**counts, **decided})

@@ -33,7 +33,7 @@ from typing_extensions import TypedDict
 from catalog import BaseDate, Envelope, Kind, Unreadable
 from catalog.partner import Answer, Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from ledger import control, request
-from ledger.chunk import Kept, Settled, recent_bad
+from ledger.chunk import ChunkResult, SetAside, recent_bad
 from ledger.database import commit
 from steps.drain.drain import Patience, drain
 from steps.drain.kafka import Cluster, Publisher, Reader
@@ -104,7 +104,7 @@ class Gathered:
     """A chunk's requests in order, those that are none, and how many rows their answers hold."""
 
     tasks: list[Task] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[SetAside] = field(default_factory=list)
     asked: set[UUID] = field(default_factory=set)
     rows: int = 0
 
@@ -156,10 +156,10 @@ class Relay:
             if self._gathered.rows > TRANSACTION_ROWS or time.monotonic() > until:
                 intake.fill()
 
-    def settle(self, connection: Connection, intake: Intake) -> Settled:
+    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         """Write the answers and the bell, then book them."""
         bad = self._gathered.kept
-        if bad and len(bad) + recent_bad(connection, self._lease) > self._feed.max_bad:
+        if bad and len(bad) + recent_bad(connection, self._lease.key) > self._feed.max_bad:
             allowed = self._feed.max_bad
             raise DataRefused(
                 f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"
@@ -178,12 +178,12 @@ class Relay:
         }
         request.answer(connection, self._feed.name, list(answers.values()))
         self._book(intake)
-        return Settled(self._gathered.kept)
+        return ChunkResult(self._gathered.kept)
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """A refusal was answered and settled; it still is an error that somebody must see."""
         if self._refused and outcome.exit == Exit.OK:
-            return replace(outcome, exit=Exit.PARTNER, reason="; ".join(self._refused[:3]))
+            return replace(outcome, code=Exit.PARTNER, reason="; ".join(self._refused[:3]))
         return outcome
 
     def _take(self, message: Message) -> Task | None:
@@ -333,8 +333,8 @@ def _why(answer: Answer | None) -> str:
     return answer.reason if isinstance(answer, Refused | Quota | Empty) else "no answer"
 
 
-def _kept(source: int, message: Message, reason: str) -> Kept:
-    return Kept(
+def _kept(source: int, message: Message, reason: str) -> SetAside:
+    return SetAside(
         source=source,
         offset=message.offset(),
         row=-1,

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
     """Settle the deferred rows whose day has come."""
-    verdict = gate.admit(control.state(execution.connection, feed.name), "release", execution.now())
+    refusal = gate.refusal(control.state(execution.connection, feed.name), "release", execution.now())
     today = gate.today(feed, execution.now())
     chosen = quarantine.waiting(execution.connection, feed.name, "deferred", shard=shard, until=today)
     execution.connection.rollback()
-    if not verdict.opens:
-        return Outcome(verdict.status, reason=verdict.reason)
+    if refusal:
+        return Outcome(refusal.status, reason=refusal.reason)
     order = Order(execution.settings.name, "its day has come", by_hand=False, ask_calendar=True)
     return Resettling(execution, feed, order).run(chosen)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger import chunk, rows, schema
-from ledger.chunk import Settled
+from ledger.chunk import ChunkResult
 from steps.drain.drain import Patience, drain
 from steps.load import dates
 from steps.load.batch import Portion
@@ -49,11 +49,11 @@ class Sub:
     def gather(self, intake: Intake) -> None:
         """Nothing: messages are read while they are copied."""
 
-    def settle(self, connection: Connection, intake: Intake) -> Settled:
+    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         if not self._checked:  # once a run: a column of another type would round without a word
             schema.check_table(connection, self._feed)
             self._checked = True
-        budget = self._feed.max_bad - chunk.recent_bad(connection, self._lease)
+        budget = self._feed.max_bad - chunk.recent_bad(connection, self._lease.key)
         portion = Portion(self._judge, self._dates, self._sources, self._lease.run, budget)
         merged = rows.load(connection, self._table, portion.blocks(intake), portion.kept_blocks, merge=self._merging)
         if merged:
@@ -62,7 +62,7 @@ class Sub:
                 portion.keep_refused(refused, self._reader)
         portion.book(intake, merged)
         self._late += portion.late.total()
-        return Settled(portion.kept, portion.answered)
+        return ChunkResult(portion.kept, portion.answered)
 
     def outcome(self, outcome: Outcome) -> Outcome:
         if self._dates is None:

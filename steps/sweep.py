@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from ledger import chunk, control, lease, quarantine, request
 from ledger.database import rollback
 from ledger.errors import translated
-from ledger.lease import Lease
+from ledger.key import LeaseKey
 from steps.drain.kafka import Cluster
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Failure
+from steps.run.status import Status
 from steps.watch.argo import Server
 from steps.watch.report import watch
 from steps.watch.webhook import deliver
@@ -40,11 +41,9 @@ OVERDUE = 1800.0
 
 @dataclass(frozen=True)
 class Start:
-    """A run to be started: its template, its shard, and a name that only one run can have."""
+    """A run to be started, under a name that only one run can have."""
 
-    feed: str
-    stage: str
-    shard: int
+    key: LeaseKey
     epoch: int
     lag: int
     at: datetime
@@ -56,7 +55,8 @@ class Start:
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
         Workflow keeps the name for days, and nobody else would raise the epoch.
         """
-        return f"{self.feed}-{self.stage}-{self.shard}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
+        key = f"{self.key.feed}-{self.key.stage}-{self.key.shard}"
+        return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
 
 
 def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
@@ -75,7 +75,7 @@ def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
             execution.connection.rollback()
     if failures:
         raise failures[0]
-    return Outcome("SUCCEEDED", counts=counts)
+    return Outcome(Status.SUCCEEDED, counts=counts)
 
 
 def start(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
@@ -119,44 +119,43 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
         if name not in topics:
             print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
             continue
-        verdict = gate.admit(control.state(execution.connection, feed.name), stage, execution.now())
-        for shard in range(feed.shards) if verdict.opens else ():
-            epoch, free = states.get((feed.name, stage, shard), (0, True))
-            lag = behind(execution, cluster, feed, stage, shard, topics[name]) if free else 0
+        if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
+            continue
+        for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
+            state = states.get(key, lease.State())
+            lag = behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
             if lag > 0:
-                found.append(Start(feed.name, stage, shard, epoch, lag, execution.now()))
+                found.append(Start(key, state.epoch, lag, execution.now()))
     found += _releases(execution, feeds, states)
     rollback(execution.connection)
     return found
 
 
-def _releases(
-    execution: Execution, feeds: Sequence[Feed], states: Mapping[tuple[str, str, int], tuple[int, bool]]
-) -> Iterable[Start]:
+def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.State]) -> Iterable[Start]:
     """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
     now = execution.now()
     todays = {feed.name: gate.today(feed, now) for feed in feeds}
     for (feed, shard), count in quarantine.due(execution.connection, todays).items():
-        epoch, free = states.get((feed, "sub", shard), (0, True))
-        if free and gate.admit(control.state(execution.connection, feed), "release", now).opens:
-            yield Start(feed, "release", shard, epoch, count, now)
+        state = states.get(LeaseKey(feed, "sub", shard), lease.State())
+        if state.is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
+            yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now)
 
 
-def behind(execution: Execution, cluster: Cluster, feed: Feed, stage: str, shard: int, topic: Topic) -> int:
+def behind(execution: Execution, cluster: Cluster, feed: Feed, key: LeaseKey, topic: Topic) -> int:
     """Offsets between the checkpoint and the log's end, an open transaction's included."""
     with translated():
-        asked = Lease(0, 0, feed.name, stage, shard, 0)
-        at = {source.partition: source.next_offset for source in chunk.sources(execution.connection, asked, topic.name)}
-    mine = [partition for partition in topic.partitions if partition % feed.shards == shard]
+        at = {source.partition: source.next_offset for source in chunk.sources(execution.connection, key, topic.name)}
+    mine = [partition for partition in topic.partitions if partition % feed.shards == key.shard]
     ends = cluster.ends(topic, mine)
     return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
 
 
 def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
-    if not server.submit(f"{wanted.feed}-{wanted.stage}", wanted.name, {"shard": str(wanted.shard)}, {}):
+    template, shard = f"{wanted.key.feed}-{wanted.key.stage}", str(wanted.key.shard)
+    if not server.submit(template, wanted.name, {"shard": shard}, {}):
         return False
-    what = "rows due" if wanted.stage == "release" else "offsets behind"
+    what = "rows due" if wanted.key.stage == "release" else "offsets behind"
     print(f"STARTED {wanted.name}: {wanted.lag} {what}", flush=True)  # noqa: T201 -- the pod's log is its desk
     return True
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger import verify as books
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Exit
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from catalog import Feed
@@ -24,5 +24,5 @@ def verify(execution: Execution, feed: Feed) -> Outcome:
         "broken": len(account.broken),
     }
     if account.broken:
-        return Outcome("BROKEN", Exit.LEDGER, account.broken[0], counts)
-    return Outcome("SUCCEEDED", counts=counts)
+        return Outcome(Status.BROKEN, reason=account.broken[0], counts=counts)
+    return Outcome(Status.SUCCEEDED, counts=counts)

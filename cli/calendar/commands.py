@@ -33,9 +33,8 @@ from cli.options import By
 from ledger.database import session
 from operate.calendar import bank_table, compare, kasi
 from operate.calendar.compare import Comparison
-from operate.ending import NOT_DONE
 from steps.run import calendars, settings
-from steps.run.exits import Misconfigured
+from steps.run.exits import Exit, Misconfigured
 
 KOREA = "Asia/Seoul"
 
@@ -108,7 +107,7 @@ def shift(name: Name, day: Day, policy: PolicyName = None, days: Days = None, *,
     else:
         typer.echo(found or f"{name} is closed on {asked} ({calendar.closure(asked)}): {policy}")
     if found is None:
-        raise typer.Exit(NOT_DONE)
+        raise typer.Exit(Exit.NOT_DONE)
 
 
 @app.command("sync")

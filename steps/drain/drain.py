@@ -1,6 +1,6 @@
 """The drain: how sub and relay read their topic, from the checkpoint to the end, each offset once.
 
-    gate ─▶ lease ─▶ fence the one before ─▶ bounds ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
+    gate ─▶ lease ─▶ fence the previous holder ─▶ bounds ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
      │        │                                │  ▲                                      │ more: again
      HELD    BUSY                  OffsetGap ◀─┘  └──── an open transaction: wait ◀──────┘
      BLOCKED
@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger import chunk, control, lease
-from ledger.chunk import Fates, Settled
+from ledger.chunk import ChunkResult, Fates
 from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
+from ledger.key import LeaseKey
 from steps.drain.intake import Intake
 from steps.drain.kafka import Cluster, Ends, Reader, Topic
-from steps.drain.lease_keeper import kept, take
+from steps.drain.lease_keeper import keep, take
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Exit, OffsetGap
+from steps.run.exits import OffsetGap
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +54,7 @@ class Sink(Protocol):
     def gather(self, intake: Intake) -> None:
         """What must happen outside the database's transaction (asking a partner)."""
 
-    def settle(self, connection: Connection, intake: Intake) -> Settled:
+    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         """Inside the transaction, under the writer's lock: do it, and say what became of every row."""
 
     def outcome(self, outcome: Outcome) -> Outcome:
@@ -76,10 +78,10 @@ def drain(
     cluster: Cluster | None = None,
 ) -> Outcome:
     """Drain the sink's topic to its end, and leave."""
-    verdict = gate.admit(control.state(execution.connection, feed.name), sink.stage, execution.now())
+    refusal = gate.refusal(control.state(execution.connection, feed.name), sink.stage, execution.now())
     rollback(execution.connection)
-    if not verdict.opens:
-        return Outcome(verdict.status, reason=verdict.reason)
+    if refusal:
+        return Outcome(refusal.status, reason=refusal.reason)
     return Drain(execution, feed, sink, shard, patience or Patience(), cluster or Cluster(execution.settings)).run()
 
 
@@ -89,8 +91,8 @@ class Drain:
     def __init__(
         self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
     ) -> None:
-        self._execution, self._feed, self._sink, self._shard, self._patience = execution, feed, sink, shard, patience
-        self._cluster = cluster
+        self._execution, self._feed, self._sink, self._patience = execution, feed, sink, patience
+        self._key, self._cluster = LeaseKey(feed.name, sink.stage, shard), cluster
         self._reader: Reader | None = None
         self._until = time.monotonic() + patience.run
         self._total = Fates()
@@ -98,27 +100,27 @@ class Drain:
 
     def run(self) -> Outcome:
         """Take the lease, drain, release, look once more; again while there is more."""
-        key, drained = (self._feed.name, self._sink.stage, self._shard), False
+        drained = False
         try:
             while True:
-                held = take(self._execution, *key)
+                held = take(self._execution, self._key)
                 if held is None:
-                    who = lease.holder(self._execution.connection, *key)
-                    return self._leave("SUCCEEDED") if drained else self._leave("BUSY", reason=who)
-                with kept(self._execution, held) as keeper:
+                    holder = lease.holder(self._execution.connection, self._key)
+                    return self._leave(Status.SUCCEEDED) if drained else self._leave(Status.BUSY, reason=holder)
+                with keep(self._execution, held) as keeper:
                     status, position = self._to_the_ends(held, keeper)
                 drained = True
-                if status != "SUCCEEDED":
+                if status is not Status.SUCCEEDED:
                     return self._leave(status)
                 if not self._more(position):
-                    return self._leave("SUCCEEDED")
+                    return self._leave(Status.SUCCEEDED)
         finally:
             if self._reader:
                 self._reader.close()
 
-    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
+    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
         topic = self._cluster.topic(self._sink.topic)
-        mine = [partition for partition in topic.partitions if partition % self._feed.shards == self._shard]
+        mine = [partition for partition in topic.partitions if partition % self._feed.shards == self._key.shard]
         ends = self._cluster.ends(topic, mine)
         sources = self._sources(held, topic, ends)
         position = {partition: source.next_offset for partition, source in sources.items()}
@@ -127,24 +129,24 @@ class Drain:
             self._lag = sum(ends[partition].high - at for partition, at in position.items())
             if any(ends[partition].committed > at for partition, at in position.items()):
                 status, position = self._round(held, keeper, sources, position, ends)
-                if status != "SUCCEEDED":
+                if status is not Status.SUCCEEDED:
                     return status, position
                 waited = time.monotonic() + self._patience.transaction
             if all(ends[partition].high <= at for partition, at in position.items()):
-                return "SUCCEEDED", position
+                return Status.SUCCEEDED, position
             if time.monotonic() > waited:
-                return "OPEN_TXN", position
+                return Status.OPEN_TXN, position
             keeper.beat()
             if self._execution.stop.wait(0.05):
-                return "STOPPED", position
+                return Status.STOPPED, position
             ends = _not_beyond(ends, self._cluster.ends(topic, mine))
 
     def _sources(self, held: Lease, topic: Topic, ends: Mapping[int, Ends]) -> dict[int, Source]:
-        """End the writers before us, take over the checkpoints, book partitions that are new."""
+        """End the sessions of earlier holders, take over the checkpoints, record partitions that are new."""
         connection = self._execution.connection
         lease.exclude(connection, held)
         with translated():
-            known = {source.partition: source for source in chunk.sources(connection, held, topic.name)}
+            known = {source.partition: source for source in chunk.sources(connection, held.key, topic.name)}
             for partition, end in ends.items():
                 if partition in known:
                     _check(topic, known[partition], end)
@@ -162,16 +164,16 @@ class Drain:
         sources: Mapping[int, Source],
         position: dict[int, int],
         ends: Mapping[int, Ends],
-    ) -> tuple[str, dict[int, int]]:
-        """Chunk by chunk to the ends that were fixed. A chunk either settles whole or leaves no trace."""
+    ) -> tuple[Status, dict[int, int]]:
+        """Chunk by chunk to the ends that were fixed. A chunk is recorded whole or leaves no trace."""
         reader = self._open_reader(position)
         self._sink.open(held, reader, sources)
         goals = {partition: end.committed for partition, end in ends.items()}
         while any(position[partition] < goal for partition, goal in goals.items()):
             if self._execution.stop.is_set():
-                return "STOPPED", position
+                return Status.STOPPED, position
             if time.monotonic() > self._until:
-                return "MORE", position
+                return Status.MORE, position
             intake = Intake(
                 reader,
                 sources,
@@ -183,11 +185,11 @@ class Drain:
                 beat=keeper.beat,
             )
             if not self._chunk(held, intake):
-                return "HELD", position
+                return Status.HELD, position
             position = intake.position()
             self._lag = sum(max(end.high - position[partition], 0) for partition, end in ends.items())
             reader.show_lag(position)
-        return "SUCCEEDED", position
+        return Status.SUCCEEDED, position
 
     def _chunk(self, held: Lease, intake: Intake) -> bool:
         """One transaction: the sink's work, the fates and the checkpoint. False: the feed was held, nothing moved."""
@@ -198,12 +200,12 @@ class Drain:
             if not control.still_open(connection, self._feed.name):
                 connection.rollback()
                 return False
-            settled = self._sink.settle(connection, intake)
+            result = self._sink.load(connection, intake)
             spans = intake.taken()
             if not spans:
                 connection.rollback()
                 return True
-            chunk.settle(connection, held, spans, settled.kept, settled.answered)
+            chunk.record(connection, held, spans, result.set_aside, result.tallies)
         self._commit(held, spans)
         for span in spans:
             self._total.add(span.fates)
@@ -217,7 +219,7 @@ class Drain:
             self._execution.reconnect()
             lease.exclude(self._execution.connection, held)
             with translated():
-                done = chunk.is_settled(self._execution.connection, held, spans)
+                done = chunk.is_recorded(self._execution.connection, held, spans)
                 self._execution.connection.commit()
             if not done:
                 raise
@@ -231,32 +233,22 @@ class Drain:
         return self._reader
 
     def _more(self, position: Mapping[int, int]) -> bool:
-        """After the lease is free: is there anything that a doorbell, turned away by us, rang for?"""
+        """After the lease is free: did messages arrive while we held it? A doorbell that rang for them found BUSY."""
         topic = self._cluster.topic(self._sink.topic)
         ends = self._cluster.ends(topic)
         self._lag = sum(
-            ends[p].high - position.get(p, ends[p].low) for p in ends if p % self._feed.shards == self._shard
+            ends[p].high - position.get(p, ends[p].low) for p in ends if p % self._feed.shards == self._key.shard
         )
         if self._lag <= 0:
             return False
-        verdict = gate.admit(
-            control.state(self._execution.connection, self._feed.name), self._sink.stage, self._execution.now()
-        )
+        state = control.state(self._execution.connection, self._feed.name)
         rollback(self._execution.connection)
-        return verdict.opens
+        return gate.refusal(state, self._sink.stage, self._execution.now()) is None
 
-    def _leave(self, status: str, reason: str | None = None) -> Outcome:
-        code = {"OPEN_TXN": Exit.TRANSIENT, "MORE": Exit.TRANSIENT, "STOPPED": Exit.STOPPED}.get(status, Exit.OK)
+    def _leave(self, status: Status, reason: str | None = None) -> Outcome:
         counts = {**vars(self._total), "lag": max(self._lag, 0)}
-        return self._sink.outcome(Outcome(status, code, reason or REASONS.get(status), counts))
-
-
-REASONS = {
-    "OPEN_TXN": "a transaction on the topic is still open; the next run goes on from here",
-    "MORE": "the run's time is used up and there is more; the next run goes on from here",
-    "HELD": "held while it ran; what was committed stays, nothing moved since",
-    "STOPPED": "stopped by a signal; what was committed stays, the next run goes on from here",
-}
+        why = reason or (None if status is Status.SUCCEEDED else status.sentence)
+        return self._sink.outcome(Outcome(status, reason=why, counts=counts))
 
 
 def _check(topic: Topic, source: Source, end: Ends) -> None:

@@ -13,40 +13,51 @@ from typing import TYPE_CHECKING
 
 from ledger import lease
 from ledger.database import connect
+from steps.run.execution import Outcome
 from steps.run.exits import Failure, Fenced, Transient
+from steps.run.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from ledger.database import Connection
+    from ledger.key import LeaseKey
     from ledger.lease import Lease
     from steps.run.execution import Execution
 
 
-def take(execution: Execution, feed: str, stage: str, shard: int) -> Lease | None:
-    """Take a lease for this run; None when somebody alive holds it."""
+def exclusively(execution: Execution, key: LeaseKey, act: Callable[[Lease, Keeper], Outcome]) -> Outcome:
+    """Take the lease, end what an earlier holder left open in the database, act, give it back.
+
+    BUSY where a live run holds it. `act` begins a chunk with `lease.guard`.
+    """
+    held = take(execution, key)
+    if held is None:
+        return Outcome(Status.BUSY, reason=lease.holder(execution.connection, key))
+    with keep(execution, held) as keeper:
+        lease.exclude(execution.connection, held)
+        execution.connection.commit()
+        return act(held, keeper)
+
+
+def take(execution: Execution, key: LeaseKey) -> Lease | None:
+    """Take a lease for this run; None when a live run holds it."""
     settings = execution.settings
     return lease.take(
-        execution.connection,
-        feed,
-        stage,
-        shard,
-        holder=settings.uid,
-        run_id=execution.run,
-        seconds=settings.lease_seconds,
+        execution.connection, key, holder=settings.uid, run_id=execution.run, seconds=settings.lease_seconds
     )
 
 
 @contextmanager
-def kept(execution: Execution, held: Lease) -> Iterator[Keeper]:
-    """Renewed within the block and free after it, however it ends; what it did not commit is rolled back."""
+def keep(execution: Execution, held: Lease) -> Iterator[Keeper]:
+    """Renew it within the block and free it after, however it ends; what was not committed is rolled back."""
     settings = execution.settings
     try:
         with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
             yield keeper
     except BaseException:
-        with suppress(Transient):  # what went wrong first is what is told; the lease expires by itself
+        with suppress(Transient):  # what went wrong first is what is reported; the lease expires by itself
             _free(execution, held)
         raise
     _free(execution, held)
@@ -74,7 +85,7 @@ class Keeper:
         """The main loop is alive. Raises Fenced when the lease went to another run."""
         self._beaten = time.monotonic()
         if self._lost.is_set():
-            raise Fenced(f"the lease of {self._lease.feed} {self._lease.stage} was lost; this run stops at once")
+            raise Fenced(f"the lease of {self._lease.key} was lost; this run stops at once")
 
     def __enter__(self) -> Self:
         self._thread.start()

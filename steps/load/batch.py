@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from catalog import Envelope, Kind, Unreadable
 from ledger import chunk, rows
-from ledger.chunk import Answered, Kept
+from ledger.chunk import ResponseTally, SetAside
 from ledger.errors import DataRefused
 from steps.load.dates import LOAD, Ruling
 
@@ -51,13 +51,13 @@ class Portion:
         self._beyond: dict[int, int] = dict.fromkeys(self._sources.values(), 0)
         """Source → its rows beyond one a message: an outside message has many, one of kind `empty` none."""
         self._enter(None)
-        self.kept: list[Kept] = []
+        self.kept: list[SetAside] = []
         self.kept_blocks: list[bytes] = []
         self.late: Counter[int] = Counter()
         """Source → its rows that came after their due time."""
         self._bad = 0
         self._kept_bytes = 0
-        self.answered: dict[UUID, Answered] = {}
+        self.answered: dict[UUID, ResponseTally] = {}
 
     def blocks(self, intake: Intake) -> Iterator[bytes]:
         """COPY text, a block a batch, kept for a merge that may have to start over."""
@@ -178,7 +178,7 @@ class Portion:
     def _enter(self, headers: Headers | None) -> None:
         """Take in headers: the messages that follow share them. Raises Unreadable, and then knows of none."""
         self._envelope, self._lineage = Envelope(), Lineage(0, self._run)
-        self._answer: Answered | None = None
+        self._answer: ResponseTally | None = None
         if headers:
             self._open(Envelope.of(headers))
 
@@ -188,7 +188,7 @@ class Portion:
         self._lineage = Lineage(envelope.seq, self._run)
         if envelope.correlation_id is not None:
             said = (envelope.base_date, envelope.seq, envelope.kind, envelope.reason, envelope.count)
-            self._answer = self.answered.setdefault(envelope.correlation_id, Answered(*said))
+            self._answer = self.answered.setdefault(envelope.correlation_id, ResponseTally(*said))
 
     def _keep_all(self, messages: Sequence[Message], error: Unreadable) -> list[str]:
         for message in messages:
@@ -209,7 +209,7 @@ class Portion:
     def _keep(self, message: Message, row: int, value: bytes | None, ruling: Ruling, *, by_date: bool = True) -> None:
         self._kept_bytes += len(value or b"")
         self.kept.append(
-            Kept(
+            SetAside(
                 source=self._sources[message.partition()],
                 offset=message.offset(),
                 row=row,

@@ -11,24 +11,26 @@ table stays. Only entries that still wait are locked, so the same order again do
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from catalog import Envelope, Kind, Unreadable
 from ledger import chunk, control, journal, lease, quarantine, rows, schema
-from ledger.chunk import Answered, Fates
+from ledger.chunk import Fates, ResponseTally
 from ledger.database import commit
 from ledger.errors import translated
+from ledger.key import LeaseKey
 from ledger.quarantine import Mark
-from steps.drain.lease_keeper import kept, take
+from steps.drain.lease_keeper import exclusively
 from steps.load import dates
 from steps.load.batch import Lineage
 from steps.load.dates import LOAD, Ruling
 from steps.load.judge import Judge
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Exit
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,29 +81,20 @@ class Resettling:
     def run(self, chosen: Mapping[int, Sequence[Key]]) -> Outcome:
         """Shard by shard, each under its lease; stops where one is busy."""
         for shard, keys in chosen.items():
-            status, reason = self._shard(shard, keys)
-            if status != "SUCCEEDED":
-                return self._leave(status, reason)
-        return self._leave("SUCCEEDED")
+            key = LeaseKey(self._feed.name, "sub", shard)
+            outcome = exclusively(self._execution, key, partial(self._batches, keys))
+            if outcome.status is not Status.SUCCEEDED:
+                return self._leave(outcome)
+        return self._leave(Outcome(Status.SUCCEEDED))
 
-    def _shard(self, shard: int, keys: Sequence[Key]) -> tuple[str, str | None]:
-        execution, key = self._execution, (self._feed.name, "sub", shard)
-        held = take(execution, *key)
-        if held is None:
-            return "BUSY", lease.holder(execution.connection, *key)
-        with kept(execution, held) as keeper:
-            lease.exclude(execution.connection, held)
-            execution.connection.commit()
-            return self._batches(held, keeper, keys), None
-
-    def _batches(self, held: Lease, keeper: Keeper, keys: Sequence[Key]) -> str:
+    def _batches(self, keys: Sequence[Key], held: Lease, keeper: Keeper) -> Outcome:
         for portion in quarantine.portions(self._execution.connection, keys, ENTRIES, BYTES):
             keeper.beat()
             if self._execution.stop.is_set():
-                return "STOPPED"
+                return Outcome(Status.STOPPED, reason=Status.STOPPED.sentence)
             if not self._batch(held, portion):
-                return "HELD"
-        return "SUCCEEDED"
+                return Outcome(Status.HELD, reason=Status.HELD.sentence)
+        return Outcome(Status.SUCCEEDED)
 
     def _batch(self, held: Lease, keys: Sequence[Key]) -> bool:
         """One transaction, whole or not at all. False: the feed was held, nothing moved.
@@ -123,7 +116,7 @@ class Resettling:
             tray.settle(rows.reload(connection, self._table, tray.lines))
             quarantine.book(connection, tray.marks(), held.run, order.by, order.reason)
             if tray.answered:
-                chunk.settle_requests(connection, held, tray.answered)
+                chunk.record_answers(connection, held, tray.answered)
             if order.by_hand:
                 self._write(tray, held)
         commit(connection)
@@ -145,16 +138,9 @@ class Resettling:
         order = self._order
         journal.write_each(self._execution.connection, "redrive", self._feed.name, order.by, order.reason, details)
 
-    def _leave(self, status: str, reason: str | None = None) -> Outcome:
-        code = Exit.STOPPED if status == "STOPPED" else Exit.OK
+    def _leave(self, outcome: Outcome) -> Outcome:
         asked = {"calendar": self._dates.calendar} if self._dates and self._dates.calendar else {}
-        return Outcome(status, code, reason or REASONS.get(status), {**vars(self._total), **asked})
-
-
-REASONS = {
-    "HELD": "a person holds the feed: nothing of it moves until `feedfall free`",
-    "STOPPED": "stopped by a signal; what was settled stays, the same order goes on from here",
-}
+        return replace(outcome, counts={**vars(self._total), **asked})
 
 
 @dataclass
@@ -204,7 +190,7 @@ class Tray:
         """Where a row is from, as the table has it → its piece."""
         self.opened: list[Opened] = []
         self.lines: list[str] = []
-        self.answered: dict[UUID, Answered] = {}
+        self.answered: dict[UUID, ResponseTally] = {}
 
     def take(self, entry: Entry) -> None:
         """Open an entry, and write a line of COPY text for each of its rows that is good."""
@@ -241,7 +227,7 @@ class Tray:
         entry, said = opened.entry, opened.envelope
         if said.correlation_id is None or (entry.correlation_id is not None and not opened.split):
             return
-        known = Answered(said.base_date, said.seq, said.kind, said.reason, said.count)
+        known = ResponseTally(said.base_date, said.seq, said.kind, said.reason, said.count)
         self.answered.setdefault(said.correlation_id, known).settled += len(opened.pieces)
 
     def _judge_piece(self, entry: Entry, piece: Piece, lineage: str) -> None:

@@ -13,23 +13,31 @@ from typing import TYPE_CHECKING
 
 from ledger import run
 from ledger.database import check, connect
-from steps.run.exits import Exit, Failure
+from steps.run.exits import Exit, Failure, exit_of
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ledger.database import Connection
+    from ledger.key import LeaseKey
     from steps.run.settings import Settings
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """How a stage ended. `counts` go on the RESULT line in their order."""
 
-    status: str
-    exit: Exit = Exit.OK
+    status: Status
+    code: Exit | None = None
+    """The exit code, where it is not the status's own."""
     reason: str | None = None
     counts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def exit(self) -> Exit:
+        found = self.code if self.code is not None else self.status.code
+        return Exit.OK if found is None else found
 
     def line(self, feed: str, stage: str, name: str, seconds: float) -> str:
         """The last line of stdout, for Control-M and people."""
@@ -62,6 +70,8 @@ class Execution:
     run: int
     stop: threading.Event
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    outcome: Outcome | None = None
+    """How it ended, for its row in the run table; set by who runs it."""
 
     def reconnect(self) -> None:
         """Leave the broken connection and open another."""
@@ -70,27 +80,28 @@ class Execution:
 
 
 @contextmanager
-def executing(
-    settings: Settings, feed: str, stage: str, shard: int, stop: threading.Event
-) -> Iterator[tuple[Execution, list[Outcome]]]:
-    """Open the ledger, book the run's beginning, hand out a list for its outcome, book its end."""
+def executing(settings: Settings, key: LeaseKey, stop: threading.Event) -> Iterator[Execution]:
+    """Open the ledger and record the run's beginning; at its end record its outcome, or the failure that ended it."""
     connection = connect(settings.database_url, settings.uid)
-    ended: list[Outcome] = []
     execution = None
     try:
         check(connection)
-        number = run.start(connection, feed, stage, shard, settings.uid, settings.name)
+        number = run.start(connection, key, settings.uid, settings.name)
         execution = Execution(settings, connection, number, stop)
-        yield execution, ended
+        yield execution
+    except Failure as error:
+        if execution:
+            execution.outcome = Outcome(Status.FAILED, exit_of(error), str(error))
+        raise
     finally:
         if execution:
-            _finish(execution, ended[0] if ended else Outcome("FAILED", Exit.BUG))
+            _finish(execution, execution.outcome or Outcome(Status.FAILED, Exit.BUG))
             execution.connection.close()
         connection.close()
 
 
 def _finish(execution: Execution, outcome: Outcome) -> None:
-    """Book the end; where the database is gone the row stays RUNNING, and the exit code tells."""
+    """Record the end; where the database is gone the row stays RUNNING, and the exit code tells."""
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()

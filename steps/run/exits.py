@@ -1,17 +1,12 @@
-"""Exit codes: what Argo retries, what Control-M matches, what leaves a feed blocked.
+"""Exit codes: what Argo retries, what Control-M matches, what leaves a feed blocked. `docs/reference.md` shows them.
 
-0  succeeded, already done, busy, skipped by the calendar, held: RESULT says which
-65  data refused: more bad rows than the feed's budget        ┐
-70  a bug of ours                                             │ the feed is blocked
-78  configuration: a setting, right, topic or table is wrong  │ until `feedfall free`
-81  offset gap: Kafka lost what the checkpoint expects        ┘
-69  the partner answered with an error
-75  transient, fenced, or more to do: Argo starts it again
-83  the ledger is broken
-143  stopped by SIGTERM: Argo starts it again, unless an operator stopped it
+Failure ──exit_of──▶ Exit ──▶ Argo starts it again (RETRIED), or the feed is blocked until `feedfall free` (blocks)
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
+from typing import Self
 
 from ledger.errors import (
     DataRefused,
@@ -26,24 +21,35 @@ from ledger.errors import (
 
 
 class Exit(IntEnum):
-    """A pod's exit codes."""
+    """The exit codes of pods and commands. `blocks`: the feed is blocked by it; `sentence`: what it means."""
 
-    OK = 0
-    DATA = 65
-    PARTNER = 69
-    BUG = 70
-    TRANSIENT = 75
-    CONFIG = 78
-    GAP = 81
-    LEDGER = 83
-    STOPPED = 143
+    def __new__(cls, code: int, sentence: str, blocks: bool = False) -> Self:  # noqa: FBT001, FBT002 -- a table's column
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.sentence, member.blocks = sentence, blocks
+        return member
+
+    sentence: str
+    blocks: bool
+
+    OK = 0, "done, or nothing to do: the status says which"
+    DATA = 65, "more bad rows than the feed allows: a changed contract", True
+    PARTNER = 69, "the partner answered with an error; its answer is recorded"
+    BUG = 70, "an internal error (a bug in feedfall); the traceback is in the log", True
+    TRANSIENT = 75, "outside trouble: database, broker or partner out of reach"
+    NOT_DONE = 77, "a command did nothing: held, blocked, busy, skipped, or the partner had nothing"
+    CONFIG = 78, "a setting, right, topic, table or version is wrong", True
+    GAP = 81, "Kafka lost what the checkpoint expects (retention, a topic made anew)", True
+    NO_RESPONSE = 82, "`feedfall submit --wait`: no response in time"
+    LEDGER = 83, "the ledger does not add up"
+    STOPPED = 143, "stopped by a signal"
 
 
 #: What Argo starts again: ours, killed (137), and "no exit code at all" (-1).
 RETRIED = (int(Exit.TRANSIENT), 137, int(Exit.STOPPED), -1)
 
 #: What keeps the sweep away from a feed until a person frees it.
-BLOCKING = frozenset({Exit.DATA, Exit.BUG, Exit.CONFIG, Exit.GAP})
+BLOCKING = frozenset(code for code in Exit if code.blocks)
 
 EXITS: dict[type, Exit] = {
     Transient: Exit.TRANSIENT,

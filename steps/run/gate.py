@@ -1,4 +1,4 @@
-"""May this run work now? Pure: what is known goes in, a verdict comes out."""
+"""May this run work now? Pure: what is known goes in, a refusal or None comes out."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,33 +8,32 @@ import business_day
 from catalog import Feed, Policy
 from ledger.control import Control
 from steps.run.exits import Misconfigured
+from steps.run.status import Status
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """OPEN, or the status with which the run leaves at once, and why."""
+class Refusal:
+    """The status with which a run leaves at once, and why."""
 
-    status: str
-    reason: str | None = None
-
-    @property
-    def opens(self) -> bool:
-        return self.status == "OPEN"
+    status: Status
+    reason: str
 
 
-OPEN = Verdict("OPEN")
+def refusal(control: Control, stage: str, now: datetime) -> Refusal | None:
+    """Why a stage of this feed may not move anything; None: it may.
 
-
-def admit(control: Control, stage: str, now: datetime) -> Verdict:
-    """May a stage of this feed move anything? A hold is a person's word, a block a fault's, a wait a partner's."""
+    A hold is a person's word, a block a fault's, a wait a partner's.
+    """
     if control.held_at:
-        return Verdict("HELD", f"held by {control.held_by}: {control.held_reason}; `feedfall free` lifts it")
+        return Refusal(Status.HELD, f"held by {control.held_by}: {control.held_reason}; `feedfall free` lifts it")
     if control.blocked_at:
         what = f"{control.blocked_stage} ended with {control.blocked_code}: {control.blocked_reason}"
-        return Verdict("BLOCKED", f"{what}; `feedfall free` lifts it")
+        return Refusal(Status.BLOCKED, f"{what}; `feedfall free` lifts it")
     if stage == "relay" and control.wait_until and control.wait_until > now:
-        return Verdict("WAITING", f"the partner's quota is used up until {control.wait_until:%Y-%m-%d %H:%M:%S %Z}")
-    return OPEN
+        return Refusal(
+            Status.WAITING, f"the partner's quota is used up until {control.wait_until:%Y-%m-%d %H:%M:%S %Z}"
+        )
+    return None
 
 
 def today(feed: Feed, now: datetime) -> date:

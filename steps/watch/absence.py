@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from business_day import NotCovered
 from steps.run import gate
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Found(StrEnum):
     UNCOVERED = "uncovered"
 
 
-HINDERED = {"HELD": Found.HELD, "WAITING": Found.WAITING}
+HINDERED = {Status.HELD: Found.HELD, Status.WAITING: Found.WAITING}
 """The gate's word for it → ours; whatever else shuts a feed blocks it."""
 #: An answer that came and gave no row: whatever is in the way now did not cause it.
 ENDED = (Found.EMPTY, Found.REFUSED, Found.QUARANTINED)
@@ -166,9 +167,9 @@ def _put_aside(rows: int) -> Finding:
 
 def _hindrance(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
     """What stands in the way: a person, a fault, a partner's quota, or a dead run whose lease nobody has taken."""
-    verdict = gate.admit(facts.control, "relay", now)
-    if not verdict.opens:
-        return Finding(HINDERED.get(verdict.status, Found.BLOCKED), verdict.reason or verdict.status)
+    refusal = gate.refusal(facts.control, "relay", now)
+    if refusal:
+        return Finding(HINDERED.get(refusal.status, Found.BLOCKED), refusal.reason)
     stuck = facts.stuck
     if stuck and (facts.answers or feed.partner is None):
         run = f"{stuck.run or 'a run'} holds the lease of {stuck.stage}"

@@ -25,6 +25,7 @@ from catalog.message import correlation
 from cli.__main__ import app
 from ledger import control
 from ledger.database import connect
+from ledger.key import LeaseKey
 from steps.run.execution import executing
 from steps.run.exits import Misconfigured, Transient
 from steps.run.settings import read
@@ -71,7 +72,7 @@ class Sweeps:
     def execution(self, now: datetime) -> Iterator[Execution]:
         nowhere = {"ARGO_SERVER": "http://127.0.0.1:9", "ARGO_NAMESPACE": "bank"}
         settings = read({**self._bank.environ, **nowhere, **self.told}, "sweep")
-        with executing(settings, "-", "sweep", 0, threading.Event()) as (execution, _):
+        with executing(settings, LeaseKey("-", "sweep"), threading.Event()) as execution:
             execution.now = lambda: now.astimezone(UTC)
             yield execution
 

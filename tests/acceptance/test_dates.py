@@ -15,9 +15,11 @@ from bank import PACKAGES, Bank, Door
 from catalog import find
 from ledger import control, lease, quarantine
 from ledger.database import connect
+from ledger.key import LeaseKey
 from steps.release import release
 from steps.run import settings
 from steps.run.execution import Outcome, executing
+from steps.run.status import Status
 from steps.sub import sub
 from steps.sweep import due
 
@@ -45,10 +47,10 @@ def rate(day: str, currency: str = "USD", value: str = "1.1") -> dict[str, str]:
 def run(bank: Bank, stage: Callable[[Execution, Feed], Outcome], feed: Feed, now: datetime) -> dict[str, Any]:
     """A stage as its door runs it, at another time; its RESULT line's words."""
     environment = settings.read(bank.environ)
-    with executing(environment, feed.name, stage.__name__, 0, threading.Event()) as (execution, ended):
+    with executing(environment, LeaseKey(feed.name, stage.__name__), threading.Event()) as execution:
         execution.now = lambda: now
-        ended.append(stage(execution, feed))
-    return {"status": ended[0].status, **ended[0].counts}
+        outcome = execution.outcome = stage(execution, feed)
+    return {"status": outcome.status, **outcome.counts}
 
 
 def fates(found: dict[str, Any]) -> list[int]:
@@ -280,16 +282,16 @@ def test_due__says_where_rows_have_come_to_their_day(deferred: Bank) -> None:
 def test_sweep__starts_a_release_where_rows_are_due_and_nobody_is_there(deferred: Bank) -> None:
     environment = settings.read({**deferred.environ, "FEEDFALL_FEEDS": "feeds"})
     deferred.respond("fx", [rate(FRIDAY, "GBP")])
-    with executing(environment, "-", "sweep", 0, threading.Event()) as (execution, ended):
-        ended.append(Outcome("SUCCEEDED"))
+    with executing(environment, LeaseKey("-", "sweep"), threading.Event()) as execution:
+        execution.outcome = Outcome(Status.SUCCEEDED)
 
         def found(now: datetime) -> list[tuple[str, int]]:
             execution.now = lambda: now
-            return [(start.stage, start.lag) for start in due(execution, [FX])]
+            return [(start.key.stage, start.lag) for start in due(execution, [FX])]
 
         assert found(at(f"{SUNDAY}T12:00")) == [("sub", 1)]
         assert found(at(f"{MONDAY}T12:00")) == [("sub", 1), ("release", 3)]
-        taken = lease.take(execution.connection, "fx", "sub", 0, holder="w", run_id=execution.run)
+        taken = lease.take(execution.connection, LeaseKey("fx", "sub"), holder="w", run_id=execution.run)
         assert taken
         assert found(at(f"{MONDAY}T12:00")) == []
         lease.release(execution.connection, taken)

@@ -15,6 +15,7 @@ from bank import Bank, Door
 from cli.__main__ import app
 from ledger import lease
 from ledger.database import connect
+from ledger.key import LeaseKey
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -114,7 +115,7 @@ def test_skip_gap__a_hold_stays_and_so_does_another_fault(expired: Bank, door: D
 
 def test_skip_gap__is_busy_while_a_run_holds_the_lease(expired: Bank) -> None:
     connection = connect(expired.url, "a sub")
-    taken = lease.take(connection, "tick", "sub", 0, holder="a sub", run_id=1, seconds=30)
+    taken = lease.take(connection, LeaseKey("tick", "sub"), holder="a sub", run_id=1, seconds=30)
     assert taken
     gaps(expired, "--yes", code=77)
     assert expired.rows("SELECT * FROM feedfall.gap") == []

@@ -19,6 +19,7 @@ from bank import Bank, Door
 from cli.__main__ import app
 from ledger import lease
 from ledger.database import connect
+from ledger.key import LeaseKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,7 +251,7 @@ def test_replay__what_retention_took_is_named_and_what_is_left(two_days: Bank) -
 @contextmanager
 def held_by(bank: Bank, who: str) -> Iterator[None]:
     connection = connect(bank.url, who)
-    taken = lease.take(connection, "fx", "sub", 0, holder=who, run_id=1, seconds=30)
+    taken = lease.take(connection, LeaseKey("fx", "sub"), holder=who, run_id=1, seconds=30)
     assert taken
     yield
     lease.release(connection, taken)

@@ -21,6 +21,7 @@ from ledger.control import free, hold
 from ledger.control import state as control_state
 from ledger.database import check, connect
 from ledger.errors import Fenced, Misconfigured, Transient
+from ledger.key import LeaseKey
 from ledger.verify import verify
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def database(bank: Bank) -> Iterator[Connection]:
 
 
 def take(connection: Connection, holder: str, feed: str = "fx", seconds: float = 30.0) -> Lease | None:
-    number = run.start(connection, feed, "sub", 0, holder, holder)
-    return lease.take(connection, feed, "sub", 0, holder=holder, run_id=number, seconds=seconds)
+    number = run.start(connection, LeaseKey(feed, "sub"), holder, holder)
+    return lease.take(connection, LeaseKey(feed, "sub"), holder=holder, run_id=number, seconds=seconds)
 
 
 def held(connection: Connection, holder: str, seconds: float = 30.0) -> Lease:
@@ -56,19 +57,19 @@ def held(connection: Connection, holder: str, seconds: float = 30.0) -> Lease:
 def test_lease__one_has_it_and_the_other_learns_who(database: Connection) -> None:
     held(database, "one")
     assert take(database, "two") is None
-    assert re.fullmatch("one holds the lease for (29|30) s still", lease.holder(database, "fx", "sub", 0))
+    assert re.fullmatch("one holds the lease for (29|30) s still", lease.holder(database, LeaseKey("fx", "sub")))
 
 
 def test_lease__of_another_feed_stage_or_shard_is_another(database: Connection) -> None:
     held(database, "one")
-    number = run.start(database, "fx", "sub", 0, "two", "two")
-    for feed, stage, shard in (("tick", "sub", 0), ("fx", "relay", 0), ("fx", "sub", 1)):
-        assert lease.take(database, feed, stage, shard, holder="two", run_id=number)
+    number = run.start(database, LeaseKey("fx", "sub"), "two", "two")
+    for key in (LeaseKey("tick", "sub"), LeaseKey("fx", "relay"), LeaseKey("fx", "sub", 1)):
+        assert lease.take(database, key, holder="two", run_id=number)
 
 
 def test_lease__released_is_free_at_once(database: Connection) -> None:
     lease.release(database, held(database, "one"))
-    assert lease.holder(database, "fx", "sub", 0) == "the lease is free"
+    assert lease.holder(database, LeaseKey("fx", "sub")) == "the lease is free"
     assert held(database, "two").epoch == 2
 
 

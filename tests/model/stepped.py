@@ -36,7 +36,7 @@ STEPS = (
     "lease.fence",
     "lease.release",
     "chunk.advance",
-    "chunk.is_settled",
+    "chunk.is_recorded",
 )
 #: Steps only where an operator is there to be noticed.
 CONTROL = ("control.state", "control.share", "control.hold")

@@ -16,6 +16,7 @@ from model.search import search
 from model.storm import weather
 from model.world import Scenario, World
 from steps.drain.drain import Drain
+from steps.run.status import Status
 
 if TYPE_CHECKING:
     from ledger.lease import Lease
@@ -50,7 +51,7 @@ def test_protocol__keeps_its_promises_in_a_storm(world: World) -> None:
 class LooksBeforeItReleases(Drain):
     """The last look is taken while the lease is still held."""
 
-    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[str, dict[int, int]]:
+    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
         status, position = super()._to_the_ends(held, keeper)
         self._seen = super()._more(position)
         return status, position

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 from bank import PACKAGES
 from catalog import find
 from ledger import control, lease, run, verify
-from ledger.chunk import Settled
+from ledger.chunk import ChunkResult
 from ledger.database import OPTIONS, connect
+from ledger.key import LeaseKey
 from model.stepped import CONTROL, STEPS, Log, Pod, StepExecution, Stepped, waits_until
 from steps.drain.drain import Drain, Patience, drain
 from steps.run.settings import Settings
@@ -73,13 +74,13 @@ class Sink:
 
     def gather(self, intake: Intake) -> None: ...
 
-    def settle(self, connection: Connection, intake: Intake) -> Settled:
+    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         for [message] in intake.batches():
             values = (message.offset(), self.held.epoch, self.held.run)
             connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
         for span in intake.taken():
             span.fates.read = span.fates.loaded = span.records
-        return Settled()
+        return ChunkResult()
 
     def outcome(self, outcome: Any) -> Any:  # noqa: ANN401 -- handed through
         return outcome
@@ -161,7 +162,7 @@ class World:
         return self._eye.execute(query.encode(), values).fetchall()
 
     def _add(self, name: str, uid: str) -> Pod:
-        number = run.start(self._eye, FEED.name, "sub", 0, uid, name)
+        number = run.start(self._eye, LeaseKey(FEED.name, "sub"), uid, name)
 
         def act() -> str:
             connection = self._opens(pod)

@@ -1,4 +1,4 @@
-"""The gate: what is known goes in, a verdict comes out."""
+"""The gate: what is known goes in, a refusal or None comes out."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ STAGES = ("pub", "relay", "sub")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_admit__a_feed_that_nobody_touched_is_open(stage: str) -> None:
-    assert gate.admit(Control(), stage, NOW) == gate.OPEN
-    assert gate.OPEN.opens
+def test_refusal__a_feed_that_nobody_touched_is_open(stage: str) -> None:
+    assert gate.refusal(Control(), stage, NOW) is None
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -37,25 +36,28 @@ def test_admit__a_feed_that_nobody_touched_is_open(stage: str) -> None:
         ),
     ],
 )
-def test_admit__a_hold_and_a_block_are_for_every_stage(control: Control, status: str, reason: str, stage: str) -> None:
-    verdict = gate.admit(control, stage, NOW)
-    assert (verdict.status, verdict.opens) == (status, False)
-    assert (verdict.reason or "").startswith(reason)
+def test_refusal__a_hold_and_a_block_are_for_every_stage(
+    control: Control, status: str, reason: str, stage: str
+) -> None:
+    found = gate.refusal(control, stage, NOW)
+    assert found
+    assert found.status == status
+    assert found.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
     ("stage", "seconds", "status"),
     [
         ("relay", 1, "WAITING"),
-        ("relay", 0, "OPEN"),  # the very moment
-        ("relay", -1, "OPEN"),
-        ("sub", 3600, "OPEN"),  # a partner's quota is relay's alone
-        ("pub", 3600, "OPEN"),
+        ("relay", 0, None),  # the very moment
+        ("relay", -1, None),
+        ("sub", 3600, None),  # a partner's quota is relay's alone
+        ("pub", 3600, None),
     ],
 )
-def test_admit__a_wait_is_for_relay_until_it_is_over(stage: str, seconds: int, status: str) -> None:
-    verdict = gate.admit(Control(wait_until=NOW + timedelta(seconds=seconds)), stage, NOW)
-    assert verdict.status == status
+def test_refusal__a_wait_is_for_relay_until_it_is_over(stage: str, seconds: int, status: str | None) -> None:
+    found = gate.refusal(Control(wait_until=NOW + timedelta(seconds=seconds)), stage, NOW)
+    assert (found and found.status) == status
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from operate.argo import Argo, read
 from operate.ending import Ending, Workflow, of_pod, of_request, words
 from operate.follow import Late, Stopped, Tail, Watch
 from steps.run.exits import Misconfigured, Transient
-from steps.run.gate import OPEN, Verdict
+from steps.run.gate import Refusal
+from steps.run.status import Status
 
 
 def line(status: str) -> str:
@@ -65,31 +66,33 @@ def test_result__is_the_pods_own_line_only_where_that_tells_it_all() -> None:
     assert of_pod(Workflow("x", "Succeeded"), line("HELD")).result("-", "-", "-", 9.9) == line("HELD")
 
 
-HELD = Verdict("HELD", "held by kim")
+HELD = Refusal(Status.HELD, "held by kim")
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict", "ending"),
+    ("status", "refusal", "ending"),
     [
-        ("new", OPEN, None),
-        ("sent", OPEN, None),
-        ("answered", OPEN, None),
-        ("complete", OPEN, ("SUCCEEDED", 0)),
-        ("empty", OPEN, ("EMPTY", 77)),  # no rows: successors must not start
-        ("refused", OPEN, ("REFUSED", 69)),
+        ("new", None, None),
+        ("sent", None, None),
+        ("answered", None, None),
+        ("complete", None, ("SUCCEEDED", 0)),
+        ("empty", None, ("EMPTY", 77)),  # no rows: successors must not start
+        ("refused", None, ("REFUSED", 69)),
         ("sent", HELD, ("HELD", 77)),
-        ("answered", Verdict("BLOCKED", "sub ended with 65"), ("BLOCKED", 77)),
+        ("answered", Refusal(Status.BLOCKED, "sub ended with 65"), ("BLOCKED", 77)),
         ("complete", HELD, ("SUCCEEDED", 0)),  # the rows are there, whatever comes next
     ],
 )
-def test_of_request__is_what_the_ledger_knows(status: str, verdict: Verdict, ending: tuple[str, int] | None) -> None:
-    found = of_request(State(status, count=2), verdict)
+def test_of_request__is_what_the_ledger_knows(
+    status: str, refusal: Refusal | None, ending: tuple[str, int] | None
+) -> None:
+    found = of_request(State(status, count=2), refusal)
     assert (found and (found.status, found.code)) == ending
 
 
 @pytest.mark.parametrize(("code", "lenient"), [(77, 0), (0, 0), (65, 65), (82, 82), (143, 143)])
 def test_lenient__forgives_only_what_was_not_done(code: int, lenient: int) -> None:
-    assert Ending("X", code).lenient().code == lenient
+    assert Ending(Status.FAILED, code).lenient().code == lenient
 
 
 def test_words__of_a_result_line() -> None:

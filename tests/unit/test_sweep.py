@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from ledger.key import LeaseKey
 from steps.run.exits import Misconfigured, Transient
 from steps.run.settings import Argo
 from steps.sweep import AGAIN, Start, submit
 from steps.watch.argo import Server
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-START = Start("fx", "sub", 0, epoch=7, lag=3, at=NOON)
+START = Start(LeaseKey("fx", "sub"), epoch=7, lag=3, at=NOON)
 
 
 def argo(status: int, asked: list[httpx.Request] | None = None) -> Server:
