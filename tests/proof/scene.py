@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 PUB = ("pub", "--feed=rate", "--from=2026-03-04", "--to=2026-03-06")
+ONE = ("pub", "--feed=rate", "--base-date=2026-03-04")
 RELAY, SUB = ("relay", "--feed=rate"), ("sub", "--feed=rate")
 DAYS = [date(2026, 3, day) for day in (3, 4, 5, 6, 7)]  # of the 5th the partner has nothing
 LATEST = OffsetSpec.latest()
@@ -92,6 +93,8 @@ SCENES = {
     scene.name: scene
     for scene in (
         Scene("pub", PUB, [], _rows(DAYS[1:4]), then=(RELAY, SUB), kinds=KINDS),
+        # One day: its request and the one that a retry repeats fit into one chunk.
+        Scene("day", ONE, [], _rows(DAYS[1:2]), then=(RELAY, SUB), kinds=KINDS),
         Scene("relay", RELAY, _requests(), _rows(DAYS), then=(SUB,), same=(*Scene.same, "reads of relay"), kinds=KINDS),
         Scene("sub", SUB, _answers(), _rows(DAYS), same=DEEP),
         Scene("merge", SUB, _corrections(), CORRECTED, same=DEEP),
