@@ -22,7 +22,7 @@ NAME = "feedfall-calendar"
 CODE = """
 import sys
 import service.__main__
-own = {"service", "catalog", "ledger", "business_day", "calendar_client", "__main__"}
+own = {"service", "ledger", "business_day", "calendar_client", "__main__"}
 files = {name.split(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}
 print(*sorted(files - set(sys.stdlib_module_names) - own))
 """
