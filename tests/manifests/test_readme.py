@@ -146,6 +146,13 @@ def test_documents__name_files_that_are_there(name: str) -> None:
     assert {each for each in quoted if not any((at / each).exists() for at in places)} == set()
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents__name_tests_that_are_there(name: str) -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+__\w+)`", DOCUMENTS[name]))
+    assert {test for test in named if f"def {test}(" not in code} == set()
+
+
 def anchors(text: str) -> set[str]:
     """The headings' anchors, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)", FENCED.sub("", text), re.MULTILINE)
