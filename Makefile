@@ -36,5 +36,5 @@ e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that 
 proof: setup ## kill, freeze and cut off a pod at its every call to the outside, then 1,000 times at random
 	@POINT="$(POINT)" SEED="$(SEED)" $(BIN)/python -m pytest -s $(if $(POINT),tests/proof/test_points.py,$(if $(SEED),tests/proof/test_instants.py,tests/proof))
 
-bench: setup ## the numbers of the README, as ratios to a floor in the same run
+bench: setup ## the numbers of docs/evidence.md, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks

@@ -99,7 +99,7 @@ def argo(environ: Mapping[str, str] = os.environ) -> Argo:
     """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so ask again."""
     missing = [name for name in ("ARGO_SERVER", "ARGO_NAMESPACE") if not environ.get(name)]
     if missing:
-        raise Misconfigured(f"not set: {', '.join(missing)}. See the README's table of settings")
+        raise Misconfigured(f"not set: {', '.join(missing)}. See docs/reference.md, Settings")
     server, token = environ["ARGO_SERVER"].rstrip("/"), _token(environ).removeprefix("Bearer ")
     return Argo(server, environ["ARGO_NAMESPACE"], environ.get("ARGO_CA_FILE", ""), token)
 
@@ -108,7 +108,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
     """Read the environment. Misconfigured names everything that this stage misses."""
     missing = [name for name in NEEDED_BY_STAGE.get(stage, NEEDED) if not environ.get(name)]
     if missing:
-        raise Misconfigured(f"not set: {', '.join(missing)}. See the README's table of settings")
+        raise Misconfigured(f"not set: {', '.join(missing)}. See docs/reference.md, Settings")
     return Settings(
         kafka={name[6:].lower().replace("_", "."): environ[name] for name in KAFKA if environ.get(name)},
         database_url=environ["DATABASE_URL"],

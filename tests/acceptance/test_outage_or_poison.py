@@ -1,4 +1,4 @@
-"""Outage or poison: one table of faults, and what each must do. The table in `docs/delivery.md` is this one.
+"""Outage or poison: one table of faults, and what each must do. The table in `docs/evidence.md` is this one.
 
 Five rows wait, number 3 meets the fault. Then the fault is healed, and what was not poison is loaded, once.
 
@@ -26,7 +26,7 @@ from steps.run import settings
 from steps.run.execution import Execution
 from steps.sweep import due
 
-DOCS = Path(__file__).parent.parent.parent / "docs" / "delivery.md"
+DOCS = Path(__file__).parent.parent.parent / "docs" / "evidence.md"
 ROW = {"symbol": "A", "price": "1", "volume": 0, "note": "n"}
 
 

@@ -1,6 +1,6 @@
 """Eight cases in which Spring Batch's KafkaItemReader lost, doubled or never ended: the same ones, here.
 
-The cases were measured there with Spring Batch 5.2.2 and Kafka 3.9.1; the table stands in `docs/delivery.md`.
+The cases were measured there with Spring Batch 5.2.2 and Kafka 3.9.1; the table stands in `docs/evidence.md`.
 """
 
 from __future__ import annotations

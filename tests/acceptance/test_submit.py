@@ -211,7 +211,7 @@ def test_submit__busy_is_not_done(desk: Desk) -> None:
     ("words", "said"),
     [
         (("gold",), '"gold" not found'),
-        (("gold", "sub"), "no feed 'gold': there are fx"),
+        (("gold", "sub"), "no feed 'gold': there are "),
         (("fx", "nap"), '"fx-nap" not found'),
         (("fx", "--date=2026-13-01"), "is not a date: write YYYY-MM-DD"),
         (("fx", "--timeout=soon"), "no time such as 90s"),

@@ -138,10 +138,11 @@ def test_rights__of_the_sensor_are_to_create_workflows_and_of_the_source_none() 
     assert accounts == ["feedfall-doorbell", "feedfall-listener"]
 
 
-def test_address__reaches_every_topic_of_the_source(doorbell: Specs) -> None:
-    text = render.render(find.PACKAGES)["argo-events/address/kustomization.yaml"]
-    (target,) = yaml.safe_load(text)["replacements"][0]["targets"]
-    assert target["fieldPaths"] == [f"spec.kafka.{name}.url" for name in doorbell["EventSource"]["kafka"]]
+def test_address__reaches_every_topic_of_the_source() -> None:
+    files = render.render(find.PACKAGES)
+    (target,) = yaml.safe_load(files["argo-events/address/kustomization.yaml"])["replacements"][0]["targets"]
+    source = yaml.safe_load(files["argo-events/eventsource.yaml"])["spec"]
+    assert target["fieldPaths"] == [f"spec.kafka.{name}.url" for name in source["kafka"]]
 
 
 @pytest.mark.parametrize("overlay", ["local-cluster", "production"])

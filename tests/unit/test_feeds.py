@@ -23,7 +23,8 @@ def test_load__by_its_name() -> None:
 def test_load__what_is_no_feed_is_named_beside_those_there_are(name: str) -> None:
     with pytest.raises(UnknownFeed) as raised:
         find.load(name)
-    assert str(raised.value) == f"no feed {name!r}: there are fx"
+    assert str(raised.value) == f"no feed {name!r}: there are {', '.join(find.names())}"
+    assert "fx" in find.names()
 
 
 def test_load__a_package_that_is_not_there_is_named() -> None:
@@ -47,7 +48,7 @@ def test_names__are_read_from_the_files_alone() -> None:
     """In a process of its own, where nothing has imported a feed yet."""
     code = "import sys; from catalog import find; print(list(find.names()), 'feeds.fx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['fx'] False\n"
+    assert done.stdout == f"{list(find.names())} False\n"
 
 
 def test_every__is_sorted_by_name() -> None:

@@ -25,7 +25,7 @@ ENOUGH = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql:/
 def test_settings__all_that_a_stage_misses_is_named_at_once(stage: str, missing: str) -> None:
     with pytest.raises(Misconfigured) as raised:
         settings.read({}, stage)
-    assert str(raised.value) == f"not set: {missing}. See the README's table of settings"
+    assert str(raised.value) == f"not set: {missing}. See docs/reference.md, Settings"
 
 
 def test_settings__an_empty_value_is_a_missing_one() -> None:
