@@ -14,7 +14,6 @@ httpx, whose log lines do, is told to be quiet.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,9 +27,12 @@ import stamina
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ledger.errors import DataRefused, Failure, Misconfigured, Transient
+from steps.run.http_client import BoundedClient
 
 URL = "https://apis.data.go.kr/B090041/openapi/service/SpcdeInfoService/"
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+SECONDS, MAX_BYTES = 20.0, 2**20
+"""For one whole answer: a year's 25 rows are 4 kB."""
 ATTEMPTS = 3
 FINE = ("00", "0")
 #: The portal's codes, and what a person does about them. Any other is an outage, or a change of the service.
@@ -65,9 +67,7 @@ def ask(key: str, year: int, url: str = URL, pause: float = 1.0) -> Published | 
         raise Misconfigured("not set: FEEDFALL_KASI_KEY. It is the Decoding key that data.go.kr grants for 특일정보")
     if "%" in key:
         raise Misconfigured("FEEDFALL_KASI_KEY has a %: that is the portal's Encoding key. Give the Decoding key")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines hold the URL, and so the key
-    stamina.instrumentation.set_on_retry_hooks([])  # what went wrong is said once, at the end
-    with httpx.Client(base_url=url, timeout=TIMEOUT) as client:
+    with BoundedClient(base_url=url, timeout=TIMEOUT, seconds=SECONDS, max_bytes=MAX_BYTES) as client:
         for attempt in stamina.retry_context(_again, attempts=ATTEMPTS, wait_initial=pause, wait_jitter=pause):
             with attempt:
                 return _once(client, key, year)

@@ -16,7 +16,7 @@ import business_day
 from catalog.partner import Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from feeds.fx import FxRate
 from feeds.partners import ecb
-from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
+from feeds.partners.ecb_documents import DAILY, HISTORY, LAST_90_DAYS
 from local.partners.ecb import Ecb, history
 from local.partners.server import serve_simulator
 
