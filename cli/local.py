@@ -14,17 +14,16 @@ from steps.run import settings
 
 Folder = Annotated[Path, typer.Option(help="Where Kafka and PostgreSQL keep their data.", file_okay=False)]
 Partner = Annotated[
-    bool, typer.Option("--simulate/--real", help="A partner here that serves the ECB's history, or the ECB.")
+    bool, typer.Option("--simulate/--real", help="Simulate each partner that has a simulator, or call the real ones.")
 ]
 Days = Annotated[str, typer.Option(help="So many TARGET days up to 2026-10-30, or all (7,126 since 1999).")]
 
 
 def play(folder: Folder = Path(".local"), *, simulate: Partner = True) -> None:
     """Play feedfall here, without a cluster, until Ctrl-C: crons tick, the doorbell rings, Argo's API answers."""
-    from local.partners.ecb import Ecb  # noqa: PLC0415 -- only this command needs the local extra
-    from local.world import run_local  # noqa: PLC0415 -- likewise
+    from local.world import run_local  # noqa: PLC0415 -- only this command needs the local extra
 
-    sys.exit(run_local(folder, settings.packages(os.environ), say=typer.echo, ecb=Ecb() if simulate else None))
+    sys.exit(run_local(folder, settings.packages(os.environ), say=typer.echo, simulate=simulate))
 
 
 def demo(days: Days = "250") -> None:

@@ -1,9 +1,9 @@
-"""The demo: from an order to rows, on real servers, with everything that can be seen going wrong going wrong once.
+"""The demo: from a request to rows, on real servers, with each fault that can be seen happening once.
 
-    order a span of days ─▶ relay asks the ECB ─▶ the bell rings ─▶ sub loads, is killed in mid-chunk, starts again
-    order a holiday ─▶ SKIPPED       order a day again ─▶ ALREADY_DONE       then the desk: rates, quarantine, proof
+    request a range of days ─▶ relay asks the ECB ─▶ the bell rings ─▶ sub loads, is killed in mid-chunk, starts again
+    request a holiday ─▶ SKIPPED     request a day again ─▶ ALREADY_DONE     then: rates, quarantine, runs, proof
 
-Called by `feedfall demo`. What it shows of the desk are the very commands that an operator types.
+Called by `feedfall demo`. The commands that it shows are the ones that an operator types.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
 NEWEST, OLDEST = date(2026, 10, 30), date(1999, 1, 4)
 POISON = {(date(2026, 10, 29), "KRW"): "N.A."}
 HOLIDAY = date(2026, 4, 3)
-#: Seconds after which a demo that is not through says so instead of waiting on.
+#: Seconds after which a demo that has not finished stops waiting and says so.
 PATIENCE = 600.0
 
 
 class Stuck(Exception):  # noqa: N818 -- reads as what happened
-    """The demo did not get through; the text says where to look."""
+    """The demo did not finish; the text says where to look."""
 
 
 def demo(folder: Path, days: int | None, say: Say = print) -> None:
     """Play it. `days`: how many TARGET days up to the newest; None: all since 1999."""
     first = first_of(days)
-    teller = Teller(say)
+    reporter = Reporter(say)
     say(f"Starting Apache Kafka, PostgreSQL and a partner that serves the ECB's own history, in {folder}")
-    with world(folder, say=say, ecb=Ecb(poison=POISON), backoff=0.1, on_event=teller) as here:
-        teller.killer = killer = Killer(here.database_url, say)
+    with world(folder, say=say, simulators={"ecb": Ecb(poison=POISON)}, backoff=0.1, on_event=reporter) as here:
+        reporter.killer = killer = Killer(here.database_url, say)
         say(f"\n1. Order every day from {first} to {NEWEST}; the doorbell does the rest.")
         say("   The first sub is killed in mid-chunk, and started again (Argo's wait of 10 s is 1 s here).\n")
         started = time.monotonic()
         order(here, {"from": first.isoformat(), "to": NEWEST.isoformat()})
-        settled(here)
+        wait_until_complete(here)
         seconds = time.monotonic() - started
         if not killer.hit.is_set():
             say("   (the chunk was over before it could be killed: nothing to see this time)")
@@ -67,7 +67,7 @@ def demo(folder: Path, days: int | None, say: Say = print) -> None:
         say("\n3. What the desk shows.")
         for words in ("newest fx --limit 6", "quarantine list fx", "runs fx --limit 8", "verify fx"):
             say(f"\n$ feedfall {words}")
-            say(desk(here, words))
+            say(run_command(here, words))
     say("\nEverything that was started is stopped.")
 
 
@@ -88,26 +88,26 @@ def order(here: World, parameters: dict[str, str]) -> None:
         raise Stuck(f"{ended.name} is {ended.phase}: {ended.message}. Its log is in {here.player.folder}")
 
 
-def settled(here: World) -> None:
-    """Wait until every order is settled and every pod has gone."""
+def wait_until_complete(here: World) -> None:
+    """Wait until every request is complete and every pod has gone."""
     deadline = time.monotonic() + PATIENCE
     with closing(connect(here.database_url, "demo", autocommit=True)) as connection:
         while request.waiting(connection, "fx") or any(not each.ended.is_set() for each in here.player.workflows()):
             if time.monotonic() > deadline:
-                raise Stuck(f"not settled after {PATIENCE:.0f} s. The logs are in {here.player.folder}")
+                raise Stuck(f"not complete after {PATIENCE:.0f} s. The logs are in {here.player.folder}")
             time.sleep(0.05)
 
 
-def desk(here: World, words: str) -> str:
-    """What a command of the desk prints."""
+def run_command(here: World, words: str) -> str:
+    """What one of the operators' commands prints."""
     command = [sys.executable, "-m", "cli", *words.split()]
     done = subprocess.run(command, env={**os.environ, **here.environ}, capture_output=True, text=True, check=False)  # noqa: S603 -- our own command
     return (done.stdout + done.stderr).rstrip()
 
 
 @dataclass
-class Teller:
-    """Says what each pod said last: its RESULT line."""
+class Reporter:
+    """Prints the RESULT line of each pod, and each Workflow that failed."""
 
     say: Say
     killer: Killer | None = None
@@ -128,7 +128,7 @@ class Teller:
 
 
 class Killer:
-    """Kills one sub with SIGKILL, once, surely in mid-chunk: it stops the process first, and looks."""
+    """Kills one sub with SIGKILL, once, surely in mid-chunk: it freezes the process first, then checks."""
 
     def __init__(self, url: str, say: Say) -> None:
         self._url, self._say = url, say
@@ -136,7 +136,7 @@ class Killer:
         self.hit = threading.Event()
 
     def watch(self, event: Event) -> None:
-        """Look for a chunk of this pod, beside everything else."""
+        """Wait for a chunk of this pod, in a thread of its own."""
         threading.Thread(target=self._watch, args=(event,), daemon=True).start()
 
     def _watch(self, event: Event) -> None:

@@ -1,6 +1,6 @@
-"""The whole world on one machine: PostgreSQL, Kafka, a partner, and the player of our templates. No cluster, no Docker.
+"""The whole world on one machine: PostgreSQL, Kafka, partners, and the player of our templates. No cluster, no Docker.
 
-    with world(folder, say=print) as here:                     # 3 s; everything in it is real but the partner
+    with world(folder, say=print) as here:                     # 3 s; everything in it is real but the partners
         here.player.submit("fx-pub", {"base-date": "2026-10-30"})
 
 Called by `feedfall local` (`run_local`), the demo and the tests. Two worlds in two folders run side by side; what was
@@ -26,15 +26,15 @@ from confluent_kafka.cimpl import NewTopic
 from catalog import Feed, find
 from ledger import schema
 from ledger.database import connect
-from local.argo.clock import ticking
-from local.argo.doorbell import listening
+from local.argo.clock import tick_crons
+from local.argo.doorbell import ring
 from local.argo.objects import PLURALS
 from local.argo.player import NAMESPACE, Player
-from local.argo.server import served
+from local.argo.server import serve_argo
 from local.argo.template import Document
 from local.argo.workflow import Event
-from local.partners.ecb import Ecb
-from local.partners.server import partner
+from local.partners import simulators
+from local.partners.server import Simulator, serve_simulator
 from local.servers.kafka import broker
 from local.servers.postgres import database
 from local.servers.process import Processes, Say
@@ -46,7 +46,7 @@ PASSED_ON = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("FEEDFALL_CALENDAR_URL", "FEEDFALL_CALENDAR_HOURS"),
 )
-"""What pods need of the caller's environment to ask a partner or the calendar service outside."""
+"""What pods need of the caller's environment to reach a partner or the calendar service outside."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +57,36 @@ class World:
     feeds: Sequence[Feed]
     database_url: str
     kafka: str
-    partner_url: str | None
+    partner_urls: Mapping[str, str]
+    """Partner's short name → where its simulator is; a partner that is not here is the real one."""
     api_url: str
     environ: Mapping[str, str]
     player: Player
 
     def places(self) -> dict[str, str]:
+        partners = simulators.names(self.feeds)
         return {
             "Kafka": self.kafka,
             "database": self.database_url,
             "Argo's API": f"{self.api_url}  (namespace {NAMESPACE})",
-            "partner": self.partner_url or "the real one",
+            **{f"partner {name}": self.partner_urls.get(name, "the real one") for name in partners},
             "logs": str(self.player.folder),
         }
 
 
 class Options(TypedDict, total=False):
-    """How a world is played; what is left out is off, or as in a cluster."""
+    """How a world is played; an option that is not given is off, or as in a cluster."""
 
-    ecb: Ecb | None
-    """The partner to simulate; without one, relay asks the real one."""
+    simulators: Mapping[str, Simulator]
+    """Partner's short name → its simulator. Requests to a partner that is not here go to the real one."""
     crons: bool
     bells: bool
-    """On, where it is not said."""
+    """On by default."""
     backoff: float
     """Below 1 the waits between attempts are shorter than Argo's."""
     on_event: Callable[[Event], None]
     settings: Mapping[str, str]
-    """What every pod is told beside the addresses."""
+    """Environment variables of every pod, beside the addresses."""
 
 
 @contextmanager
@@ -96,43 +98,47 @@ def world(
     with ExitStack() as stack:
         processes = stack.enter_context(Processes())
         url, kafka = _servers(stack, processes, folder, find.every(packages), say)
-        yield stack.enter_context(playing(folder, packages, processes, url, kafka, **options))
+        yield stack.enter_context(play_on(folder, packages, processes, url, kafka, **options))
 
 
 @contextmanager
-def playing(
+def play_on(
     folder: Path, packages: Sequence[str], processes: Processes, url: str, kafka: str, **options: Unpack[Options]
 ) -> Iterator[World]:
     """Play on servers that are there already."""
-    ecb, look = options.get("ecb"), options.get("on_event", lambda _: None)
-    every = find.every(packages)
+    on_event, every = options.get("on_event", lambda _: None), find.every(packages)
     with ExitStack() as stack:
-        partner_url = stack.enter_context(partner(ecb)) if ecb else None
-        told = {**_settings(packages, partner_url), **options.get("settings", {})}
+        simulated = options.get("simulators", {}).items()
+        partner_urls = {name: stack.enter_context(serve_simulator(each)) for name, each in simulated}
+        settings = {**_settings(packages, partner_urls), **options.get("settings", {})}
         addresses = {"database-url": url, "kafka-bootstrap-servers": kafka}
-        configuration = {"feedfall": addresses, "feedfall-settings": told}
+        configuration = {"feedfall": addresses, "feedfall-settings": settings}
         player = Player(
-            processes, _played(every), configuration, folder / "runs", look, backoff=options.get("backoff", 1.0)
+            processes, _documents(every), configuration, folder / "runs", on_event, backoff=options.get("backoff", 1.0)
         )
         stack.enter_context(player)
-        api = addresses["argo-server"] = stack.enter_context(served(player))
+        api = addresses["argo-server"] = stack.enter_context(serve_argo(player))
         if options.get("crons"):
-            stack.enter_context(ticking(player))
+            stack.enter_context(tick_crons(player))
         if options.get("bells", True):
-            stack.enter_context(listening(player, every))
+            stack.enter_context(ring(player, every))
         argo = {"ARGO_SERVER": api, "ARGO_NAMESPACE": NAMESPACE}
-        environ = {**told, "DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **argo}
-        yield World(folder, every, url, kafka, partner_url, api, environ, player)
+        environ = {**settings, "DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **argo}
+        yield World(folder, every, url, kafka, partner_urls, api, environ, player)
 
 
-def run_local(
-    folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say = print, ecb: Ecb | None = None
-) -> int:
-    """Play the whole world until Ctrl-C or SIGTERM; the exit code of `feedfall local`."""
+def run_local(folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say = print, simulate: bool = True) -> int:
+    """Play the whole world until Ctrl-C or SIGTERM; the exit code of `feedfall local`.
+
+    `simulate`: each partner that has a simulator is simulated; otherwise requests go to the real ones.
+    """
+    simulated = simulators.every(find.every(packages)) if simulate else {}
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with world(folder, packages, say=say, ecb=ecb, crons=True, on_event=Teller(say)) as here:
-            say("\n".join(f"{what:<12}{where}" for what, where in here.places().items()))
+        with world(folder, packages, say=say, simulators=simulated, crons=True, on_event=Reporter(say)) as here:
+            places = here.places()
+            width = max(map(len, places)) + 1
+            say("\n".join(f"{name:<{width}} {place}" for name, place in places.items()))
             say("Ready. Ctrl-C stops everything; the data stays in " + str(here.folder))
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -145,8 +151,8 @@ def run_local(
 IDLE = " started=0 overdue=0 absent=0 arrived=0 undelivered=0 "
 
 
-class Teller:
-    """Tells a person what runs, a line a Workflow; of the sweep only what it did or could not do."""
+class Reporter:
+    """Prints one line for each Workflow that has ended; for a sweep only if it did something, or failed."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -196,7 +202,7 @@ def create_topics(kafka: str, every: Sequence[Feed]) -> None:
 def wake_groups(kafka: str) -> None:
     """Ask for a group until Kafka has one: a first consumer that comes too early sleeps for 3 s (librdkafka's join).
 
-    Asked by a consumer, never by the admin client, whose call crashes the process just then (librdkafka #5040).
+    A consumer asks, never the admin client, whose call crashes the process at that moment (librdkafka #5040).
     """
     nobody = Consumer({"bootstrap.servers": kafka, "group.id": "nobody", "log_level": 0})
     for _ in range(100):
@@ -208,18 +214,18 @@ def wake_groups(kafka: str) -> None:
     nobody.close()
 
 
-def _played(every: Sequence[Feed]) -> list[Document]:
-    """The templates and the crons: rights are a cluster's."""
-    found = [each for documents in manifests(every).values() for each in documents]
-    return [each for each in found if each["kind"] in PLURALS]
+def _documents(every: Sequence[Feed]) -> list[Document]:
+    """The templates and the crons. Roles and accounts are for a cluster only."""
+    rendered = [each for documents in manifests(every).values() for each in documents]
+    return [each for each in rendered if each["kind"] in PLURALS]
 
 
-def _settings(packages: Sequence[str], partner_url: str | None) -> dict[str, str]:
-    """What every pod is told beside the addresses. No proxy between what runs on this machine."""
+def _settings(packages: Sequence[str], partner_urls: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables of every pod, beside the addresses. No proxy between what runs on this machine."""
     outside = {name: os.environ[each] for name in PASSED_ON for each in (name, name.lower()) if each in os.environ}
     direct = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
     around = ",".join(filter(None, direct))
-    simulated = {"FEEDFALL_PARTNER_URL_ECB": partner_url} if partner_url else {}
+    simulated = {f"FEEDFALL_PARTNER_URL_{name.upper()}": url for name, url in partner_urls.items()}
     if own := os.environ.get("FEEDFALL_CALENDARS"):
         outside["FEEDFALL_CALENDARS"] = str(Path(own).resolve())  # a pod works in a folder of its own
     return {"FEEDFALL_FEEDS": ",".join(packages), **outside, "NO_PROXY": around, "no_proxy": around, **simulated}

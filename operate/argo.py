@@ -15,6 +15,7 @@ import httpx
 from operate.ending import Workflow
 from steps.run import settings
 from steps.run.exits import Misconfigured, Transient
+from steps.run.http_client import ENDLESS
 from steps.watch.argo import Server, document, refuse, words
 
 #: Marks what a `feedfall submit` started, so that a later one finds it again.
@@ -60,7 +61,9 @@ class Argo(Server):
         params = {"logOptions.container": "main", "logOptions.follow": "true" if follow else "false"}
         timeout = httpx.Timeout(20.0, read=SILENCE)
         try:
-            with self.client.stream("GET", f"{self.path}/{name}/log", params=params, timeout=timeout) as answer:
+            with self.client.stream(
+                "GET", f"{self.path}/{name}/log", params=params, timeout=timeout, extensions=ENDLESS
+            ) as answer:
                 if answer.is_error:
                     answer.read()
                     refuse(answer, "the log")

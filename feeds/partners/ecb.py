@@ -1,27 +1,24 @@
-"""The ECB's euro reference rates, from the three documents that it serves. Made by relay, once a run.
+"""The ECB's euro reference rates, from the three documents that it serves. Relay makes it once a run.
 
-    eurofxref-daily.xml      the newest fixing day alone: on a holiday, and before 16:00, still the one before
+    eurofxref-daily.xml      the newest fixing day alone: on a holiday, and before 16:00, still the previous one
     eurofxref-hist-90d.xml   the fixing days of the last 90 days
     eurofxref-hist.zip       the fixing days since 1999-01-04, as CSV
 
-Each is fetched and read at most once. The smallest that may hold the base date is asked first, then the larger ones.
+Each is fetched and read at most once. The smallest that may hold the base date comes first, then the larger ones.
 A date that a document holds is answered with its rows, whatever the calendar says: that only judges a silence. A rate
 stays the text that the ECB wrote, be it nonsense: whether a row is good is sub's question.
 """
 
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zoneinfo import ZoneInfo
 
 import business_day
 from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
+from feeds.partners.ecb_documents import DAILY, HISTORY, LAST_90_DAYS, MAX_BYTES, Document, read
 
 if TYPE_CHECKING:
     import httpx
@@ -29,19 +26,10 @@ if TYPE_CHECKING:
 URL = "https://www.ecb.europa.eu/stats/eurofxref/"
 """Where the documents are, unless the environment says otherwise: the `base_url` of the client handed in."""
 
-DAILY, LAST_90_DAYS, HISTORY = "eurofxref-daily.xml", "eurofxref-hist-90d.xml", "eurofxref-hist.zip"
 FIRST_DAY = date(1999, 1, 4)
 ZONE = "Europe/Brussels"
 PUBLISHED_AT = time(16, 0)
-MAX_BYTES = 8 * 2**20
-"""No document is larger, packed or unpacked: the history is 1.9 MB of CSV in 2026."""
-GESMES = "{http://www.gesmes.org/xml/2002-08-01}"
-EUROFXREF = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}"
-NO_RATE = "N/A"
-UNREADABLE = (ET.ParseError, BadZipFile, zlib.error, EOFError, ValueError, LookupError, RuntimeError)
 
-Document = Mapping[date, Mapping[str, str]]
-"""Fixing day → currency → rate, as it was written."""
 No = Refused | Quota | Malformed
 
 
@@ -51,12 +39,12 @@ def partner(client: "httpx.Client", now: datetime) -> "Ecb":
 
 
 class Ecb:
-    """One run's conversation with the ECB; asked from several threads at once."""
+    """One run's requests to the ECB; called from several threads at once."""
 
     def __init__(self, client: "httpx.Client", now: datetime) -> None:
         self._now = now.astimezone(ZoneInfo(ZONE))
         self._target = business_day.calendar("TARGET")
-        self._shelf = {name: _Fetched(client, name, self._now) for name in (DAILY, LAST_90_DAYS, HISTORY)}
+        self._documents = {name: _Source(client, name, self._now) for name in (DAILY, LAST_90_DAYS, HISTORY)}
 
     def ask(self, request: Request) -> Answer:
         """Answer with the fixing of one base date. Lets httpx's own exceptions through."""
@@ -66,7 +54,7 @@ class Ecb:
         if day > today:
             return Empty(f"{day} is still to come: it is {today} in {ZONE}", expected=True)
         for name in documents((today - day).days):
-            document = self._shelf[name].get()
+            document = self._documents[name].get()
             if isinstance(document, No):
                 return document
             if day in document:
@@ -78,8 +66,8 @@ class Ecb:
         return silence
 
 
-class _Fetched:
-    """One document, fetched when it is first asked for. What httpx raises is not remembered, so relay may ask again."""
+class _Source:
+    """One document, fetched when it is first needed. What httpx raises is not remembered, so relay may try again."""
 
     def __init__(self, client: "httpx.Client", name: str, now: datetime) -> None:
         self._client, self._name, self._now = client, name, now
@@ -119,6 +107,15 @@ def why_empty(day: date, now: datetime, calendar: business_day.Calendar, newest:
 
 def fetch(client: "httpx.Client", name: str, now: datetime) -> Document | No:
     """Get a document and read it. Raises httpx's own exceptions for what may pass by itself."""
+    from httpx import DecodingError  # noqa: PLC0415 -- whoever has a client has it; a feed's import must not
+
+    try:
+        return _fetch(client, name, now)
+    except DecodingError as error:  # too large, or encoded though no encoding was accepted
+        return Malformed(f"{name}: {error}")
+
+
+def _fetch(client: "httpx.Client", name: str, now: datetime) -> Document | No:
     with client.stream("GET", name) as response:
         if response.status_code == 429:  # noqa: PLR2004 -- HTTP's numbers are words
             return Quota(f"{name}: HTTP 429", retry_at(response.headers.get("retry-after", ""), now))
@@ -143,49 +140,3 @@ def retry_at(header: str, now: datetime) -> datetime | None:
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def read(name: str, body: bytes) -> Document | Malformed:
-    """Read a document by its name."""
-    try:
-        if len(body) > MAX_BYTES:
-            return Malformed(f"{name}: more than {MAX_BYTES:,} bytes")
-        fixings = from_zip(body) if name == HISTORY else from_xml(body)
-        return {day: rates for day, rates in fixings if rates} or Malformed(f"{name}: no rates in it")
-    except UNREADABLE as error:
-        return Malformed(f"{name}: {type(error).__name__}: {error}"[:300])
-
-
-def from_xml(body: bytes) -> Iterator[tuple[date, Mapping[str, str]]]:
-    envelope = ET.fromstring(body, parser=ET.XMLParser(target=_NoDoctype()))  # noqa: S314 -- no DOCTYPE, no entities
-    if envelope.tag != f"{GESMES}Envelope":
-        raise ValueError(f"{envelope.tag} where gesmes:Envelope should be")
-    for fixing in envelope.iterfind(f"{EUROFXREF}Cube/{EUROFXREF}Cube"):
-        rates = {cube.attrib["currency"]: cube.attrib["rate"] for cube in fixing.iterfind(f"{EUROFXREF}Cube")}
-        yield date.fromisoformat(fixing.attrib["time"]), rates
-
-
-class _NoDoctype(ET.TreeBuilder):
-    """A tree without entity games: called where a DOCTYPE begins, before anything in it counts."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:  # noqa: ARG002 -- expat's signature
-        raise ValueError(f"a DOCTYPE ({name}), which the ECB's documents do not have")
-
-
-def from_zip(body: bytes) -> Iterator[tuple[date, Mapping[str, str]]]:
-    with ZipFile(BytesIO(body)) as archive:
-        packed = archive.infolist()[0]
-        if packed.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise ValueError(f"packed by method {packed.compress_type}")
-        with archive.open(packed) as file:
-            csv = file.read(MAX_BYTES + 1)
-    if len(csv) > MAX_BYTES:
-        raise ValueError(f"more than {MAX_BYTES:,} bytes unpacked")
-    header, *lines = csv.decode().splitlines()
-    first, *currencies = header.split(",")
-    if first != "Date":
-        raise ValueError(f"a first column {first!r} where Date should be")
-    for line in lines:
-        day, *rates = line.split(",")
-        pairs = zip(currencies, rates, strict=True)  # the last column has no name and no values
-        yield date.fromisoformat(day), {currency: rate for currency, rate in pairs if currency and rate != NO_RATE}

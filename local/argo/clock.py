@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from local.argo.player import Player
-from local.argo.repeated import repeated
+from local.argo.repeat import repeat
 from local.argo.template import Cron
 from local.argo.workflow import Workflow, now
 
 
 class Clock:
-    """When each CronWorkflow is due next. `tick` is told the time. `crons` may change; one that did is read anew."""
+    """When each CronWorkflow is due next. `tick` gets the time. `crons` may change; a changed one is read again."""
 
     def __init__(self, crons: Mapping[str, Cron], submit: Callable[..., Workflow], start: datetime) -> None:
         self._crons, self._submit = crons, submit
@@ -19,7 +19,7 @@ class Clock:
         self._last: dict[str, Workflow] = {}
 
     def tick(self, at: datetime) -> None:
-        """Start what has become due; what is more than its patience late is left out, like what would run twice."""
+        """Start what has become due; skip a start later than its patience, or a second beside a first."""
         for cron in list(self._crons.values()):
             due = self._next.get(cron)
             if due is None:
@@ -35,8 +35,8 @@ class Clock:
 
 
 @contextmanager
-def ticking(player: Player, every: float = 0.5) -> Iterator[None]:
+def tick_crons(player: Player, every: float = 0.5) -> Iterator[None]:
     """Play the player's CronWorkflows until the block ends."""
-    clock = Clock(player.shelf.crons, player.submit, now())
-    with repeated(lambda: clock.tick(now()), "clock", every):
+    clock = Clock(player.objects.crons, player.submit, now())
+    with repeat(lambda: clock.tick(now()), "clock", every):
         yield

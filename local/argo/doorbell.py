@@ -1,7 +1,7 @@
 """Plays doorbell: committed records on a feed's topics start its relay and sub. It rings and never passes data on.
 
-Like the cluster's EventSource it has a consumer group of its own and hears what was said before it came; like its
-Sensor's `fx && tick` it lets one ring through at once and gathers what follows until the next tick.
+Like the cluster's EventSource it has a consumer group of its own and receives what was sent before it started; like
+its Sensor's `fx && tick` it lets one ring through at once and collects the following ones until the next tick.
 """
 
 import time
@@ -13,7 +13,7 @@ from confluent_kafka import Consumer
 
 from catalog import Feed
 from local.argo.player import Player
-from local.argo.repeated import repeated
+from local.argo.repeat import repeat
 from steps.run import settings
 
 TICK = 0.5
@@ -22,7 +22,7 @@ TICK = 0.5
 
 @dataclass
 class Bell:
-    """One doorbell: `tick` is saved up while nobody rings, so a lone message fires at once."""
+    """One doorbell: A tick is saved while no message comes, so a single message fires at once."""
 
     template: str
     shards: int
@@ -51,10 +51,10 @@ def bells(feeds: Sequence[Feed], prefix: str, every: float = TICK) -> dict[str, 
 
 
 @contextmanager
-def listening(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Iterator[None]:
-    """Ring until the block ends. Kafka is where the pods are told that it is."""
+def ring(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Iterator[None]:
+    """Ring until the block ends. Kafka's address is the one that the pods have."""
     where = settings.read(player.environment(f"{feeds[0].name}-sub"))
-    hung = bells(feeds, where.topic_prefix, every)
+    by_topic = bells(feeds, where.topic_prefix, every)
     consumer = Consumer(
         {
             **where.kafka,
@@ -66,16 +66,16 @@ def listening(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Ite
             "log_level": 0,
         }
     )
-    consumer.subscribe(list(hung))
+    consumer.subscribe(list(by_topic))
 
     def listen() -> None:
         for message in consumer.consume(1000, 0.05):
             if not message.error():
-                hung[str(message.topic())].rung = True
-        for bell in hung.values():
+                by_topic[str(message.topic())].rung = True
+        for bell in by_topic.values():
             if bell.fires(time.monotonic()):
                 for shard in range(bell.shards):
                     player.submit(bell.template, {"shard": str(shard)})
 
-    with closing(consumer), repeated(listen, "doorbell", every=0):
+    with closing(consumer), repeat(listen, "doorbell", every=0):
         yield

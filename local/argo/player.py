@@ -4,7 +4,7 @@
                                           ▲  └─ again, says the retry expression ─┘ or Failed
                                           └──── backoff ◀───────┘
 
-`local.world` starts one; `server`, `clock` and `doorbell` give it orders. It keeps what Argo promises to the pods (the
+`local.world` starts one; `server`, `clock` and `doorbell` give it orders. It does what Argo promises to the pods (the
 same uid in every attempt, SIGTERM then SIGKILL, no retry of what an operator stopped), nothing more.
 """
 
@@ -20,15 +20,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
-from local.argo.objects import Shelf
+from local.argo.objects import Objects
 from local.argo.template import Configuration, Document
-from local.argo.workflow import Attempt, Event, Refused, Workflow, now
+from local.argo.workflow import ApiError, Attempt, Event, Workflow, now
 from local.servers.process import Child, Processes
 
 NAMESPACE = "local"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-KEPT = 200
+HISTORY = 200
 """Workflows that have ended and are still known, with their logs."""
 
 
@@ -44,16 +44,16 @@ class Player:
         on_event: Callable[[Event], None] = lambda _: None,
         *,
         backoff: float = 1.0,
-        kept: int = KEPT,
+        history: int = HISTORY,
     ) -> None:
         """`documents`: templates, and the clock's crons. `configuration` is read at each start.
 
         `backoff` below 1 shortens the waits between attempts.
         """
-        self.shelf = Shelf(documents)
+        self.objects = Objects(documents)
         self.folder = folder.resolve()
         self._processes, self._configuration = processes, configuration
-        self._on_event, self._backoff, self._kept = on_event, backoff, kept
+        self._on_event, self._backoff, self._history = on_event, backoff, history
         self._workflows: dict[str, Workflow] = {}
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -81,25 +81,25 @@ class Player:
         generate_name: str = "",
         labels: Mapping[str, str] | None = None,
     ) -> Workflow:
-        """Start a Workflow. Refused: no such template, no such parameter, or a Workflow of that name is there."""
-        found = self.shelf.templates.get(template)
+        """Start a Workflow. ApiError: no such template, no such parameter, or a Workflow of that name is there."""
+        found = self.objects.templates.get(template)
         if found is None:
-            raise Refused(404, f'workflowtemplates.argoproj.io "{template}" not found')
+            raise ApiError(404, f'workflowtemplates.argoproj.io "{template}" not found')
         name = name or (generate_name or f"{template}-") + "".join(random.choices(LETTERS, k=5))
         if not NAME.fullmatch(name):
-            raise Refused(400, f"{name!r} is no name: 1 to 63 of a-z, 0-9, - and .")
+            raise ApiError(400, f"{name!r} is no name: 1 to 63 of a-z, 0-9, - and .")
         labels = {"workflows.argoproj.io/workflow-template": template, **found.labels, **(labels or {})}
         try:
             workflow = Workflow(name, found, found.arguments(parameters or {}), labels)
             workflow.command, workflow.environment = self._prepared(workflow)
         except ValueError as error:  # NotPlayed is one too: a setting is missing
-            raise Refused(400, str(error)) from error
+            raise ApiError(400, str(error)) from error
         thread = threading.Thread(target=self._run, args=(workflow,), name=workflow.name, daemon=True)
         with self._lock:
             if self._closed:
-                raise Refused(503, "the player is stopping")
+                raise ApiError(503, "the player is stopping")
             if workflow.name in self._workflows:
-                raise Refused(409, f'workflows.argoproj.io "{workflow.name}" already exists')
+                raise ApiError(409, f'workflows.argoproj.io "{workflow.name}" already exists')
             self._workflows[workflow.name] = workflow
             self._threads.add(thread)
             self._forget()
@@ -110,7 +110,7 @@ class Player:
         try:
             return self._workflows[name]
         except KeyError:
-            raise Refused(404, f'workflows.argoproj.io "{name}" not found') from None
+            raise ApiError(404, f'workflows.argoproj.io "{name}" not found') from None
 
     def workflows(self) -> list[Workflow]:
         """All that are known, the newest first."""
@@ -133,14 +133,14 @@ class Player:
         return workflow
 
     def environment(self, template: str) -> dict[str, str]:
-        """Tell what the template's container would be told: for those that play its surroundings."""
-        found = self.shelf.templates[template]
+        """The environment that the template's container gets: for `doorbell`, which plays its surroundings."""
+        found = self.objects.templates[template]
         return found.environment(self._configuration, _variables("", "", found.parameters))
 
     def _prepared(self, workflow: Workflow) -> tuple[list[str], dict[str, str]]:
         variables = _variables(workflow.uid, workflow.name, workflow.parameters)
-        told = workflow.template.environment(self._configuration, variables)
-        return workflow.template.command(variables), {**_surroundings(), **told}
+        own = workflow.template.environment(self._configuration, variables)
+        return workflow.template.command(variables), {**_surroundings(), **own}
 
     def _run(self, workflow: Workflow) -> None:
         template = workflow.template
@@ -158,7 +158,7 @@ class Player:
             if workflow.shut.wait(pause * self._backoff):
                 return
             attempt = self._attempt(workflow)
-            if not workflow.template.retry.again(attempt.status, attempt.code):
+            if not workflow.template.retry.retries(attempt.status, attempt.code):
                 return
 
     def _attempt(self, workflow: Workflow) -> Attempt:
@@ -226,7 +226,7 @@ class Player:
         if last and last.status == "Succeeded":
             workflow.message = ""
         elif last and not workflow.shut.is_set():
-            spent = retry.limit and retry.again(last.status, last.code)
+            spent = retry.limit and retry.retries(last.status, last.code)
             workflow.message = "No more retries left" if spent else last.message
         workflow.finished = now()
         workflow.phase = last.status if last else "Failed"
@@ -235,7 +235,7 @@ class Player:
     def _forget(self) -> None:
         """Let the oldest go, as ttlStrategy would."""
         over = [workflow for workflow in self._workflows.values() if workflow.ended.is_set()]
-        for workflow in over[: -self._kept]:
+        for workflow in over[: -self._history]:
             del self._workflows[workflow.name]
             for attempt in workflow.attempts:
                 attempt.log.unlink(missing_ok=True)
@@ -248,9 +248,9 @@ def _variables(uid: str, name: str, parameters: Mapping[str, str]) -> dict[str, 
 
 def _surroundings() -> dict[str, str]:
     """What an image has: a path, and the code that we are ourselves. The caller's own settings stay out."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    paths = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     code = os.pathsep.join(str(Path(each).resolve()) for each in sys.path)
-    return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": code, "PYTHONUNBUFFERED": "1"}
+    return {**paths, "LANG": "C.UTF-8", "PYTHONPATH": code, "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager

@@ -19,22 +19,22 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from local.argo.objects import Shelf
+from local.argo.objects import Objects
 from local.argo.player import NAMESPACE, Player
 from local.argo.template import NotPlayed
-from local.argo.workflow import Attempt, Refused, Workflow, shown
+from local.argo.workflow import ApiError, Attempt, Workflow, format_time
 
 Json = dict[str, Any]
 
 CODES = {400: 3, 404: 5, 409: 6, 501: 12, 503: 14}
 """HTTP status → gRPC code."""
-KEPT = {"workflow-templates": ("WorkflowTemplate", "template"), "cron-workflows": ("CronWorkflow", "cronWorkflow")}
+OBJECTS = {"workflow-templates": ("WorkflowTemplate", "template"), "cron-workflows": ("CronWorkflow", "cronWorkflow")}
 """Path → kind, and the word under which a request carries one."""
 OPTIONS = {"name", "generateName", "parameters", "labels"}
 
 
 @contextmanager
-def served(player: Player) -> Iterator[str]:
+def serve_argo(player: Player) -> Iterator[str]:
     """Serve on a free port until the block ends; gives the base URL."""
     with _Server(("127.0.0.1", 0), _handler(player)) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="argo", daemon=True).start()
@@ -45,12 +45,12 @@ def served(player: Player) -> Iterator[str]:
 
 
 def answer(player: Player, method: str, target: str, body: bytes) -> Json | Iterator[Json]:
-    """What a call is answered: one document, or a stream of them. Refused carries the HTTP status."""
+    """What a call is answered: one document, or a stream of them. ApiError carries the HTTP status."""
     url = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(url.query).items()}
     match method, [unquote(word) for word in url.path.strip("/").split("/")]:
         case _, ["api", "v1", _, namespace, *_] if namespace != NAMESPACE:
-            raise Refused(404, f'namespaces "{namespace}" not found: this is {NAMESPACE}')
+            raise ApiError(404, f'namespaces "{namespace}" not found: this is {NAMESPACE}')
         case "POST", [_, _, "workflows", _, "submit"]:
             return document(submit(player, body))
         case "GET", [_, _, "workflows", _]:
@@ -65,28 +65,28 @@ def answer(player: Player, method: str, target: str, body: bytes) -> Json | Iter
         case "PUT", [_, _, "workflows", _, name, ("stop" | "terminate") as verb]:
             return document(player.stop(name, verb.capitalize()))
         case _, [_, _, ("workflow-templates" | "cron-workflows") as path, _, *names]:
-            return shelved(player.shelf, (method, path, names), query, body)
-    raise Refused(501, f"the local player does not serve {method} {url.path}")
+            return answer_objects(player.objects, (method, path, names), query, body)
+    raise ApiError(501, f"the local player does not serve {method} {url.path}")
 
 
-def shelved(shelf: Shelf, call: tuple[str, str, list[str]], query: Mapping[str, str], body: bytes) -> Json:
+def answer_objects(objects: Objects, call: tuple[str, str, list[str]], query: Mapping[str, str], body: bytes) -> Json:
     """What `feedfall deploy` asks: the templates or the crons, one of them, to keep a new one, to change one."""
     method, path, names = call
-    kind, word = KEPT[path]
+    kind, word = OBJECTS[path]
     try:
         match method, names:
             case "GET", []:
-                items = shelf.listed(kind, pairs(query.get("listOptions.labelSelector", "")))
+                items = objects.select(kind, pairs(query.get("listOptions.labelSelector", "")))
                 return {"metadata": {}, "items": items or None}
             case "GET", [name]:
-                return dict(shelf.get(kind, name))
+                return dict(objects.get(kind, name))
             case "POST", []:
-                return dict(shelf.create(kind, json.loads(body)[word]))
+                return dict(objects.create(kind, json.loads(body)[word]))
             case "PUT", [name]:
-                return dict(shelf.update(kind, name, json.loads(body)[word]))
+                return dict(objects.update(kind, name, json.loads(body)[word]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # NotPlayed is one too
-        raise Refused(400, str(error) if isinstance(error, NotPlayed) else f"this is no {kind}: {error!r}") from error
-    raise Refused(501, f"the local player does not serve {method} of a {kind} in this way")
+        raise ApiError(400, str(error) if isinstance(error, NotPlayed) else f"this is no {kind}: {error!r}") from error
+    raise ApiError(501, f"the local player does not serve {method} of a {kind} in this way")
 
 
 def submit(player: Player, body: bytes) -> Workflow:
@@ -94,12 +94,12 @@ def submit(player: Player, body: bytes) -> Workflow:
         order = json.loads(body)
         options = {name: value for name, value in (order.get("submitOptions") or {}).items() if value}
         if order["resourceKind"] != "WorkflowTemplate" or options.keys() - OPTIONS:
-            raise Refused(400, f"the local player submits a WorkflowTemplate with {', '.join(sorted(OPTIONS))}")
+            raise ApiError(400, f"the local player submits a WorkflowTemplate with {', '.join(sorted(OPTIONS))}")
         given = dict(each.split("=", 1) for each in options.get("parameters", []))
         labels = pairs(options.get("labels", ""))
         template = str(order["resourceName"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(400, f"this is no order to submit: {error!r}") from error
+        raise ApiError(400, f"this is no order to submit: {error!r}") from error
     name, prefix = str(options.get("name", "")), str(options.get("generateName", ""))
     return player.submit(template, given, name, generate_name=prefix, labels=labels)
 
@@ -111,8 +111,8 @@ def document(workflow: Workflow) -> Json:
     nodes = [_pod(workflow, each) for each in workflow.attempts]
     status = {
         "phase": workflow.phase,
-        "startedAt": shown(workflow.attempts[0].started if workflow.attempts else None),
-        "finishedAt": shown(workflow.finished),
+        "startedAt": format_time(workflow.attempts[0].started if workflow.attempts else None),
+        "finishedAt": format_time(workflow.finished),
         "progress": f"{int(workflow.phase == 'Succeeded')}/1",
         **({"message": workflow.message} if workflow.message else {}),
         **({"nodes": {node["id"]: node for node in nodes}} if nodes else {}),
@@ -122,7 +122,7 @@ def document(workflow: Workflow) -> Json:
             "name": workflow.name,
             "namespace": NAMESPACE,
             "uid": workflow.uid,
-            "creationTimestamp": shown(workflow.created),
+            "creationTimestamp": format_time(workflow.created),
             "labels": {**labels, **({"workflows.argoproj.io/completed": "true"} if over else {})},
         },
         "spec": {
@@ -136,10 +136,10 @@ def document(workflow: Workflow) -> Json:
 
 def log(workflow: Workflow, *, follow: bool) -> Iterator[Json]:
     """Every line of every attempt; with `follow` until the Workflow has ended."""
-    told = 0
+    sent = 0
     while True:
         over = not follow or workflow.ended.is_set()
-        for attempt in workflow.attempts[told:]:
+        for attempt in workflow.attempts[sent:]:
             with attempt.log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
                 while True:
                     done = not follow or attempt.finished is not None
@@ -148,17 +148,17 @@ def log(workflow: Workflow, *, follow: bool) -> Iterator[Json]:
                     if done:
                         break
                     workflow.ended.wait(0.1)
-            told += 1
+            sent += 1
         if over:
             return
         workflow.ended.wait(0.1)
 
 
 def pairs(text: str) -> dict[str, str]:
-    """`a=b,c=d`, as labels are written. Refused for any other form."""
+    """`a=b,c=d`, as labels are written. ApiError for any other form."""
     words = [each.partition("=") for each in text.split(",") if each]
     if not all(between for _, between, _ in words):
-        raise Refused(400, f"labels are written NAME=VALUE,NAME=VALUE, not {text!r}")
+        raise ApiError(400, f"labels are written NAME=VALUE,NAME=VALUE, not {text!r}")
     return {name: value.removeprefix("=") for name, _, value in words}
 
 
@@ -172,8 +172,8 @@ def _pod(workflow: Workflow, attempt: Attempt) -> Json:
         "type": "Pod",
         "templateName": workflow.template.step,
         "phase": attempt.status,
-        "startedAt": shown(attempt.started),
-        "finishedAt": shown(attempt.finished),
+        "startedAt": format_time(attempt.started),
+        "finishedAt": format_time(attempt.finished),
         **({"message": attempt.message} if attempt.message else {}),
         **({"outputs": {"exitCode": attempt.code}} if attempt.code else {}),
     }
@@ -194,7 +194,7 @@ def _handler(player: Player) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
                 found = answer(player, self.command, self.path, body)
-            except Refused as error:
+            except ApiError as error:
                 self._send(error.status, {"code": CODES[error.status], "message": str(error)})
                 return
             if isinstance(found, dict):

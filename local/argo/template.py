@@ -17,7 +17,7 @@ from cronsim import CronSim, CronSimError
 Document = Mapping[str, Any]
 Configuration = Mapping[str, Mapping[str, str]]
 """What stands for the Secrets and ConfigMaps: name → key → value."""
-Known = dict[str, "Known | None"]
+Keys = dict[str, "Keys | None"]
 """Keys that are understood → those below; None: whatever is there, only a cluster looks at it, or it is read here."""
 
 
@@ -25,35 +25,35 @@ class NotPlayed(ValueError):  # noqa: N818 -- reads as what happened
     """A document asks for something that only a cluster does; the message says what and where."""
 
 
-def known(words: str = "", **below: Known) -> Known:
+def keys(words: str = "", **below: Keys) -> Keys:
     return {**dict.fromkeys(words.split()), **below}
 
 
-REFERENCE = known("name key optional")
-SOURCE = known(secretKeyRef=REFERENCE, configMapKeyRef=REFERENCE)
-CONTAINER = known(
+REFERENCE = keys("name key optional")
+SOURCE = keys(secretKeyRef=REFERENCE, configMapKeyRef=REFERENCE)
+CONTAINER = keys(
     "command args image imagePullPolicy resources securityContext volumeMounts",
-    env=known("name value", valueFrom=SOURCE),
-    envFrom=known(secretRef=REFERENCE, configMapRef=REFERENCE),
+    env=keys("name value", valueFrom=SOURCE),
+    envFrom=keys(secretRef=REFERENCE, configMapRef=REFERENCE),
 )
-RETRY = known("limit expression", backoff=known("duration factor cap"))
-STEP = known(
+RETRY = keys("limit expression", backoff=keys("duration factor cap"))
+STEP = keys(
     "name activeDeadlineSeconds podSpecPatch securityContext serviceAccountName",
     container=CONTAINER,
     retryStrategy=RETRY,
-    volumes=known("name emptyDir"),
+    volumes=keys("name emptyDir"),
 )
-SPEC = known(
+SPEC = keys(
     "entrypoint activeDeadlineSeconds podGC podMetadata serviceAccountName ttlStrategy",
-    arguments=known(parameters=known("name value enum description")),
-    workflowMetadata=known("labels"),
+    arguments=keys(parameters=keys("name value enum description")),
+    workflowMetadata=keys("labels"),
     templates=STEP,
 )
-CRON = known(
+CRON = keys(
     "schedules timezone concurrencyPolicy startingDeadlineSeconds successfulJobsHistoryLimit failedJobsHistoryLimit",
-    workflowSpec=known(workflowTemplateRef=known("name")),
+    workflowSpec=keys(workflowTemplateRef=keys("name")),
 )
-PATCH = known("terminationGracePeriodSeconds enableServiceLinks")
+PATCH = keys("terminationGracePeriodSeconds enableServiceLinks")
 
 # The one form that workflows/pod.py renders: we read it, we have no engine for any other.
 EXPRESSION = re.compile(r"lastRetry\.status == 'Error' \|\| lastRetry\.exitCode in \[('-?\d+'(?:,'-?\d+')*)\]")
@@ -77,7 +77,7 @@ class Retry:
         yield 0.0
         yield from (min(self.first * self.factor**number, self.cap) for number in range(self.limit))
 
-    def again(self, status: str, code: str) -> bool:
+    def retries(self, status: str, code: str) -> bool:
         return status == "Error" or (status == "Failed" and code in self.codes)
 
 
@@ -109,17 +109,17 @@ class Template:
     def command(self, variables: Mapping[str, str]) -> list[str]:
         """Give the command and its arguments; `python` is the interpreter that plays."""
         first, *rest = self.container["command"] + self.container.get("args", [])
-        return [sys.executable if first == "python" else first, *(substituted(word, variables) for word in rest)]
+        return [sys.executable if first == "python" else first, *(substitute(word, variables) for word in rest)]
 
     def environment(self, configuration: Configuration, variables: Mapping[str, str]) -> dict[str, str]:
-        """Give what the container is told, as Kubernetes would: a name in `env` goes before one from `envFrom`."""
+        """The container's environment, as Kubernetes makes it: a name in `env` wins over one from `envFrom`."""
         found: dict[str, str] = {}
         for source in self.container.get("envFrom", []):
             (reference,) = source.values()
             found.update(_found(self.name, configuration, reference) or {})
         for variable in self.container.get("env", []):
             if "valueFrom" not in variable:
-                found[variable["name"]] = substituted(variable.get("value", ""), variables)
+                found[variable["name"]] = substitute(variable.get("value", ""), variables)
                 continue
             (reference,) = variable["valueFrom"].values()
             if (values := _found(self.name, configuration, reference)) is not None:
@@ -127,7 +127,7 @@ class Template:
         return found
 
 
-def substituted(text: str, variables: Mapping[str, str]) -> str:
+def substitute(text: str, variables: Mapping[str, str]) -> str:
     return VARIABLE.sub(lambda found: variables[found[1]], text)
 
 
@@ -211,7 +211,7 @@ def read_cron(document: Document) -> Cron:
     return cron
 
 
-def refuse(name: str, found: Any, allowed: Known, path: str = "spec.") -> None:  # noqa: ANN401 -- whatever the document has
+def refuse(name: str, found: Any, allowed: Keys, path: str = "spec.") -> None:  # noqa: ANN401 -- whatever the document has
     """Raise NotPlayed for the first key that is not understood."""
     for each in found if isinstance(found, list) else [found]:
         for key, value in each.items():
@@ -229,7 +229,7 @@ def _found(name: str, configuration: Configuration, reference: Document) -> Mapp
         return values
     if reference.get("optional"):
         return None
-    raise NotPlayed(f"{name} wants {reference.get('key', 'all')} of {reference['name']}, which nobody configured")
+    raise NotPlayed(f"{name} wants {reference.get('key', 'all')} of {reference['name']}, which is not configured")
 
 
 def _seconds(name: str, duration: str) -> float:

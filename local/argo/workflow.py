@@ -12,7 +12,7 @@ from local.argo.template import Template
 from local.servers.process import Child
 
 
-class Refused(Exception):  # noqa: N818 -- reads as what happened
+class ApiError(Exception):
     """The player does not do it. `status` as in HTTP: 400 the order is wrong, 404 no such thing, 409 it is there."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -24,7 +24,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def shown(moment: datetime | None) -> str | None:
+def format_time(moment: datetime | None) -> str | None:
     """A time as Kubernetes writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
@@ -59,7 +59,7 @@ class Workflow:
     phase: str = "Pending"
     message: str = ""
     shutdown: str = ""
-    """`Stop` or `Terminate`, once somebody has asked for it."""
+    """`Stop` or `Terminate`, once it was requested."""
     attempts: list[Attempt] = field(default_factory=list)
     shut: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -72,7 +72,7 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Event:
-    """What a looker-on is told. `text` is the line, or how it ended."""
+    """What `on_event` receives. `text`: the line, or how it ended."""
 
     kind: Literal["started", "line", "ended"]
     workflow: Workflow

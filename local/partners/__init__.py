@@ -1,1 +1,1 @@
-"""PARTNERS WITHOUT A PARTNER: one simulator a partner, found by the last word of a feed's `partner=`."""
+"""PARTNERS WITHOUT A PARTNER: one simulator a partner, found by the last word of a feed's `partner=` (`simulators`)."""

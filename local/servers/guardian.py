@@ -17,10 +17,10 @@ GRACE = 5.0  # seconds between asking and killing
 def main() -> None:
     for ours in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ours, signal.SIG_IGN)
-    end(registered(sys.stdin.buffer))
+    end(read_groups(sys.stdin.buffer))
 
 
-def registered(lines: Iterable[bytes]) -> dict[int, int]:
+def read_groups(lines: Iterable[bytes]) -> dict[int, int]:
     """Process group → signal, for those that were registered and not forgotten when the lines ended."""
     groups: dict[int, int] = {}
     for line in lines:
@@ -33,18 +33,18 @@ def registered(lines: Iterable[bytes]) -> dict[int, int]:
 
 
 def end(groups: dict[int, int]) -> None:
-    """Ask in reverse order, wait, kill. A group seen gone is dropped at once: its number may be given to another."""
-    left = [group for group in reversed(groups) if tell(group, groups[group])]
+    """Signal in reverse order, wait, kill. A group that ended is dropped at once: its number may go to another."""
+    left = [group for group in reversed(groups) if send_signal(group, groups[group])]
     deadline = time.monotonic() + GRACE
     while left and time.monotonic() < deadline:
         time.sleep(0.05)
-        left = [group for group in left if tell(group, 0)]
+        left = [group for group in left if send_signal(group, 0)]
     for group in left:
-        tell(group, signal.SIGKILL)
+        send_signal(group, signal.SIGKILL)
 
 
-def tell(group: int, number: int) -> bool:
-    """Signal a process group; False when nobody is left in it (macOS says EPERM where only zombies are)."""
+def send_signal(group: int, number: int) -> bool:
+    """Signal a process group; False when it has no process left (macOS says EPERM where only zombies are)."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

@@ -5,7 +5,7 @@
 
 The jars come from Maven Central or from the mirror that ~/.m2/settings.xml or jgo's own settings
 (`[repositories] central = …` in ~/.config/jgo.conf) name; proxies as usual (HTTPS_PROXY, REQUESTS_CA_BUNDLE).
-They are kept in the user's cache, beside a start-up cache of the JVM which halves every later start.
+They are stored in the user's cache, beside a start-up cache of the JVM which halves every later start.
 """
 
 import base64
@@ -129,14 +129,14 @@ def format_storage(java: Sequence[str | Path], folder: Path, processes: Processe
 def fetch(say: Say, named: Callable[[], Mapping[str, str]] | None = None) -> Path:
     """Return the folder of verified jars; a user's first call downloads them, and the first after a new lock file.
 
-    `named` is asked for the repositories only then; None: `repositories`.
+    `named` gives the repositories and is called only then; None: `repositories`.
     """
     lock = (HERE / "jgo.lock.toml").read_bytes()
-    jars, home = locked(lock), cache() / f"kafka-{hashlib.sha256(lock).hexdigest()[:12]}"
+    jars, home = read_lock(lock), cache() / f"kafka-{hashlib.sha256(lock).hexdigest()[:12]}"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # two first starts at once: the second waits and finds everything there
-        missing = [jar for jar in jars if not intact(home / jar.name, jar)]
+        missing = [jar for jar in jars if not is_intact(home / jar.name, jar)]
         if missing:
             say(f"Apache Kafka: downloading {len(missing)} jars (all are about {MEGABYTES} MB) into {home}")
             download(missing, home, (named or repositories)())
@@ -146,12 +146,12 @@ def fetch(say: Say, named: Callable[[], Mapping[str, str]] | None = None) -> Pat
     return home
 
 
-def locked(lock: bytes) -> list[Jar]:
+def read_lock(lock: bytes) -> list[Jar]:
     entries = tomllib.loads(lock.decode())["dependencies"]
     return [Jar(one["groupId"], one["artifactId"], one["version"], one["sha256"]) for one in entries]
 
 
-def intact(path: Path, jar: Jar) -> bool:
+def is_intact(path: Path, jar: Jar) -> bool:
     return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256
 
 
@@ -164,7 +164,7 @@ def download(jars: Sequence[Jar], home: Path, named: Mapping[str, str]) -> None:
 
     def one(jar: Jar) -> None:
         part = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
-        if not intact(part, jar):
+        if not is_intact(part, jar):
             raise NotFetched(f"{jar.name} is not the file that jgo.lock.toml pins. Ask who runs your Maven mirror.")
         part.replace(home / jar.name)
 

@@ -45,7 +45,7 @@ def database(folder: Path, processes: Processes | None = None, *, say: Say) -> I
         port, log = free_port(), folder / "postgres.log"
         log.write_bytes(b"")
         options = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
-        command: list[str | Path] = [*as_somebody_else(), binary("postgres"), "-D", folder / "data", *options]
+        command: list[str | Path] = [*as_other_user(), binary("postgres"), "-D", folder / "data", *options]
         # SIGINT is its fast shutdown; SIGTERM would wait for every client to leave.
         child = processes.start(command, env=ENV, log=log, cwd=Path("/"), stop_signal=signal.SIGINT)
         stack.callback(processes.stop, child)
@@ -65,13 +65,13 @@ def create(folder: Path, processes: Processes) -> None:
     # A random password needs no slow hash: every connection would pay for it.
     options = [f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--set=scram_iterations=1"]
     options += ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C", "--no-sync"]
-    command: list[str | Path] = [*as_somebody_else(), binary("initdb"), "-D", new, *options]
+    command: list[str | Path] = [*as_other_user(), binary("initdb"), "-D", new, *options]
     if processes.start(command, env=ENV, log=log, cwd=Path("/")).wait() != 0:
         raise NotStarted(f"PostgreSQL could not create {new}. Empty {folder} and try again:\n{tail(log)}")
     new.rename(folder / "data")
 
 
-def as_somebody_else() -> list[str]:
+def as_other_user() -> list[str]:
     """PostgreSQL refuses to run as root, so root runs it as nobody, still allowed to enter root's own folders."""
     if os.geteuid() != 0:
         return []

@@ -2,8 +2,8 @@
 
 Called by `kafka`, `postgres` and the player. Every child leads a session of its own, so Ctrl-C in a terminal reaches
 only us and we stop them in reverse order. One guardian (`guardian`) reads a pipe that only we hold open; when we die,
-it ends what is still registered. A child registers *itself* before it becomes the command, so there is no moment at
-which it runs and nobody knows it.
+it ends what is still registered. A child registers *itself* before it becomes the command, so it never runs unknown to
+the guardian.
 """
 
 import os
@@ -35,22 +35,22 @@ class Child(subprocess.Popen[bytes]):
     """A process that leads its own group. Whoever sees it end first ends what it left there, as a container would."""
 
     stop_signal = signal.SIGTERM
-    ended: Callable[[int], None] | None = None
+    on_end: Callable[[int], None] | None = None
 
     def poll(self) -> int | None:
         code = super().poll()
-        self._settle()
+        self._report_end()
         return code
 
     def wait(self, timeout: float | None = None) -> int:
         code = super().wait(timeout)
-        self._settle()
+        self._report_end()
         return code
 
-    def _settle(self) -> None:
-        if self.returncode is not None and self.ended is not None:
-            ended, self.ended = self.ended, None
-            ended(self.pid)
+    def _report_end(self) -> None:
+        if self.returncode is not None and self.on_end is not None:
+            on_end, self.on_end = self.on_end, None
+            on_end(self.pid)
 
 
 class Processes:
@@ -106,23 +106,23 @@ class Processes:
                 start_new_session=True,
             )
         child.stop_signal = stop_signal
-        child.ended = self._forget
+        child.on_end = self._forget
         self._children[child.pid] = child
         return child
 
     def stop(self, child: Child, grace: float = GRACE) -> int:
         """Ask the child's group to stop, kill it after `grace` seconds; its exit code. May be called twice."""
         if child.poll() is None:
-            guardian.tell(child.pid, child.stop_signal)
+            guardian.send_signal(child.pid, child.stop_signal)
             try:
                 child.wait(grace)
             except subprocess.TimeoutExpired:
-                guardian.tell(child.pid, signal.SIGKILL)
+                guardian.send_signal(child.pid, signal.SIGKILL)
         return child.wait()
 
     def _forget(self, group: int) -> None:
         if self._children.pop(group, None) is not None:
-            guardian.tell(group, signal.SIGKILL)
+            guardian.send_signal(group, signal.SIGKILL)
             self._pipe.write(f"- {group}\n".encode())
 
     @property

@@ -1,10 +1,10 @@
 """The government's list of public holidays: data.go.kr 특일정보, of the Korea Astronomy and Space Science Institute.
 
-    asked ─▶ holidays of the year ─▶ Published     compared with a calendar by `operate.calendar.compare`
-          ├▶ nothing                 None           the year is not published yet, which is not a year without holidays
-          ├▶ a lie                   DataRefused    its count, its year or its rows contradict each other
-          ├▶ no right                Misconfigured  the key is not registered, expired, or not the portal's Decoding key
-          └▶ trouble, quota          Transient      asked up to three times; a used-up daily quota only once
+    request ─▶ holidays of the year ─▶ Published      compared with a calendar by `operate.calendar.compare`
+            ├▶ nothing                 None           the year is not published yet; it is no year without holidays
+            ├▶ inconsistent            DataRefused    its count, year or rows contradict each other; too large
+            ├▶ no right                Misconfigured  the key is not registered, expired, or not the Decoding key
+            └▶ trouble, quota          Transient      sent up to three times; after a used-up daily quota only once
 
 It lags: on 2026-04-07 it did not have 05-01 yet, a month after the law. So it proposes, and a person decides. Errors
 come as XML though JSON was asked for, and with any HTTP status. The key is in the query: no text here holds a URL, and
@@ -14,7 +14,6 @@ httpx, whose log lines do, is told to be quiet.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,12 +24,15 @@ from urllib.parse import quote
 
 import httpx
 import stamina
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from ledger.errors import DataRefused, Failure, Misconfigured, Transient
+from steps.run.http_client import BoundedClient, UnusableAnswer
 
 URL = "https://apis.data.go.kr/B090041/openapi/service/SpcdeInfoService/"
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+SECONDS, MAX_BYTES = 20.0, 2**20
+"""For one whole answer: a year's 25 rows are 4 kB."""
 ATTEMPTS = 3
 FINE = ("00", "0")
 #: The portal's codes, and what a person does about them. Any other is an outage, or a change of the service.
@@ -42,8 +44,11 @@ NO_RIGHT = {
 }
 OURS = {"10": "it calls a parameter wrong", "12": "it has no such service any more"}
 QUOTA = "22"
-FIELD = re.compile(r"<(\w+)>\s*([^<>]*?)\s*</")
-"""A field of an answer in XML."""
+FIELD = re.compile(r"<(\w{1,40})>([^<>]*)</")
+"""A field of an answer in XML. It matches in one way only: with a choice, a few thousand spaces take minutes."""
+MAX_ROWS = 100
+"""What `numOfRows` requests; a year has about 25."""
+LONGEST_TEXT = 300
 
 
 class QuotaUsed(Transient):
@@ -59,15 +64,16 @@ class Published:
     no_holidays: Mapping[date, str] = field(default_factory=dict)
 
 
-def ask(key: str, year: int, url: str = URL, pause: float = 1.0) -> Published | None:
-    """Ask for a year; None while it is not published. `pause`: seconds before the second attempt."""
+def ask(key: str, year: int, url: str = URL, pause: float = 1.0, seconds: float = SECONDS) -> Published | None:
+    """Ask for a year; None while it is not published. `pause`: seconds before the second attempt.
+
+    `seconds`: for one whole answer.
+    """
     if not key:
         raise Misconfigured("not set: FEEDFALL_KASI_KEY. It is the Decoding key that data.go.kr grants for 특일정보")
     if "%" in key:
         raise Misconfigured("FEEDFALL_KASI_KEY has a %: that is the portal's Encoding key. Give the Decoding key")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines hold the URL, and so the key
-    stamina.instrumentation.set_on_retry_hooks([])  # what went wrong is said once, at the end
-    with httpx.Client(base_url=url, timeout=TIMEOUT) as client:
+    with BoundedClient(base_url=url, timeout=TIMEOUT, seconds=seconds, max_bytes=MAX_BYTES) as client:
         for attempt in stamina.retry_context(_again, attempts=ATTEMPTS, wait_initial=pause, wait_jitter=pause):
             with attempt:
                 return _once(client, key, year)
@@ -82,6 +88,8 @@ def _once(client: httpx.Client, key: str, year: int) -> Published | None:
     query = {"serviceKey": key, "solYear": str(year), "numOfRows": "100", "pageNo": "1", "_type": "json"}
     try:
         answer = client.get("getRestDeInfo", params=query)
+    except UnusableAnswer as error:
+        raise DataRefused(f"data.go.kr sent {error}: does FEEDFALL_KASI_URL name the service?") from None
     except httpx.HTTPError as error:
         raise Transient(f"data.go.kr is out of reach: {type(error).__name__}. Try again later") from None
     try:
@@ -102,7 +110,14 @@ def _without(key: str, text: str) -> str:
 
 
 def read(text: str, status: int, year: int) -> Published | None:
-    """Read an answer by its envelope first: the HTTP status says little."""
+    """Read an answer by its envelope first: the HTTP status says little. Whatever it holds: a value or a Failure."""
+    try:
+        return _read(text, status, year)
+    except RecursionError:
+        raise DataRefused("data.go.kr answered with JSON nested too deeply") from None
+
+
+def _read(text: str, status: int, year: int) -> Published | None:
     envelope = _json(text)
     code, words = _verdict(envelope if envelope is not None else text)
     if code and code not in FINE:
@@ -115,15 +130,20 @@ def read(text: str, status: int, year: int) -> Published | None:
         body = Body.model_validate(envelope["response"]["body"])
     except (ValidationError, LookupError, TypeError) as error:
         what = "; ".join(str(each["msg"]) for each in error.errors()) if isinstance(error, ValidationError) else error
-        raise DataRefused(f"data.go.kr answered in a form that is not known: {what}") from None
+        raise DataRefused(f"data.go.kr answered in a form that is not known: {str(what)[:LONGEST_TEXT]}") from None
     return _checked(body, year)
+
+
+def _encodable(value: str) -> str:
+    value.encode()  # half a surrogate pair is a str, and no text that can be stored or printed
+    return value
 
 
 class Item(BaseModel):
     """A row: one name of one day. A day may have two."""
 
     locdate: int
-    dateName: str  # noqa: N815 -- the service's names
+    dateName: Annotated[str, Field(max_length=100), AfterValidator(_encodable)]  # noqa: N815 -- the service's names
     isHoliday: Literal["Y", "N"]  # noqa: N815
 
 
@@ -144,16 +164,19 @@ def _checked(body: Body, year: int) -> Published | None:
     """Believe an answer only where it agrees with itself, and with the question."""
     if not body.items and body.totalCount == 0:
         return None
+    if len(body.items) > MAX_ROWS:
+        raise DataRefused(f"data.go.kr sent {len(body.items):,} rows of {year}, and {MAX_ROWS} were requested")
     if len(body.items) != body.totalCount:
         raise DataRefused(f"data.go.kr counts {body.totalCount} rows of {year}, and sent {len(body.items)}")
     rows = [(_date(item.locdate), item) for item in body.items]
     strangers = sorted({str(day) for day, _ in rows if day.year != year})
     if strangers:
-        raise DataRefused(f"data.go.kr was asked for {year}, and sent {', '.join(strangers)}")
+        raise DataRefused(f"data.go.kr was asked for {year}, and sent {', '.join(strangers)[:LONGEST_TEXT]}")
     names = [(day, item.dateName) for day, item in rows]
     twice = sorted({f"{day} {name}" for day, name in names if names.count((day, name)) > 1})
     if twice:
-        raise DataRefused(f"data.go.kr sent a row twice, so perhaps another not at all: {', '.join(twice)}")
+        what = ", ".join(twice)[:LONGEST_TEXT]
+        raise DataRefused(f"data.go.kr sent a row twice, so perhaps another not at all: {what}")
     holidays = _named(rows, "Y")
     return Published(year, holidays, {d: name for d, name in _named(rows, "N").items() if d not in holidays})
 
@@ -170,7 +193,7 @@ def _date(locdate: int) -> date:
     try:
         return date.fromisoformat(f"{locdate:08d}")
     except ValueError:
-        raise DataRefused(f"data.go.kr sent {locdate}, which is no date") from None
+        raise DataRefused(f"data.go.kr sent {str(locdate)[:40]}, which is no date") from None
 
 
 def _json(text: str) -> Any | None:  # noqa: ANN401 -- whatever came
@@ -182,7 +205,8 @@ def _json(text: str) -> Any | None:  # noqa: ANN401 -- whatever came
 
 def _verdict(answer: object) -> tuple[str, str]:
     """The result code and its words, from whichever of the service's four envelopes it came in."""
-    found = dict(FIELD.findall(answer) if isinstance(answer, str) else _leaves(answer))
+    xml = isinstance(answer, str)
+    found = {name: value.strip() for name, value in FIELD.findall(answer)} if xml else dict(_leaves(answer))
     code = found.get("returnReasonCode") or found.get("resultCode") or ""
     return str(code), str(found.get("returnAuthMsg") or found.get("resultMsg") or found.get("errMsg") or "")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from steps.run.exits import Misconfigured, Transient
+from steps.run.http_client import BoundedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +43,13 @@ class Server:
         bearer = _Bearer(token or (lambda: own.token))
         try:
             trust = ssl.create_default_context(cafile=own.ca or None)
-            self.client = httpx.Client(
-                base_url=self.server, auth=bearer, timeout=seconds, verify=trust, transport=transport
+            self.client = BoundedClient(
+                seconds=seconds,
+                base_url=self.server,
+                auth=bearer,
+                timeout=seconds,
+                verify=trust,
+                transport=transport,
             )
         except (OSError, httpx.InvalidURL) as error:
             raise Misconfigured(f"ARGO_SERVER or ARGO_CA_FILE cannot be used: {error}") from error

@@ -1,4 +1,4 @@
-"""Tells a receiver of the bank's own, over HTTP, what the ledger keeps for it. At least once; a receiver knows ids.
+"""Sends the ledger's notices to a receiver of the bank over HTTP. At least once; the receiver recognizes a repeated id.
 
     POST FEEDFALL_WEBHOOK_URL
     webhook-id         the same at each try
@@ -16,7 +16,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import logging
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -26,6 +25,7 @@ import stamina
 
 from ledger import notice
 from steps.run.exits import Misconfigured
+from steps.run.http_client import BoundedClient
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from steps.run.settings import Webhook
 
 ATTEMPTS = 3
-#: Seconds that one sweep gives to all of them, and to one: a minute later the next sweep goes on.
+#: Seconds that one sweep gives to all notices, and to one: a minute later the next sweep goes on.
 BUDGET, EACH = 15.0, 10.0
 PATIENCE = timedelta(hours=24)
-TIMEOUT = 5.0
+#: Seconds for one attempt; bytes of its answer, which is not looked at.
+TIMEOUT, LARGEST = 5.0, 64 * 2**10
 #: Bytes that a secret has at least.
 SHORTEST = 16
 #: Answers that say "not now".
@@ -46,7 +47,7 @@ LATER = (408, 425, 429)
 
 
 def deliver(execution: Execution) -> int:
-    """Deliver what waits, the oldest first; how many still wait. Stops for now where the receiver is out of reach."""
+    """Deliver pending notices, the oldest first; how many stay pending. Stops when the receiver is out of reach."""
     hook = execution.settings.webhook
     if hook is None:
         return 0
@@ -56,14 +57,14 @@ def deliver(execution: Execution) -> int:
         while time.monotonic() < until and (each := notice.pending(execution.connection, tried)):
             tried.append(each.id)
             trouble, away = sender.send(each, int(execution.now().timestamp()))
-            _book(execution, each, trouble)
+            _record(execution, each, trouble)
             if away:
                 break
     execution.connection.rollback()
     return notice.undelivered(execution.connection)
 
 
-def _book(execution: Execution, each: Notice, trouble: str | None) -> None:
+def _record(execution: Execution, each: Notice, trouble: str | None) -> None:
     if trouble is None:
         return notice.delivered(execution.connection, each)
     give_up = execution.now() - each.made_at >= PATIENCE
@@ -73,12 +74,10 @@ def _book(execution: Execution, each: Notice, trouble: str | None) -> None:
 
 
 class Sender:
-    """Signs and posts. Follows no redirect: what is signed for one receiver is no other's business."""
+    """Signs and posts. Follows no redirect: what is signed for one receiver must reach no other."""
 
     def __init__(self, hook: Webhook) -> None:
         """Raises Misconfigured for an address or a secret that cannot be used, without printing either."""
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO line prints the whole address
-        stamina.instrumentation.set_on_retry_hooks([])  # likewise: they print the error, and that its address
         self._key = _key(hook.secret)
         try:
             self._url = httpx.URL(hook.url)
@@ -86,7 +85,7 @@ class Sender:
             self._url = httpx.URL()
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise Misconfigured("FEEDFALL_WEBHOOK_URL is not an address such as https://alarm.bank/feedfall")
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+        self._client = BoundedClient(timeout=TIMEOUT, seconds=TIMEOUT, max_bytes=LARGEST, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self

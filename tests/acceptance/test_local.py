@@ -20,7 +20,7 @@ from bank import ROOT, Bank
 from local.argo.workflow import Workflow
 from local.partners.ecb import Ecb, history
 from local.servers.process import Processes
-from local.world import World, playing, world
+from local.world import World, play_on, world
 
 SECONDS = 30
 DAYS = [fixing["Date"] for fixing in history()[:2]]
@@ -33,10 +33,10 @@ def play(bank: Bank, tmp_path: Path) -> Iterator[Play]:
     bank.create("fx")
     with ExitStack() as stack:
 
-        def on(ecb: Ecb, **options: Any) -> World:  # noqa: ANN401 -- those of `playing`
+        def on(ecb: Ecb, **options: Any) -> World:  # noqa: ANN401 -- those of `play_on`
             processes, prefix = stack.enter_context(Processes()), {"FEEDFALL_TOPIC_PREFIX": bank.prefix}
-            told = {"settings": prefix, "backoff": 0.05, **options}
-            return stack.enter_context(playing(tmp_path, ("feeds",), processes, bank.url, bank.kafka, ecb=ecb, **told))
+            options = {"settings": prefix, "backoff": 0.05, "simulators": {"ecb": ecb}, **options}
+            return stack.enter_context(play_on(tmp_path, ("feeds",), processes, bank.url, bank.kafka, **options))
 
         yield on
 
@@ -120,12 +120,12 @@ def test_local__what_an_operator_stopped_is_not_tried_again(bank: Bank, play: Pl
 
 def test_world__two_side_by_side_and_again_in_the_same_folder(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        pair = [stack.enter_context(world(tmp_path / f"{n}", say=print, ecb=Ecb())) for n in range(2)]
+        pair = [stack.enter_context(world(tmp_path / f"{n}", say=print, simulators={"ecb": Ecb()})) for n in range(2)]
         for here, day in zip(pair, DAYS, strict=True):
             here.player.submit("fx-pub", {"base-date": day})
         for here, day in zip(pair, DAYS, strict=True):
             until(lambda here=here, day=day: days(here) == {day})
-    with world(tmp_path / "0", say=print, ecb=Ecb()) as here:
+    with world(tmp_path / "0", say=print, simulators={"ecb": Ecb()}) as here:
         assert days(here) == {DAYS[0]}
         here.player.submit("fx-pub", {"base-date": DAYS[1]})
         until(lambda: days(here) == set(DAYS))
@@ -134,10 +134,9 @@ def test_world__two_side_by_side_and_again_in_the_same_folder(tmp_path: Path) ->
 LOCAL = """
 import signal, sys
 from pathlib import Path
-from local.partners.ecb import Ecb
 from local.world import run_local
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
-sys.exit(run_local(Path(sys.argv[1]), say=lambda line: print(line, flush=True), ecb=Ecb()))
+sys.exit(run_local(Path(sys.argv[1]), say=lambda line: print(line, flush=True)))
 """
 
 

@@ -16,7 +16,7 @@ from catalog.message import correlation
 from ledger import control
 from ledger.database import connect
 from local.partners.ecb import Ecb
-from local.partners.server import partner
+from local.partners.server import serve_simulator
 from steps.drain.kafka import Publisher, Reader
 from steps.run.exits import Fenced
 from steps.run.settings import read
@@ -39,7 +39,7 @@ def ecb() -> Ecb:
 def relay(bank: Bank, door: Door, ecb: Ecb) -> Iterator[Callable[..., Ended]]:
     """relay against the simulator; it tries again as often as in truth, without the pauses."""
     bank.create("fx")
-    with partner(ecb) as url, stamina.set_testing(True, attempts=4):
+    with serve_simulator(ecb) as url, stamina.set_testing(True, attempts=4):
         yield lambda **environ: door("relay", "--feed=fx", **{"FEEDFALL_PARTNER_URL_ECB": url, **environ})
 
 

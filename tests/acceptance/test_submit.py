@@ -20,7 +20,7 @@ from bank import ROOT, Bank, Ended, ended
 from local.argo.workflow import Workflow
 from local.partners.ecb import Ecb, history
 from local.servers.process import Processes
-from local.world import World, playing
+from local.world import World, play_on
 
 SECONDS = 30
 DAY, DAY_BEFORE = (fixing["Date"] for fixing in history()[:2])
@@ -42,10 +42,10 @@ class Desk:
         self.bank, self.folder, self._stack = bank, folder, stack
         self.ecb = Ecb()
 
-    def play(self, **options: Any) -> World:  # noqa: ANN401 -- those of `playing`
+    def play(self, **options: Any) -> World:  # noqa: ANN401 -- those of `play_on`
         processes, prefix = self._stack.enter_context(Processes()), {"FEEDFALL_TOPIC_PREFIX": self.bank.prefix}
-        told = {"settings": prefix, "backoff": 0.05, "ecb": self.ecb, **options}
-        here = playing(self.folder, ("feeds",), processes, self.bank.url, self.bank.kafka, **told)
+        told = {"settings": prefix, "backoff": 0.05, "simulators": {"ecb": self.ecb}, **options}
+        here = play_on(self.folder, ("feeds",), processes, self.bank.url, self.bank.kafka, **told)
         self.here = self._stack.enter_context(here)
         return self.here
 

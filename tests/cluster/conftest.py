@@ -18,7 +18,7 @@ from cluster import lane, world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
 from local.partners.ecb import Ecb
-from local.partners.server import partner
+from local.partners.server import serve_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, ecb: Ecb) -> Iterator[Clus
     bank = Bank(world.KAFKA, world.database(name), f"{name}.")
     for feed in find.names(PACKAGES):
         bank.create(feed, partitions=3, **{"max.message.bytes": str(world.LARGE)})
-    with partner(ecb, (world.HOST, 0)) as url:
+    with serve_simulator(ecb, (world.HOST, 0)) as url:
         manifest = world.rendered(tmp_path_factory.mktemp("manifests"), name)
         _apply(world.partner_service(urlsplit(url).port or 0), manifest)
         found = Cluster(bank, manifest, tmp_path_factory.mktemp("session"), ecb)

@@ -2,11 +2,14 @@
 
 import logging
 import traceback
+from collections.abc import Callable
 from datetime import date
 
 import pytest
 
+import hostile
 from ledger.errors import DataRefused, Failure, Misconfigured, Transient
+from memory import peak_below
 from operate.calendar import kasi
 from operate.calendar.kasi import QuotaUsed
 from portal import answer, rows, serving
@@ -201,3 +204,62 @@ def test_key__stands_in_no_log_line_and_no_error(caplog: pytest.LogCaptureFixtur
     for text in (caplog.text, "".join(traceback.format_exception(caught.value))):
         assert KEY not in text
         assert "%2B" not in text
+
+
+# Answers made to cost time or memory
+
+
+def nested(levels: int) -> str:
+    return '{"response":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        nested(400),
+        nested(900),
+        nested(20_000),
+        "<resultCode>" + " " * 500_000,
+        "<" + "a" * 500_000,
+        "<a>" * 100_000,
+        answer([*NEW_YEAR, *[{"locdate": 20260101, "isHoliday": "Y", "dateName": f"{n}"} for n in range(5_000)]]),
+        answer([{"locdate": 10**400, "isHoliday": "Y", "dateName": "x"}]),
+        answer([{"locdate": 20260101, "isHoliday": "Y", "dateName": "\ud800"}]),
+        answer([{"locdate": 19000101 + n * 10_000, "isHoliday": "Y", "dateName": "x"} for n in range(90)]),
+        '{"response":{"header":{"resultCode":"00"},"body":{"items":7,"totalCount":7}}}',
+        '{"response":{"header":{"resultCode":"00"},"body":{"items":"","totalCount":1e400}}}',
+        '{"response":{"header":{"resultCode":"00"},"body":{"items":{"item":[[]]},"totalCount":1}}}',
+        '{"response":{"header":{"resultCode":"00"},"body":[]}}',
+        '{"response":{"header":{"resultCode":["00"]}}}',
+    ],
+)
+def test_hostile_answer__is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(DataRefused) as caught:
+        kasi.read(text, 200, 2026)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        hostile.answer(hostile.twice_packed(), "Content-Encoding: gzip, gzip"),
+        hostile.answer(b" " * 2**20 + b" "),
+        hostile.flood,
+    ],
+)
+def test_hostile_answer__of_too_many_bytes_is_refused(script: Callable[[hostile.Send], None]) -> None:
+    with hostile.serving(script) as (_, url), peak_below(16 * 2**20), pytest.raises(DataRefused):
+        kasi.ask(KEY, 2026, url, pause=0.0)
+
+
+@pytest.mark.parametrize("script", [hostile.dripping, hostile.early_hints, hostile.silent])
+def test_hostile_answer__that_never_ends_is_transient(script: Callable[[hostile.Send], None]) -> None:
+    with hostile.serving(script) as (_, url), pytest.raises(Transient, match="out of reach: LateAnswer"):
+        kasi.ask(KEY, 2026, url, pause=0.0, seconds=0.3)
+
+
+def test_hostile_answer__of_a_strange_charset_is_refused() -> None:
+    script = hostile.answer(b"x\x9c", "Content-Type: text/html; charset=zlib")
+    with hostile.serving(script) as (_, url), pytest.raises(DataRefused, match="neither JSON"):
+        kasi.ask(KEY, 2026, url, pause=0.0)

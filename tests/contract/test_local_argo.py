@@ -19,7 +19,7 @@ from bank import ROOT
 from catalog import find
 from local.argo.clock import Clock
 from local.argo.player import NAMESPACE, Player
-from local.argo.server import served
+from local.argo.server import serve_argo
 from local.argo.workflow import Workflow, now
 from local.servers.process import Processes
 from operate import deploy
@@ -41,7 +41,7 @@ def player(tmp_path: Path) -> Iterator[Player]:
 
 @pytest.fixture
 def url(player: Player) -> Iterator[str]:
-    with served(player) as url:
+    with serve_argo(player) as url:
         yield url
 
 
@@ -111,7 +111,7 @@ def test_deploy__a_changed_template_holds_from_the_next_start_on(player: Player,
     running = player.submit("fx-verify", name="before")
     assert "changed       WorkflowTemplate  fx-verify" in run_deploy(url).stdout  # back to what is rendered
     assert running.template.container["command"][1] == "-c"
-    assert player.shelf.templates["fx-verify"].container["command"] == ["python", "-m", "steps", "verify"]
+    assert player.objects.templates["fx-verify"].container["command"] == ["python", "-m", "steps", "verify"]
     assert not running.ended.is_set()
     assert "changed" not in run_deploy(url).stdout.replace("unchanged", "")
 
@@ -121,10 +121,10 @@ def test_deploy__a_changed_cron_ticks_by_its_new_schedule(player: Player, url: s
 
     def submit(template: str, *, name: str, labels: dict[str, str]) -> Workflow:
         started.append(name.rpartition("-")[0])
-        return Workflow(name, player.shelf.templates[template], {}, labels)
+        return Workflow(name, player.objects.templates[template], {}, labels)
 
     noon = now().replace(hour=12, minute=0, second=30)
-    clock = Clock(player.shelf.crons, submit, noon)
+    clock = Clock(player.objects.crons, submit, noon)
     cron = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-pub" and is_cron(each))
     cron["spec"] |= {"schedules": ["2 12 * * *"], "timezone": "UTC"}
     run_deploy(url, f"--file={written(tmp_path, cron)}")
@@ -173,7 +173,7 @@ def test_update__is_refused_and_changes_nothing(
         ("POST", "workflow-templates/local/fx-sub/lint", 501),
     ],
 )
-def test_shelf__other_calls_are_refused(api: httpx.Client, method: str, path: str, status: int) -> None:
+def test_objects__other_calls_are_refused(api: httpx.Client, method: str, path: str, status: int) -> None:
     found = api.get("/api/v1/workflow-templates/local/fx-sub").json()
     answered = api.request(method, f"/api/v1/{path}", json={"template": found, "cronWorkflow": found})
     assert answered.status_code == status, answered.text
@@ -195,15 +195,17 @@ def test_cron__that_could_never_start_anything_is_refused(
     wrong["spec"] |= change
     answered = api.put(path, json={"cronWorkflow": wrong})
     assert (answered.status_code, said in answered.json()["message"]) == (400, True)
-    assert player.shelf.crons["fx-pub"].template == "fx-pub"
+    assert player.objects.crons["fx-pub"].template == "fx-pub"
 
 
 def undo(player: Player) -> None:
     """Put fx-verify back, as it is rendered."""
-    there = player.shelf.get("WorkflowTemplate", "fx-verify")
+    there = player.objects.get("WorkflowTemplate", "fx-verify")
     rendered = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
     version = {"resourceVersion": there["metadata"]["resourceVersion"]}
-    player.shelf.update("WorkflowTemplate", "fx-verify", {**rendered, "metadata": {**rendered["metadata"], **version}})
+    player.objects.update(
+        "WorkflowTemplate", "fx-verify", {**rendered, "metadata": {**rendered["metadata"], **version}}
+    )
 
 
 def is_cron(document: Document) -> bool:

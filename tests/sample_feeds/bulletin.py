@@ -6,7 +6,7 @@ from xml.etree.ElementTree import ParseError
 
 from catalog import BaseDate, Currency, Envelope, Feed, Positive, Response, Row
 from catalog.message import Headers, correlation
-from feeds.partners.ecb import from_xml
+from feeds.partners.ecb_documents import from_xml
 
 
 class Rate(Row):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import business_day
 from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
 from feeds.partners import ecb
-from feeds.partners.ecb import DAILY, HISTORY, LAST_90_DAYS
+from feeds.partners.ecb_documents import DAILY, HISTORY, LAST_90_DAYS, MAX_BYTES, read
 
 FRIDAY, SATURDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 23)
 MONDAY_EVENING = datetime(2026, 11, 23, 16, 30, tzinfo=UTC)  # 17:30 in Brussels
@@ -250,7 +250,7 @@ def test_rate__keeps_its_zeros() -> None:
         (xml(MONDAY).replace(b"rate=", b"value="), "KeyError: 'rate'"),
         (xml(MONDAY).replace(b"2026-11-23", b"23 November 2026"), "Invalid isoformat"),
         (xml(MONDAY).replace(b"UTF-8", b"UTF-9"), "unknown encoding"),
-        (xml(MONDAY) + b" " * ecb.MAX_BYTES, "more than 8,388,608 bytes"),
+        (xml(MONDAY) + b" " * MAX_BYTES, "more than 8,388,608 bytes"),
     ],
 )
 def test_daily_document_that_is_none__is_malformed(body: bytes, reason: str) -> None:
@@ -278,7 +278,7 @@ def test_entities__are_refused_before_they_count() -> None:
         packed("Date,USD,\n2026-11-20,1.1225\n"),  # a line with a column less
         packed("Date,USD,\n20 November 2026,1.1225,\n"),
         packed("Date,USD,\n2026-11-20,1.1225,\n", ZIP_BZIP2),
-        packed("Date,USD,\n" + "0" * ecb.MAX_BYTES),  # 8 KB that unpack to 8 MiB
+        packed("Date,USD,\n" + "0" * MAX_BYTES),  # 8 KB that unpack to 8 MiB
     ],
 )
 def test_history_that_is_none__is_malformed(body: bytes) -> None:
@@ -290,7 +290,7 @@ def test_history_that_is_none__is_malformed(body: bytes) -> None:
 @given(st.binary(max_size=8), st.integers(0, 400), st.sampled_from([DAILY, HISTORY]))
 def test_damaged_document__never_raises(damage: bytes, at: int, name: str) -> None:
     document = history(FRIDAY) if name == HISTORY else xml(FRIDAY)
-    assert isinstance(ecb.read(name, document[:at] + damage + document[at + len(damage) :]), dict | Malformed)
+    assert isinstance(read(name, document[:at] + damage + document[at + len(damage) :]), dict | Malformed)
 
 
 # What HTTP says

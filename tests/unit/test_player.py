@@ -18,7 +18,7 @@ from local.argo.clock import Clock
 from local.argo.doorbell import Bell, bells
 from local.argo.player import Player
 from local.argo.template import Cron, NotPlayed, Retry, read_cron, read_template
-from local.argo.workflow import Event, Refused, Workflow
+from local.argo.workflow import ApiError, Event, Workflow
 from local.servers.process import Processes
 from workflows import manifests
 
@@ -58,9 +58,9 @@ def play(tmp_path: Path) -> Iterator[Play]:
         made: list[Player] = []
 
         def of(
-            *documents: Document, on_event: Callable[[Event], None] = lambda _: None, kept: int = player.KEPT
+            *documents: Document, on_event: Callable[[Event], None] = lambda _: None, history: int = player.HISTORY
         ) -> Player:
-            made.append(Player(processes, documents, CONFIGURATION, tmp_path, on_event, backoff=0.01, kept=kept))
+            made.append(Player(processes, documents, CONFIGURATION, tmp_path, on_event, backoff=0.01, history=history))
             return made[-1].__enter__()
 
         yield of
@@ -105,7 +105,7 @@ def test_environment__is_what_the_container_declares() -> None:
 
 
 def test_environment__what_is_not_optional_and_missing_is_named() -> None:
-    with pytest.raises(NotPlayed, match="fx-sub wants database-url of feedfall, which nobody configured"):
+    with pytest.raises(NotPlayed, match="fx-sub wants database-url of feedfall, which is not configured"):
         read_template(rendered("fx-sub")).environment({"feedfall": {}}, {})
 
 
@@ -197,7 +197,7 @@ def test_retry__is_read_as_it_is_rendered() -> None:
     ],
 )
 def test_retry__is_what_the_expression_says(status: str, code: str, again: bool) -> None:  # noqa: FBT001 -- a table's column
-    assert read_template(rendered("fx-sub")).retry.again(status, code) is again
+    assert read_template(rendered("fx-sub")).retry.retries(status, code) is again
 
 
 def test_retry__without_a_strategy_is_none() -> None:
@@ -296,12 +296,12 @@ def test_player__leaving_stops_what_runs(tmp_path: Path) -> None:
             workflow = one.submit("fx-sub")
             assert up.wait(SECONDS)
         assert (workflow.phase, workflow.code) == ("Failed", "143")
-        with pytest.raises(Refused, match="the player is stopping"):
+        with pytest.raises(ApiError, match="the player is stopping"):
             one.submit("fx-sub")
 
 
 def test_player__forgets_the_oldest_with_their_logs(play: Play) -> None:
-    one = play(script("print(1)"), kept=1)
+    one = play(script("print(1)"), history=1)
     logs = [one.wait(one.submit("fx-sub", name=name).name, SECONDS).attempts[0].log for name in ("a", "b", "c")]
     assert [each.name for each in one.workflows()] == ["c", "b"]
     assert [log.exists() for log in logs] == [False, True, True]
@@ -414,7 +414,7 @@ def api(play: Play) -> Iterator[httpx.Client]:
     code = "import sys; print('하나'); print('two'); sys.exit(65 * (sys.argv[1] == '1'))"
     document = script(code)
     document["spec"]["arguments"]["parameters"][0]["enum"] = ["0", "1"]
-    with server.served(play(document)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with server.serve_argo(play(document)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield client
 
 
@@ -517,7 +517,7 @@ def test_log__is_a_json_document_a_line(api: httpx.Client) -> None:
 
 @pytest.mark.parametrize("verb", ["stop", "terminate"])
 def test_stop__ends_it(play: Play, verb: str) -> None:
-    with server.served(play(script(SLEEPER))) as url, httpx.Client(base_url=url, trust_env=False) as api:
+    with server.serve_argo(play(script(SLEEPER))) as url, httpx.Client(base_url=url, trust_env=False) as api:
         order(api, name="mine")
         assert api.put(f"/api/v1/workflows/local/mine/{verb}", json={"name": "mine"}).status_code == 200
         status = over(api, "mine")["status"]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def repeated(act: Callable[[], object], name: str, every: float) -> Iterator[None]:
+def repeat(act: Callable[[], object], name: str, every: float) -> Iterator[None]:
     """Do it each `every` seconds in a thread of that name; the block's end waits for the last one."""
     over = threading.Event()
 

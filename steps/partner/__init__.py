@@ -1,0 +1,1 @@
+"""REQUESTS TO A PARTNER: read from Kafka, sent over HTTP, answers written to Kafka. Machinery of relay."""

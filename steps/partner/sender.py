@@ -1,0 +1,125 @@
+"""Sends a feed's requests to its partner: several at once, at a pace, each again after outside trouble.
+
+a value of catalog.partner   what the adapter made of the answer
+Malformed                    an answer too large, encoded, or nested too deeply
+Transient                    no answer now: out of reach, late, a server's own fault, or this run was stopped
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import httpx
+import stamina
+
+from catalog.partner import Answer, Malformed, Partner, Request
+from steps.run.exits import Misconfigured, Transient
+from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, LateAnswer, UnusableAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from catalog import Feed
+    from steps.run.execution import Execution
+
+#: Seconds for one read and for a connection; SECONDS are for a whole answer. A drain has thirty minutes for all.
+TIMEOUTS = httpx.Timeout(20.0, connect=5.0)
+ATTEMPTS = 4
+#: Seconds after which SIGTERM is noticed while answers are awaited.
+STOP_CHECK = 0.2
+
+
+@contextmanager
+def open_sender(execution: Execution, feed: Feed, seconds: float = SECONDS) -> Iterator[RequestSender]:
+    """Make a feed's adapter and its sender. `seconds`: for one whole answer. The block's end stops what still runs."""
+    assert feed.partner is not None  # noqa: S101 -- the door has looked
+    adapter = import_module(feed.partner)
+    name = feed.partner.rpartition(".")[2]
+    url = execution.settings.partner_urls.get(name, adapter.URL)
+    pace = Pace(feed.per_second, execution.stop)
+    try:
+        client = BoundedClient(base_url=url, timeout=TIMEOUTS, seconds=seconds, before=pace.wait)
+    except httpx.InvalidURL as error:
+        raise Misconfigured(f"FEEDFALL_PARTNER_URL_{name.upper()} is no address: {error}") from error
+    with client:
+        sender = RequestSender(adapter.partner(client, execution.now()), client, feed.concurrency, execution.stop)
+        try:
+            yield sender
+        finally:
+            sender.close()
+
+
+class RequestSender:
+    """Sends requests through an adapter. A stop ends all of them within a second."""
+
+    def __init__(self, partner: Partner, client: BoundedClient, concurrency: int, stop: threading.Event) -> None:
+        self._partner, self._client, self._stop = partner, client, stop
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="partner")
+
+    def send(self, requests: Sequence[Request]) -> list[Answer]:
+        """Send each; answers in their order. Raises Transient when one cannot be had now."""
+        futures = [self._pool.submit(self._send, each) for each in requests]
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=STOP_CHECK, return_when=FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+            if self._stop.is_set():
+                self._client.stop()
+        return [each.result() for each in futures]
+
+    def close(self) -> None:
+        self._client.stop()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _send(self, each: Request) -> Answer:
+        try:
+            return self._send_patiently(each)
+        except ClientStopped:
+            raise Transient("stopped before every request was answered; nothing moved") from None
+        except LateAnswer as error:
+            raise Transient(f"the partner is too slow: {error}; requested again later") from None
+        except UnusableAnswer as error:
+            return Malformed(str(error))
+        except RecursionError:
+            return Malformed("an answer nested too deeply")
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            raise Transient(f"the partner answered {status} {ATTEMPTS} times; asked again later") from None
+        except httpx.HTTPError as error:
+            raise Transient(f"the partner is out of reach ({type(error).__name__}); asked again later") from None
+
+    def _send_patiently(self, each: Request) -> Answer:
+        for attempt in stamina.retry_context(on=_is_transient, attempts=ATTEMPTS, timeout=60.0, wait_initial=0.2):
+            with attempt:
+                if self._stop.is_set():
+                    raise ClientStopped("stopped")
+                return self._partner.ask(each)
+        raise AssertionError("unreachable")
+
+
+class Pace:
+    """At most so many HTTP requests a second, over all threads."""
+
+    def __init__(self, per_second: float, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gap, self._stop, self._clock = 1 / per_second, stop, clock
+        self._next, self._lock = 0.0, threading.Lock()
+
+    def wait(self) -> None:
+        """Wait for the next turn; not on, once this run was stopped."""
+        with self._lock:
+            at = max(self._next, self._clock())
+            self._next = at + self._gap
+        self._stop.wait(max(0.0, at - self._clock()))
+
+
+def _is_transient(error: Exception) -> bool:
+    """Worth another attempt: a broken connection, a time-out, or a server's own fault."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    return isinstance(error, httpx.TransportError) and not isinstance(error, ClientStopped)

@@ -1,0 +1,183 @@
+"""HTTP with all that answers us from outside: partners, a webhook's receiver, Argo, data.go.kr. No answer is trusted.
+
+    time      the whole answer, from the connection to its last byte, redirects included     LateAnswer
+    bytes     counted as they arrive                                                         UnusableAnswer
+    encoding  identity is requested, any other refused: 1,827 bytes of gzip in gzip          UnusableAnswer
+              are 3 GiB
+    charset   one of CHARSETS, any other is read as UTF-8: Python also knows "zlib"
+
+Both errors are httpx's by kind: whoever translates httpx.HTTPError translates them. httpx's own timeouts bound one read
+only, and a server that sends a byte a second, or `103 Early Hints` for ever, never reaches them. So a timer shuts the
+connection down. A connection serves one request: then a timer ends that request and no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import stamina
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+SECONDS = 60.0
+MAX_BYTES = 8 * 2**20
+CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "windows-1252", "euc-kr", "cp949", "ms949", "utf-16"}
+ENDLESS = {"endless": True}
+"""`extensions=` of a request whose answer is followed as it grows: no time limit, and MAX_BYTES hold for one line."""
+
+
+class UnusableAnswer(httpx.DecodingError):
+    """An answer that is not read on: too large, or encoded. The text says which."""
+
+
+class LateAnswer(httpx.ReadTimeout):
+    """The answer was not complete in time."""
+
+
+class ClientStopped(httpx.TransportError):
+    """The client was stopped; so is every request of it."""
+
+
+def keep_urls_out_of_logs() -> None:
+    """A URL may hold a key: httpx's INFO lines print it whole, and stamina's the error that names it."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stamina.instrumentation.set_on_retry_hooks([])
+
+
+class BoundedClient(httpx.Client):
+    """httpx's client, with bounds as above. `before`: called before each request, its time does not count."""
+
+    def __init__(
+        self,
+        *,
+        seconds: float = SECONDS,
+        max_bytes: int = MAX_BYTES,
+        before: Callable[[], object] = lambda: None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,  # noqa: ANN401 -- httpx's own
+    ) -> None:
+        keep_urls_out_of_logs()
+        self._seconds, self._max_bytes, self._before = seconds, max_bytes, before
+        self._deadlines: set[_Deadline] = set()
+        self._stopped = threading.Event()
+        super().__init__(
+            headers={"Accept-Encoding": "identity", **(headers or {})},
+            limits=httpx.Limits(max_keepalive_connections=0),
+            event_hooks={"response": [self._bound]},
+            **options,
+        )
+
+    def send(self, request: httpx.Request, **how: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's own
+        """Send one request, within the bounds."""
+        self._before()
+        deadline = _Deadline(None if "endless" in request.extensions else self._seconds)
+        request.extensions = {**request.extensions, "trace": deadline.trace, "deadline": deadline}
+        self._deadlines.add(deadline)
+        if self._stopped.is_set():
+            deadline.end(ClientStopped("the client was stopped"))
+        response = None
+        try:
+            deadline.check()
+            response = super().send(request, **how)
+        except httpx.TransportError as error:
+            deadline.check(error)
+            raise
+        finally:
+            deadline.sending = False
+            if response is None or response.is_closed:
+                self._forget(deadline)
+        return response
+
+    def stop(self) -> None:
+        """End every request at once, and refuse further ones. May be called from any thread, and twice."""
+        self._stopped.set()
+        for deadline in list(self._deadlines):
+            deadline.end(ClientStopped("the client was stopped"))
+
+    def _bound(self, response: httpx.Response) -> None:
+        """Called when the headers are here and no byte of the body is read."""
+        encodings = {each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")}
+        if encodings - {"", "identity"}:
+            raise UnusableAnswer(f"an answer encoded as {', '.join(sorted(encodings))[:60]}, though none was accepted")
+        if (response.charset_encoding or "utf-8").lower() not in CHARSETS:
+            response.encoding = "utf-8"
+        response.stream = _BoundedStream(response, self._max_bytes, self._forget)
+
+    def _forget(self, deadline: _Deadline) -> None:
+        if not deadline.sending:
+            deadline.cancel()
+            self._deadlines.discard(deadline)
+
+
+class _Deadline:
+    """Shuts one request's connection down, when its time is over or the client is stopped."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.sending = True
+        """False once `send` has returned. Before that a body that ends is a redirect's, and the time goes on."""
+        self._error: httpx.TransportError | None = None
+        self._socket: socket.socket | None = None
+        late = LateAnswer(f"the answer was not complete after {seconds:g} s") if seconds else None
+        self._timer = threading.Timer(seconds or 0, self.end, [late])
+        self._timer.daemon = True
+        if late:
+            self._timer.start()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Httpx's `trace` extension: learns of a new connection, and of the same one under TLS."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self._error:
+                self._shut_down()
+
+    def end(self, error: httpx.TransportError) -> None:
+        self._error = self._error or error
+        self._shut_down()
+
+    def check(self, cause: Exception | None = None) -> None:
+        """Raise what ended it. Where it was ended a clean end of the body means nothing."""
+        if self._error and self._error is not cause:
+            raise self._error from cause
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _shut_down(self) -> None:
+        """Wakes whoever reads. Not SSLSocket's own shutdown, which takes TLS away under the reader."""
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    """A body whose bytes are counted as they arrive; since the last end of a line, where it is endless."""
+
+    def __init__(self, response: httpx.Response, max_bytes: int, forget: Callable[[_Deadline], None]) -> None:
+        assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 -- a client that is not async
+        extensions = response.request.extensions
+        self._stream, self._max_bytes, self._forget = response.stream, max_bytes, forget
+        self._deadline: _Deadline = extensions["deadline"]
+        self._by_line = "endless" in extensions
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        try:
+            for part in self._stream:
+                size = len(part) - part.rfind(b"\n") - 1 if self._by_line and b"\n" in part else size + len(part)
+                if size > self._max_bytes:
+                    raise UnusableAnswer(f"an answer of more than {self._max_bytes:,} bytes")
+                yield part
+        except httpx.TransportError as error:
+            self._deadline.check(error)
+            raise
+        self._deadline.check()
+
+    def close(self) -> None:
+        self._forget(self._deadline)
+        self._stream.close()

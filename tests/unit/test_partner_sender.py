@@ -1,0 +1,163 @@
+"""Requests to a hostile or broken partner over real sockets: each ends as a value or as Transient, and in time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import stamina
+
+import hostile
+from catalog.partner import Answer, Empty, Malformed, Refused, Request, Rows
+from feeds.fx import FX
+from memory import peak_below
+from steps.partner.messages import LONGEST_REASON, write_answer
+from steps.partner.sender import Pace, RequestSender
+from steps.run.exits import Transient
+from steps.run.http_client import BoundedClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DAY = date(2026, 11, 20)
+REQUESTS = [Request(UUID(int=number), DAY, number + 1) for number in range(4)]
+
+
+class Adapter:
+    """As short as an adapter may be: JSON in, rows out."""
+
+    def __init__(self, client: BoundedClient) -> None:
+        self._client = client
+
+    def ask(self, request: Request) -> Answer:
+        response = self._client.get(f"{request.seq}")
+        response.raise_for_status()
+        return Rows(response.json())
+
+
+@contextmanager
+def sending(
+    script: Callable[[hostile.Send], None], stop: threading.Event | None = None, seconds: float = 0.4
+) -> Iterator[tuple[RequestSender, hostile.Hostile]]:
+    with (
+        hostile.serving(script) as (server, url),
+        stamina.set_testing(True, attempts=2),
+        BoundedClient(base_url=url, timeout=3600, seconds=seconds, trust_env=False) as client,
+    ):
+        sender = RequestSender(Adapter(client), client, 4, stop or threading.Event())
+        try:
+            yield sender, server
+        finally:
+            sender.close()
+
+
+def test_send__answers_in_the_order_of_the_requests() -> None:
+    with sending(hostile.answer(b'[{"a": 1}]')) as (sender, _):
+        assert sender.send(REQUESTS) == [Rows([{"a": 1}])] * 4
+
+
+@pytest.mark.parametrize(
+    "script", [hostile.dripping, hostile.dripping_headers, hostile.early_hints, hostile.close_delimited, hostile.silent]
+)
+def test_send__a_slow_answer_is_transient(script: Callable[[hostile.Send], None]) -> None:
+    with sending(script) as (sender, _), pytest.raises(Transient, match=r"too slow: the answer was not complete"):
+        sender.send(REQUESTS)
+
+
+@pytest.mark.parametrize(
+    "script", [hostile.dripping, hostile.dripping_headers, hostile.early_hints, hostile.close_delimited, hostile.silent]
+)
+def test_send__a_stop_ends_what_would_never_end(script: Callable[[hostile.Send], None]) -> None:
+    stop = threading.Event()
+    with sending(script, stop, seconds=3600) as (sender, server):
+        threading.Thread(target=lambda: (server.reached.wait(10), stop.set())).start()
+        with pytest.raises(Transient, match="stopped before every request was answered; nothing moved"):
+            sender.send(REQUESTS)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (hostile.answer(hostile.twice_packed(), "Content-Encoding: gzip, gzip"), "encoded as gzip"),
+        (hostile.flood, "more than 8,388,608 bytes"),
+        (hostile.answer(b"[" * 100_000), "nested too deeply"),
+    ],
+)
+def test_send__an_answer_made_to_cost_memory_is_malformed(script: Callable[[hostile.Send], None], reason: str) -> None:
+    with sending(script, seconds=3600) as (sender, server), peak_below(64 * 2**20):
+        [answer] = sender.send(REQUESTS[:1])
+    assert isinstance(answer, Malformed)
+    assert reason in answer.reason
+    assert server.connections == 1  # another attempt would be answered alike
+
+
+def test_send__a_servers_own_fault_is_tried_again_and_transient() -> None:
+    with sending(hostile.answer(b"", status="503 Down")) as (sender, server):
+        with pytest.raises(Transient, match="the partner answered 503 4 times"):
+            sender.send(REQUESTS[:1])
+        assert server.connections == 2
+
+
+def test_pace__a_stop_ends_the_wait() -> None:
+    stop = threading.Event()
+    pace = Pace(per_second=0.0001, stop=stop, clock=lambda: 0.0)
+    pace.wait()
+    stop.set()
+    pace.wait()  # its turn would be in three hours
+
+
+# What is written of an answer
+
+
+def test_write__a_row_is_a_record_with_the_feeds_key() -> None:
+    row = {"base_date": "2026-11-20", "currency": "USD", "rate": "1.1"}
+    [(key, value, headers)] = write_answer(FX, REQUESTS[0], Rows([row])).records
+    assert (key, json.loads(value), dict(headers)["count"]) == (b"2026-11-20|USD", row, b"1")
+
+
+@pytest.mark.parametrize("currency", ["\ud800", "\x00", "은행"])
+def test_write__a_key_of_any_text_is_written(currency: str) -> None:
+    [(key, _, _)] = write_answer(FX, REQUESTS[0], Rows([{"base_date": "x", "currency": currency}])).records
+    assert key == b"x|" + currency.encode(errors="backslashreplace")
+
+
+def deep(levels: int) -> list[object]:
+    found: list[object] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"a": deep(100_000)}, "no JSON: RecursionError"),
+        ({"a": "x" * 990_000}, "a row of 990009 bytes is larger than a message may be"),
+    ],
+)
+def test_write__a_row_that_no_message_can_hold_is_a_refusal(row: dict[str, object], said: str) -> None:
+    written = write_answer(FX, REQUESTS[0], Rows([row]))
+    assert written.error
+    assert said in written.error
+    assert dict(written.records[0][2])["kind"] == b"refused"
+
+
+@pytest.mark.parametrize(
+    "answer", [Refused("\ud800 no\x00"), Malformed("\ud800\x00"), Empty("\ud800\x00", expected=False)]
+)
+def test_write__a_reason_of_any_text_can_be_stored(answer: Answer) -> None:
+    written = write_answer(FX, REQUESTS[0], answer)
+    reason = dict(written.records[0][2])["reason"].decode()
+    assert written.error == f"2026-11-20: {reason}"
+    assert "\x00" not in reason
+    assert "\\ud800" in reason
+
+
+def test_write__a_long_reason_is_cut() -> None:
+    reason = dict(write_answer(FX, REQUESTS[0], Refused("no " * 10_000)).records[0][2])["reason"]
+    assert len(reason) == LONGEST_REASON
