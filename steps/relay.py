@@ -160,11 +160,12 @@ class Relay:
         """Send what has no answer yet: in the ledger, in Kafka, or in this very chunk."""
         connection, known = self._execution.connection, self._exchanges.known
         known |= request.answered(connection, [each.request.correlation_id for each in exchanges])
+        # What the group's offsets say is answered is known too: pub may have repeated it after a crash of its own.
+        known |= {each.request.correlation_id for each in exchanges if self._is_answered(each.message)}
         fresh = []
         for each in exchanges:
-            if each.message.offset() >= self._answered_to.get(each.message.partition(), 0):
-                if each.request.correlation_id not in known:
-                    fresh.append(each)
+            if each.request.correlation_id not in known:
+                fresh.append(each)
                 known.add(each.request.correlation_id)
         for each, answer in zip(fresh, self._sender.send([each.request for each in fresh]), strict=True):
             if isinstance(answer, Quota):
@@ -174,6 +175,10 @@ class Relay:
                     f"{answer.reason}; due by {self._feed.due:%H:%M} {self._feed.zone}, asked again until then"
                 )
             each.answer = answer
+
+    def _is_answered(self, message: Message) -> bool:
+        """Did a run before this one commit its answer to Kafka, though it died before the ledger knew?"""
+        return message.offset() < self._answered_to.get(message.partition(), 0)
 
     def _is_early(self, each: Request) -> bool:
         """Before the feed's due time a partner that has nothing yet is only late."""

@@ -205,8 +205,8 @@ def _json(text: str) -> Any | None:  # noqa: ANN401 -- whatever came
 
 def _verdict(answer: object) -> tuple[str, str]:
     """The result code and its words, from whichever of the service's four envelopes it came in."""
-    xml = isinstance(answer, str)
-    found = {name: value.strip() for name, value in FIELD.findall(answer)} if xml else dict(_leaves(answer))
+    fields = FIELD.findall(answer) if isinstance(answer, str) else _leaves(answer)
+    found = {name: str(value).strip() for name, value in fields}
     code = found.get("returnReasonCode") or found.get("resultCode") or ""
     return str(code), str(found.get("returnAuthMsg") or found.get("resultMsg") or found.get("errMsg") or "")
 
