@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+PROOF = tests/proof$(if $(PAIRS),/test_pairs.py,$(if $(POINT),/test_points.py,$(if $(SEED),/test_instants.py)))
 
 .PHONY: help setup demo test check render bench e2e proof
 help: ## list these commands
@@ -33,8 +34,8 @@ render: $(READY) ## write argo-workflows/ and argo-events/ from workflows/
 e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds (AGAIN=1: what failed)
 	@$(BIN)/python -m pytest tests/cluster $(if $(AGAIN),--last-failed)
 
-proof: setup ## kill, freeze and cut off a pod at its every call to the outside, then 1,000 times at random
-	@POINT="$(POINT)" SEED="$(SEED)" $(BIN)/python -m pytest -s $(if $(POINT),tests/proof/test_points.py,$(if $(SEED),tests/proof/test_instants.py,tests/proof))
+proof: setup ## strike a pod at its every call to the outside, then 1,000 times at random (PAIRS=1: two in one story)
+	@POINT="$(POINT)" SEED="$(SEED)" PAIRS="$(PAIRS)" SAMPLE="$(SAMPLE)" $(BIN)/python -m pytest -s $(PROOF)
 
 bench: setup ## the numbers of docs/evidence.md, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks
