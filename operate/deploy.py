@@ -1,6 +1,8 @@
-"""The manifests that a deploy brings, and what an Argo Server has of them. The only file that uses Hera's service.
+"""Deploying: choose the manifests, compare them with what an Argo Server has, create or update what differs.
 
-Called by `feedfall deploy`; no other command pays for importing Hera.
+    render | read ──▶ select ──▶ lint ──▶ apply: for each object `ArgoObjects.put` ──▶ a Change
+
+Called by `feedfall deploy`; no other command pays for importing Hera. The only file that uses Hera's service.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import requests
 import yaml
@@ -21,6 +24,7 @@ from hera.exceptions import AlreadyExists, HeraException, NotFound
 from hera.workflows import WorkflowsService, models
 
 from catalog import find
+from operate.follow import Watch
 from steps.run import settings
 from steps.run.exits import Misconfigured, Transient
 from workflows import Document, objects
@@ -31,41 +35,52 @@ KINDS: dict[str, type[Model]] = {
     "WorkflowTemplate": models.WorkflowTemplate,
     "CronWorkflow": models.CronWorkflow,
 }
-OURS = "app.kubernetes.io/part-of=feedfall"
+LABEL = "app.kubernetes.io/part-of=feedfall"
 EMPTY: tuple[object, ...] = (None, {}, [], "", 0, False)
-"""What a server writes where we wrote nothing."""
-SHORT = 60
+"""What a server may write into a field that our manifest does not have."""
+WIDTH = 60
+"""Characters of a value that a difference shows."""
 
 
-def rendered(packages: Sequence[str]) -> list[Document]:
+@dataclass(frozen=True)
+class Change:
+    """What became of one object. `verb`: created, changed, unchanged, would create, would change."""
+
+    verb: str
+    kind: str
+    name: str
+    differences: Sequence[str] = ()
+
+
+def render(packages: Sequence[str]) -> list[Document]:
     """What workflows/ renders."""
     return [each.to_dict() for each in objects(find.every(packages))]
 
 
-def read(file: str) -> list[Document]:
-    """What a file holds; - is stdin."""
+def read(file: str, stdin: TextIO) -> list[Document]:
+    """The documents of a file; - is `stdin`."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        text = stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return [each for each in yaml.safe_load_all(text) if each]
     except (OSError, yaml.YAMLError) as error:
         raise Misconfigured(f"{file} cannot be read: {error}") from error
 
 
-def deployable(found: Sequence[Document], image: str = "") -> list[Document]:
-    """Of these the WorkflowTemplates, then the CronWorkflows, which name them, with their image."""
-    wanted = [each for kind in KINDS for each in found if each.get("kind") == kind]
+def select(documents: Sequence[Document], image: str = "") -> list[Document]:
+    """Of these the WorkflowTemplates, then the CronWorkflows, which name them. `image` replaces the rendered one."""
+    wanted = [each for kind in KINDS for each in documents if each.get("kind") == kind]
     if not wanted:
         raise Misconfigured("nothing to deploy: no WorkflowTemplate and no CronWorkflow")
     for document in wanted:
         if image:
-            _with_image(document, image)
-        if lost := list(changes(document, plain(KINDS[document["kind"]](**document)))):
+            _set_image(document, image)
+        if lost := list(changes(document, to_document(KINDS[document["kind"]](**document)))):
             raise Misconfigured(f"{document['metadata']['name']}: this Hera does not know {lost[0]}")
     return wanted
 
 
 def lint(wanted: Sequence[Document]) -> bool:
-    """Ask Argo's own linter; False where its CLI is not on the PATH (the server looks at each object in any case)."""
+    """Run Argo's own linter. False where its CLI is not on the PATH; the server validates each object in any case."""
     argo = shutil.which("argo")
     if argo is None:
         return False
@@ -78,37 +93,44 @@ def lint(wanted: Sequence[Document]) -> bool:
     return True
 
 
-class Shelf:
-    """What an Argo Server has, through Hera's service."""
+def apply(wanted: Sequence[Document], argo: ArgoObjects, watch: Watch, *, dry_run: bool) -> Iterator[Change]:
+    """Create or update each object. A second time is harmless. Transient when Argo stays away for too long."""
+    for document in wanted:
+        yield watch.patiently(partial(argo.put, document, dry_run=dry_run))
+
+
+class ArgoObjects:
+    """The WorkflowTemplates and CronWorkflows of an Argo Server, through Hera's service."""
 
     def __init__(self, argo: settings.Argo) -> None:
         self.service = _Service(argo)
 
-    def put(self, wanted: Document, *, dry_run: bool) -> tuple[str, list[str]]:
-        """Create or update one object; what was done, and the differences. Again is harmless."""
-        name, is_cron = wanted["metadata"]["name"], wanted["kind"] == "CronWorkflow"
-        with translated(f"{wanted['kind']} {name}"):
+    def put(self, wanted: Document, *, dry_run: bool) -> Change:
+        """Create or update one object. A second time is harmless."""
+        kind, name = wanted["kind"], wanted["metadata"]["name"]
+        get = self.service.get_cron_workflow if kind == "CronWorkflow" else self.service.get_workflow_template
+        with translate_errors(f"{kind} {name}"):
             try:
-                there = self.service.get_cron_workflow(name) if is_cron else self.service.get_workflow_template(name)
+                present = get(name)
             except NotFound:
-                return self._create(wanted, dry_run=dry_run), []
-            differences = list(changed(wanted, plain(there)))
+                return Change(self._create(wanted, dry_run=dry_run), kind, name)
+            differences = list(object_changes(wanted, to_document(present)))
             if not differences:
-                return "unchanged", []
+                return Change("unchanged", kind, name)
             if not dry_run:
-                self._update(wanted, there)
-        return ("would change" if dry_run else "changed"), differences
+                self._update(wanted, present)
+        return Change("would change" if dry_run else "changed", kind, name, differences)
 
-    def others(self, wanted: Sequence[Document]) -> list[tuple[str, str]]:
-        """Objects of ours that are not among the wanted ones."""
-        with translated("the list of templates"):
+    def list_others(self, wanted: Sequence[Document]) -> list[tuple[str, str]]:
+        """Kind and name of feedfall's objects that are not among the wanted ones."""
+        with translate_errors("the list of templates"):
             lists = (
-                ("WorkflowTemplate", self.service.list_workflow_templates(label_selector=OURS).items),
-                ("CronWorkflow", self.service.list_cron_workflows(label_selector=OURS).items),
+                ("WorkflowTemplate", self.service.list_workflow_templates(label_selector=LABEL).items),
+                ("CronWorkflow", self.service.list_cron_workflows(label_selector=LABEL).items),
             )
         known = {(each["kind"], each["metadata"]["name"]) for each in wanted}
-        found = [(kind, str(each.metadata.name)) for kind, items in lists for each in items or []]
-        return [each for each in found if each not in known]
+        present = [(kind, str(each.metadata.name)) for kind, items in lists for each in items or []]
+        return [each for each in present if each not in known]
 
     def _create(self, wanted: Document, *, dry_run: bool) -> str:
         if dry_run:
@@ -121,15 +143,15 @@ class Shelf:
             self.service.create_workflow_template(template)
         return "created"
 
-    def _update(self, wanted: Document, there: Model) -> None:
-        """Put our spec, labels and annotations in place; what others wrote beside them stays."""
-        name, found = wanted["metadata"]["name"], plain(there)
-        metadata = dict(found["metadata"])
+    def _update(self, wanted: Document, present: Model) -> None:
+        """Write our spec, labels and annotations; labels and annotations that others added stay."""
+        name, current = wanted["metadata"]["name"], to_document(present)
+        metadata = dict(current["metadata"])
         for part in ("labels", "annotations"):
             metadata[part] = {**metadata.get(part, {}), **wanted["metadata"].get(part, {})}
         document = {**wanted, "metadata": metadata}
         if wanted["kind"] == "CronWorkflow":
-            document |= {"status": found["status"]} if found.get("status") else {}
+            document |= {"status": current["status"]} if current.get("status") else {}
             cron = models.UpdateCronWorkflowRequest(cron_workflow=models.CronWorkflow(**document))
             self.service.update_cron_workflow(name, cron)
         else:
@@ -138,7 +160,7 @@ class Shelf:
 
 
 class _Service(WorkflowsService):
-    """Hera's own, with a time-out and a certificate authority, which it has no setting for."""
+    """Hera's own, with a time-out and a certificate authority: Hera has no setting for either."""
 
     def __init__(self, argo: settings.Argo) -> None:
         super().__init__(host=argo.server + "/", token=argo.token or None, namespace=argo.namespace)
@@ -149,8 +171,8 @@ class _Service(WorkflowsService):
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn Hera's and its client's errors into ours."""
+def translate_errors(what: str) -> Iterator[None]:
+    """Raise Hera's and its client's errors as ours."""
     try:
         yield
     except (requests.exceptions.SSLError, requests.exceptions.InvalidURL, OSError) as error:
@@ -160,50 +182,50 @@ def translated(what: str) -> Iterator[None]:
             raise Transient(f"the Argo Server is out of reach: {error}") from error
         raise Misconfigured(f"the Argo Server cannot be used: {error}. Check ARGO_SERVER and ARGO_CA_FILE") from error
     except AlreadyExists as error:
-        raise Transient(f"somebody else changed {what} just now: {error}") from error
+        raise Transient(f"another client changed {what} just now: {error}") from error
     except HeraException as error:
-        # Hera has no class of its own for 429, 502, 503 and 504.
-        later = type(error) is HeraException or error.status_code >= 500  # noqa: PLR2004 -- HTTP's own
-        kind = Transient if later else Misconfigured
+        # Hera has no class for 429, 502, 503 and 504.
+        retry = type(error) is HeraException or error.status_code >= 500  # noqa: PLR2004 -- HTTP's own
+        kind = Transient if retry else Misconfigured
         raise kind(f"Argo refuses {what}: {error}") from error
     except (AssertionError, KeyError, ValueError) as error:
         raise Misconfigured(f"ARGO_SERVER does not answer as an Argo Server does: {error!r}") from error
 
 
-def changed(wanted: Document, there: Document) -> Iterator[str]:
+def object_changes(wanted: Document, present: Document) -> Iterator[str]:
     """What an update would change: the spec, and our own labels and annotations."""
-    yield from changes(wanted["spec"], there["spec"], "spec")
+    yield from changes(wanted["spec"], present["spec"], "spec")
     for part in ("labels", "annotations"):
-        mine = wanted["metadata"].get(part, {})
-        found = there["metadata"].get(part) or {}
-        yield from changes(mine, {name: found.get(name) for name in mine}, part)
+        own = wanted["metadata"].get(part, {})
+        current = present["metadata"].get(part) or {}
+        yield from changes(own, {name: current.get(name) for name in own}, part)
 
 
-def changes(wanted: Any, there: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 -- any part of a document
-    """Where two documents differ. What is empty there and absent here is the same."""
-    if isinstance(wanted, dict | None) and isinstance(there, dict | None) and (wanted or there):
-        left, right = wanted or {}, there or {}
+def changes(wanted: Any, present: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 -- any part of a document
+    """Where two documents differ. A field that is empty in one and absent in the other is no difference."""
+    if isinstance(wanted, dict | None) and isinstance(present, dict | None) and (wanted or present):
+        left, right = wanted or {}, present or {}
         for key in {**left, **right}:
             yield from changes(left.get(key), right.get(key), f"{path}.{key}".lstrip("."))
-    elif isinstance(wanted, list) and isinstance(there, list) and len(wanted) == len(there):
-        for number, (one, other) in enumerate(zip(wanted, there, strict=True)):
+    elif isinstance(wanted, list) and isinstance(present, list) and len(wanted) == len(present):
+        for number, (one, other) in enumerate(zip(wanted, present, strict=True)):
             yield from changes(one, other, f"{path}[{number}]")
-    elif wanted != there and not (wanted in EMPTY and there in EMPTY):
-        yield f"{path}: {_short(there)} -> {_short(wanted)}"
+    elif wanted != present and not (wanted in EMPTY and present in EMPTY):
+        yield f"{path}: {_shorten(present)} -> {_shorten(wanted)}"
 
 
-def plain(model: Model) -> Document:
-    """A hera model as the document that it stands for."""
-    found: Document = json.loads(model.model_dump_json(exclude_none=True, by_alias=True, exclude_unset=True))
-    return found
+def to_document(model: Model) -> Document:
+    """The document that a hera model stands for."""
+    document: Document = json.loads(model.model_dump_json(exclude_none=True, by_alias=True, exclude_unset=True))
+    return document
 
 
-def _with_image(document: Document, image: str) -> None:
+def _set_image(document: Document, image: str) -> None:
     for template in document["spec"].get("templates", []):
         if "container" in template:
             template["container"]["image"] = image
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHORT else text[:SHORT] + "…"
+    return text if len(text) <= WIDTH else text[:WIDTH] + "…"

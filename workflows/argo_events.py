@@ -1,6 +1,6 @@
 """Argo Events' three custom resources, typed: here an unknown field is a TypeError. `doorbell.py` fills them in.
 
-The CRDs themselves take any field and say nothing, and hera's models drop a misspelt one.
+The CRDs accept any field without an error, and hera's models drop a misspelt one.
 """
 
 from collections.abc import Mapping
@@ -114,7 +114,7 @@ class EventBus:
 class ConsumerGroup:
     group_name: str
     oldest: bool = True
-    """A group that is new hears what was said before it came; else the first messages of a feed would not ring."""
+    """A new group reads its topic from the beginning; otherwise the first messages of a feed would not ring."""
     rebalance_strategy: str = "range"
 
 
@@ -216,15 +216,15 @@ class Sensor:
     triggers: tuple[Trigger, ...]
 
 
-def written(value: object) -> Any:  # noqa: ANN401 -- what YAML can hold
-    """Write a builder as its manifest has it: camelCase, and nothing where nothing was said."""
+def to_manifest(value: object) -> Any:  # noqa: ANN401 -- what YAML can hold
+    """Return a builder in its manifest's form: names in camelCase, fields that are None left out."""
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {_camel(name): written(found) for name, found in pairs if found is not None}
+        return {_camel(name): to_manifest(part) for name, part in pairs if part is not None}
     if isinstance(value, Mapping):
-        return {name: written(found) for name, found in value.items()}
+        return {name: to_manifest(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [written(found) for found in value]
+        return [to_manifest(part) for part in value]
     return value
 
 

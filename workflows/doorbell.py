@@ -2,8 +2,8 @@
 
     topic ──EventSource──▶ EventBus ──Sensor: `fx && tick`──▶ creates a Workflow from a template of `argo-workflows/`
 
-It may lose, double and delay: the pod reads the topic itself, and the sweep finds what nobody rang for. So it is
-told nothing but that somebody rang.
+It may lose, double and delay messages: the pod reads the topic itself, and the sweep finds what did not ring. So the
+only thing that it passes on is that something arrived.
 """
 
 import json
@@ -40,7 +40,7 @@ from workflows.argo_events import (
     Trigger,
     TriggerTemplate,
     Variable,
-    written,
+    to_manifest,
 )
 
 NAME = "feedfall"
@@ -48,24 +48,24 @@ SENSOR, SOURCE = "feedfall-doorbell", "feedfall-listener"
 """Service accounts; `rights.py` says what each may do."""
 
 TICK = "2s"
-"""A lone message starts a run at once; what follows within a tick starts one more, however many they are."""
+"""A single message starts a run at once; all that follow within one tick start one more run together."""
 
 BOOTSTRAP = "kafka:9092"
-"""Where the EventSource finds Kafka: `deploy/` puts the cluster's own address here."""
+"""The address at which the EventSource finds Kafka: `deploy/` replaces it with the cluster's own."""
 
 NATS = "2.10.29"
 """One of the versions that the controller's own ConfigMap of Argo Events v1.9.11 names; never `latest`."""
 
 KAFKA = "2.8.0"
-"""The protocol that sarama speaks: Kafka 4 answers none from before 2.1."""
+"""The protocol version that sarama speaks: Kafka 4 answers no version before 2.1."""
 
 SARAMA = "consumer:\n  isolationLevel: 1\n"
-"""Committed records only, else it rings before the rows are there. sarama's own number: 1 is ReadCommitted."""
+"""Committed records only: otherwise it rings before the rows are visible. For sarama 1 is ReadCommitted."""
 
 
 @dataclass(frozen=True)
 class Bell:
-    """What rings for a drain: a topic; `json` where every value on it is JSON by our own hand."""
+    """A topic that rings for a drain; `json` is true where feedfall itself writes every value on it, as JSON."""
 
     feed: str
     stage: str
@@ -81,15 +81,15 @@ class Bell:
 
 def documents(feeds: Sequence[Feed], prefix: str = "") -> dict[str, Document]:
     """Return the three objects, by their kind; `prefix` stands before every topic's name."""
-    hung = bells(feeds, prefix)
-    made = (bus(hung), source(hung), sensor(hung))
-    return {type(spec).__name__: _object(spec) for spec in made}
+    topics = bells(feeds, prefix)
+    specs = (bus(topics), source(topics), sensor(topics))
+    return {type(spec).__name__: _object(spec) for spec in specs}
 
 
 def address(feeds: Sequence[Feed]) -> Document:
-    """Return what puts ConfigMap feedfall's address of Kafka in place of BOOTSTRAP: a kustomize component.
+    """Return a kustomize component that replaces BOOTSTRAP with the address of Kafka in ConfigMap feedfall.
 
-    kustomize knows no wildcard in a map, and whoever adds a feed should not have to think of the overlays.
+    kustomize has no wildcard for a map's keys; with this file, adding a feed changes no overlay.
     """
     return {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
@@ -109,11 +109,11 @@ def address(feeds: Sequence[Feed]) -> Document:
 
 
 def sasl_ssl(feeds: Sequence[Feed]) -> Document:
-    """Return what makes the EventSource speak TLS and SASL with the pods' own Secrets: a component, likewise."""
+    """Return a kustomize component that makes the EventSource use TLS and SASL, with the pods' own Secrets."""
     kafka = "feedfall-kafka"
     secured = {
-        "tls": written(Tls(ca_cert_secret=SecretKey(name="feedfall-ca", key="kafka.pem"))),
-        "sasl": written(
+        "tls": to_manifest(Tls(ca_cert_secret=SecretKey(name="feedfall-ca", key="kafka.pem"))),
+        "sasl": to_manifest(
             Sasl(
                 mechanism="SCRAM-SHA-512",
                 user_secret=SecretKey(name=kafka, key="KAFKA_SASL_USERNAME"),
@@ -137,14 +137,14 @@ def sasl_ssl(feeds: Sequence[Feed]) -> Document:
 
 def bells(feeds: Sequence[Feed], prefix: str = "") -> list[Bell]:
     """Return which topic rings for which drain."""
-    found = []
+    topics = []
     for feed in feeds:
         if feed.partner:
             topic = feed.topic("request", prefix)
-            found.append(Bell(feed.name, "relay", topic, feed.request is None, feed.shards, 0))
+            topics.append(Bell(feed.name, "relay", topic, feed.request is None, feed.shards, 0))
         outside = 0 if feed.rings else feed.max_message
-        found.append(Bell(feed.name, "sub", feed.topic(feed.bell, prefix), feed.rings, feed.shards, outside))
-    return found
+        topics.append(Bell(feed.name, "sub", feed.topic(feed.bell, prefix), feed.rings, feed.shards, outside))
+    return topics
 
 
 def bus(bells: Sequence[Bell]) -> EventBus:
@@ -153,8 +153,8 @@ def bus(bells: Sequence[Bell]) -> EventBus:
         jetstream=JetStream(
             version=NATS,
             replicas=3,
-            # retention 1, Interest: what was heard is gone. discard 1, New: a full stream refuses, and the EventSource
-            # holds its offset. The defaults delete the oldest unheard message and say nothing.
+            # retention 1, Interest: a message that was delivered is deleted. discard 1, New: a full stream refuses new
+            # messages, and the EventSource keeps its offset. The defaults silently delete the oldest unread message.
             stream_config="maxMsgs: 50000\nmaxAge: 72h\nreplicas: 3\nduplicates: 300s\nretention: 1\ndiscard: 1\n",
             max_payload=f"{payload(bells)}MB",
             settings="max_memory_store: 64MB\nmax_file_store: 1GB\n",
@@ -167,15 +167,15 @@ def bus(bells: Sequence[Bell]) -> EventBus:
 
 
 def payload(bells: Sequence[Bell]) -> int:
-    """Return the bus's limit in MB. A message above it is refused for ever, and its partition's bell stops there.
+    """Return the bus's limit in MB. A larger message is refused for ever, and its partition never rings again.
 
-    An outside body travels as base64, a third larger, with its headers beside it.
+    The body of an outside message travels as base64, which is a third larger, with its headers beside it.
     """
     return max(8, -(-max((bell.largest for bell in bells), default=0) * 3 // (2 * 2**20)))
 
 
 def memory(bells: Sequence[Bell]) -> str:
-    """Return a limit: a pod of the doorbell holds a large message several times over."""
+    """Return a memory limit: a pod of the doorbell holds several copies of a large message."""
     return f"{128 + 24 * payload(bells)}Mi"
 
 
@@ -183,20 +183,20 @@ def source(bells: Sequence[Bell]) -> EventSource:
     return EventSource(
         event_bus_name=NAME,
         template=Template(service_account_name=SOURCE, container=_container(bells)),
-        kafka={bell.name: _listens(bell) for bell in bells},
+        kafka={bell.name: _kafka(bell) for bell in bells},
         calendar={"tick": Calendar(interval=TICK)},
     )
 
 
-def _listens(bell: Bell) -> Kafka:
+def _kafka(bell: Bell) -> Kafka:
     return Kafka(
         url=BOOTSTRAP,
         topic=bell.topic,
         version=KAFKA,
-        # Its own, never a drain's: those keep their place in the database.
+        # A group of its own. Drains have no group for this: their checkpoints are in the database.
         consumer_group=ConsumerGroup(group_name=f"{NAME}-doorbell-{bell.name}"),
         config=SARAMA,
-        # A value that is not JSON never rings where JSON is asked for; where anybody may write, it goes as base64.
+        # With jsonBody a value that is not JSON does not ring. So a topic that others write is read as base64.
         json_body=bell.json,
         connection_backoff=Backoff(duration="1s", factor=2, steps=10),
     )
@@ -222,7 +222,7 @@ def _trigger(bell: Bell, shard: int) -> Trigger:
             k8s=K8s(
                 operation="create",
                 source=Resource(resource=_workflow(bell, shard)),
-                # The one thing passed on. Never the body: text from outside in a manifest is code.
+                # The event's id is the only thing passed on. Never the body: text from outside in a manifest is code.
                 parameters=(
                     Parameter(
                         src=ParameterSource(dependency_name=bell.name, context_key="id"),
@@ -231,7 +231,7 @@ def _trigger(bell: Bell, shard: int) -> Trigger:
                 ),
             ),
         ),
-        # Triggers wait for each other: half a minute here, then the sweep.
+        # Triggers run one after another, so try for half a minute only; after that the sweep finds the message.
         retry_strategy=Backoff(duration="1s", factor=2, steps=5),
     )
 
@@ -256,7 +256,7 @@ def _container(bells: Sequence[Bell]) -> Container:
     return Container(
         resources=_resources("20m", "64Mi", memory(bells)),
         security_context=ContainerSecurity(read_only_root_filesystem=True),
-        # At `info` every tick is a line a trigger: 40,000 a day each, and they say nothing.
+        # At `info` each tick logs a line for each trigger: 40,000 a day, without information.
         env=(Variable(name="LOG_LEVEL", value="error"),),
     )
 
@@ -270,5 +270,5 @@ def _object(spec: EventBus | EventSource | Sensor) -> Document:
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": type(spec).__name__,
         "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": NAME}},
-        "spec": written(spec),
+        "spec": to_manifest(spec),
     }

@@ -1,7 +1,7 @@
-"""What every pod of ours is: ONE container factory, and the Workflow that wraps it.
+"""What every feedfall pod is: ONE container factory, and the Workflow that wraps it.
 
-Called by the stages' files beside this one, which say what differs (arguments, rights, deadline). What a security
-officer or an operator asks about is here, once:
+The stages' files beside this one call it and give what differs (arguments, rights, deadline). What a security officer
+or an operator wants to know is here, in one place:
 
     CronWorkflow ──workflowTemplateRef──▶ WorkflowTemplate ──one container──▶ python -m steps <stage> --feed=…
     `cron`                                `template`                          `container`
@@ -44,14 +44,14 @@ from hera.workflows.models import (
 from steps.run.exits import RETRIED
 
 # kustomize's `images:` reaches it only beside a `configurations:` file that names `spec/templates/container/image` of
-# kind WorkflowTemplate. Not a workflow parameter: that would let whoever submits choose what runs.
+# kind WorkflowTemplate. Not a workflow parameter: with one, everybody who may submit could choose what runs.
 IMAGE = "ghcr.io/feedfall/feedfall:0.1.0"
 
 POD, SWEEP = "feedfall-pod", "feedfall-sweep"
 """Service accounts; `rights.py` says what each may do."""
 
 DEADLINE = 2100
-"""Seconds. A run leaves by itself after 30 minutes (`MORE`); five more are for its last chunk."""
+"""Seconds. A run ends by itself after 30 minutes (`MORE`); five more are for its last chunk."""
 
 USER = 10001
 
@@ -71,7 +71,7 @@ def container(
 ) -> Container:
     """Return the one container of a template: `python -m steps <stage> <args>`.
 
-    `secrets` are given whole, where they exist; a name that stands in `env` is never taken from them.
+    All keys of `secrets` become variables, where the Secret exists; a name that `env` sets wins over them.
     """
     return Container(
         name=stage,
@@ -120,22 +120,22 @@ def _container_security() -> SecurityContext:
 
 
 def _pod_security() -> PodSecurityContext:
-    """Return what holds for Argo's init and wait containers too; the rest of theirs is the controller's to set."""
+    """Return what applies to Argo's init and wait containers too; the controller sets the rest of theirs."""
     return PodSecurityContext(
         run_as_non_root=True, run_as_user=USER, run_as_group=USER, seccomp_profile=SeccompProfile(type="RuntimeDefault")
     )
 
 
 def _patch(grace: int) -> str:
-    """Return what a template has no field for (v4.0 to v4.1).
+    """Return the pod settings that a template has no field for (v4.0 to v4.1).
 
-    `templateReferencing: Strict` blocks a patch that comes with the Workflow, not this one, which stands in the
-    WorkflowTemplate (workflow/util/merge.go, ValidateUserOverrides).
+    `templateReferencing: Strict` refuses a patch in the Workflow, not this one in the WorkflowTemplate
+    (workflow/util/merge.go, ValidateUserOverrides). `deploy/policy` lists the patches that may stand there.
     """
     return json.dumps(
         {
             "terminationGracePeriodSeconds": grace,
-            "enableServiceLinks": False,  # a Service named kafka would put KAFKA_PORT and the like among our settings
+            "enableServiceLinks": False,  # a Service named kafka would set KAFKA_PORT and others among our settings
         }
     )
 
@@ -144,8 +144,8 @@ def _retry() -> RetryStrategy:
     """Return when Argo tries again. No `retryPolicy`: beside an expression it is Always, and the expression decides."""
     codes = ",".join(f"'{code:d}'" for code in sorted(RETRIED, key=lambda code: (code < 0, code)))
     return RetryStrategy(
-        # 20 minutes in all: nothing else tries pub again that day. Argo waits before it looks at the expression
-        # (workflow/controller/operator.go, processNodeRetries), so a failure that is final shows 10 s late.
+        # 20 minutes in all: nothing else tries pub again that day. Argo waits before it evaluates the expression
+        # (workflow/controller/operator.go, processNodeRetries), so a final failure shows 10 s late.
         limit="8",
         backoff=Backoff(duration="10s", factor=IntOrString(root=2), cap="5m"),
         expression=f"lastRetry.status == 'Error' || lastRetry.exitCode in [{codes}]",
@@ -160,11 +160,11 @@ def template(
     feed: str | None = None,
     parameters: Sequence[Parameter] = (),
     deadline: int | None = None,
-    kept: tuple[int, int] = (86_400, 7 * 86_400),
+    keep: tuple[int, int] = (86_400, 7 * 86_400),
 ) -> WorkflowTemplate:
-    """Wrap a container. In seconds: `deadline` of the whole Workflow; `kept` after a success, after a failure."""
+    """Wrap a container. In seconds: `deadline` of the whole Workflow; `keep` it after a success, after a failure."""
     labels = _labels(step.name, feed)
-    success, failure = kept
+    success, failure = keep
     return WorkflowTemplate(
         name=name,
         labels=labels,
@@ -190,7 +190,7 @@ def cron(
     patience: int | None = None,
     history: tuple[int, int] = (7, 7),
 ) -> CronWorkflow:
-    """Run a template by the clock. `patience`: seconds in which a missed start is caught up; `history`: good, bad."""
+    """Run a template by the clock. `patience`: for so many seconds a missed start is made up; `history`: good, bad."""
     good, bad = history
     return CronWorkflow(
         name=work.name,
@@ -207,12 +207,12 @@ def cron(
 
 
 def daily(at: time) -> str:
-    """Every day: whether it is a business day is asked inside the pod."""
+    """Return the schedule of every day: the pod decides whether it is a business day."""
     return f"{at.minute} {at.hour} * * *"
 
 
 def until_midnight(at: time) -> int:
-    """Return the seconds left of the day: a start caught up later would take the next day for today."""
+    """Return the seconds left of the day: a start made up after midnight would take the next day for today."""
     return 86_400 - at.hour * 3600 - at.minute * 60
 
 

@@ -1,4 +1,4 @@
-"""pub: asks for a day's rows, by the clock or by hand. The form that a person fills in is its parameters."""
+"""pub: requests a day's rows, by the clock or by hand. Its parameters are the form that a person fills in."""
 
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate
 
@@ -19,7 +19,7 @@ def template(feed: Feed) -> WorkflowTemplate:
 
 
 def cron(feed: Feed) -> CronWorkflow:
-    """Return the clock: every day, also on holidays, where the gate in the pod says what becomes of the day."""
+    """Return the cron. It runs every day, holidays too: the gate in the pod decides what to do with a closed day."""
     at = feed.order or feed.due
     return pod.cron(template(feed), pod.daily(at), zone=feed.zone, patience=pod.until_midnight(at))
 

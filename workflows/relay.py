@@ -1,4 +1,4 @@
-"""relay: asks the partner what pub ordered. Only feeds with a partner have one."""
+"""relay: sends pub's requests to the partner. Only feeds with a partner have one."""
 
 from hera.workflows import WorkflowTemplate
 
@@ -6,7 +6,7 @@ from catalog import Feed
 from workflows import pod
 
 PARTNERS = "feedfall-partners"
-"""The Secret with the partners' keys: no other stage is given it."""
+"""The Secret with the partners' keys: no other stage has it."""
 
 
 def template(feed: Feed) -> WorkflowTemplate:

@@ -1,4 +1,4 @@
-"""release: loads the deferred rows whose day has come; the sweep starts it. Only rows with a base date are deferred."""
+"""release: loads the deferred rows whose day has come. The sweep starts it. Only rows with a base date are deferred."""
 
 from hera.workflows import WorkflowTemplate
 

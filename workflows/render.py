@@ -32,11 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="where the folders are (default: %(default)s)")
     options = parser.parse_args(argv)
     files = render(packages(os.environ.get("FEEDFALL_FEEDS", "")), os.environ.get("FEEDFALL_TOPIC_PREFIX", ""))
-    changed = differing(options.root, files)
+    names = compare(options.root, files)
     if not options.check:
-        write(options.root, files, changed)
-    sys.stdout.writelines(f"{'differs' if options.check else 'wrote'} {options.root / name}\n" for name in changed)
-    return 1 if options.check and changed else 0
+        write(options.root, files, names)
+    sys.stdout.writelines(f"{'differs' if options.check else 'wrote'} {options.root / name}\n" for name in names)
+    return 1 if options.check and names else 0
 
 
 def packages(setting: str) -> Sequence[str]:
@@ -45,9 +45,11 @@ def packages(setting: str) -> Sequence[str]:
 
 def render(names: Sequence[str], prefix: str = "") -> dict[str, str]:
     """Return the text of every file, by its folder and name."""
-    found = find.every(names)
-    made = dict(zip(FOLDERS, (manifests(found), events(found, prefix)), strict=True))
-    return {f"{folder}/{name}": text(documents) for folder, files in made.items() for name, documents in files.items()}
+    feeds = find.every(names)
+    folders = dict(zip(FOLDERS, (manifests(feeds), events(feeds, prefix)), strict=True))
+    return {
+        f"{folder}/{name}": text(documents) for folder, files in folders.items() for name, documents in files.items()
+    }
 
 
 def text(documents: list[Document]) -> str:
@@ -55,19 +57,19 @@ def text(documents: list[Document]) -> str:
     return HEADER + body
 
 
-def differing(root: Path, files: dict[str, str]) -> list[str]:
+def compare(root: Path, files: dict[str, str]) -> list[str]:
     """Return the names of the files that are missing, stale or not what would be rendered."""
-    there = {
+    present = {
         path.relative_to(root).as_posix(): path.read_bytes()
         for folder in FOLDERS
         for path in (root / folder).rglob("*.yaml")
     }
-    stale = {name for name, found in there.items() if name not in files and found.startswith(HEADER.encode())}
-    return sorted(stale | {name for name, wanted in files.items() if there.get(name) != wanted.encode()})
+    stale = {name for name, body in present.items() if name not in files and body.startswith(HEADER.encode())}
+    return sorted(stale | {name for name, wanted in files.items() if present.get(name) != wanted.encode()})
 
 
-def write(root: Path, files: dict[str, str], changed: Sequence[str]) -> None:
-    for name in changed:
+def write(root: Path, files: dict[str, str], names: Sequence[str]) -> None:
+    for name in names:
         if name in files:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(files[name], encoding="utf-8", newline="\n")
@@ -76,7 +78,7 @@ def write(root: Path, files: dict[str, str], changed: Sequence[str]) -> None:
 
 
 class _Plain(yaml.SafeDumper):
-    """Objects that are used twice are written twice: anchors help no reader of a manifest."""
+    """Writes an object that is used twice, twice: YAML anchors help no reader of a manifest."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 -- as PyYAML declares it
         return True

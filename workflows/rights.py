@@ -1,11 +1,11 @@
-"""What our pods may do in the cluster: a service account each, with its Role and RoleBinding. Sources: Argo v4.0.7.
+"""What feedfall's pods may do in the cluster: service accounts, with Role and RoleBinding. Sources: Argo v4.0.7.
 
     feedfall-pod        create, patch workflowtaskresults   Argo's wait container reports the exit code with it
     feedfall-sweep      the same, and create workflows      enough for Argo Server's submit call, see SUBMIT
     feedfall-doorbell   create workflows                    the Sensor
     feedfall-listener   nothing                             the EventSource: its bus elects a leader without Kubernetes
 
-No namespace is written: kustomize's `namespace:` fills it in, the bindings' subjects included.
+No namespace stands here: kustomize's `namespace:` fills it in, in the bindings' subjects too.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ SUBMIT: Rule = {"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs
 
 
 def documents() -> list[dict[str, Any]]:
-    """Return what the pods of `argo-workflows/` need."""
+    """Return the rights that the pods of `argo-workflows/` need."""
     return [*_grant(POD, [REPORT]), *_grant(SWEEP, [REPORT, SUBMIT])]
 
 
-def of_the_doorbell() -> list[dict[str, Any]]:
-    """Return what the pods of `argo-events/` need."""
+def doorbell_documents() -> list[dict[str, Any]]:
+    """Return the rights that the pods of `argo-events/` need."""
     return [*_grant(SENSOR, [SUBMIT]), _account(SOURCE)]
 
 

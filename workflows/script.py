@@ -1,6 +1,6 @@
-"""script: the shape of a short job that runs and finishes. A team's own are made as `verify` is, in three lines.
+"""script: the form of a short job that runs and ends. A team writes its own as `verify` is written, in three lines.
 
-A keyed script has a run key like pub's (base date, seq), so that the same day is not run twice.
+A keyed script has a run key like pub's (base date, seq), so that the same day does not run twice.
 """
 
 from hera.workflows import CronWorkflow, Parameter, WorkflowTemplate

@@ -1,4 +1,4 @@
-"""sub: loads what waits on the response topic, once, and goes away. A doorbell or the sweep starts it."""
+"""sub: loads the messages that wait on the response topic, once, and ends. The doorbell or the sweep starts it."""
 
 from hera.workflows import WorkflowTemplate
 

@@ -1,14 +1,14 @@
-"""sweep: starts what a lost doorbell did not. One for all feeds, every minute."""
+"""sweep: starts the runs that a lost doorbell did not start. One for all feeds, every minute."""
 
 from hera.workflows import ConfigMapEnv, CronWorkflow, Env, WorkflowTemplate
 
 from workflows import pod
 
 DEADLINE = 50
-"""Seconds: the next minute is the retry, so a sweep that hangs must be gone by then (Forbid)."""
+"""Seconds: the next minute is the retry, so a sweep that hangs must end before it (Forbid)."""
 
 WEBHOOK = "feedfall-webhook"
-"""The Secret that holds FEEDFALL_WEBHOOK_URL and FEEDFALL_WEBHOOK_SECRET, where somebody is to be told."""
+"""The Secret that holds FEEDFALL_WEBHOOK_URL and FEEDFALL_WEBHOOK_SECRET, where absences go to a webhook."""
 
 
 def template() -> WorkflowTemplate:
@@ -20,7 +20,7 @@ def template() -> WorkflowTemplate:
         "Starts relay and sub where messages wait and nobody reads them; reports feeds that are due and absent",
         step,
         deadline=DEADLINE,
-        kept=(600, 86_400),
+        keep=(600, 86_400),
     )
 
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Control-M, an OS job: control-m.sh fx %%ODATE, with %%ODATE as YYYYMMDD. Its host has ARGO_SERVER, ARGO_NAMESPACE,
-# ARGO_TOKEN_FILE and DATABASE_URL in the job's environment, and feedfall's .venv.
+# ARGO_TOKEN_FILE (a token of account feedfall-submit, see rights.yaml) and DATABASE_URL in the job's environment, and
+# feedfall's .venv.
 #
 # On-Do actions: COMPSTAT=75 -> Rerun (limit 3); COMPSTAT=77 -> Notify (held, skipped, busy, empty: no successor starts);
 # COMPSTAT=82 -> Notify (no response in time; the order goes on). Never match ODD or EVEN: 143 is a killed job.

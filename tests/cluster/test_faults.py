@@ -204,7 +204,7 @@ def test_release__that_comes_while_a_run_is_in_flight(lane: Lane, figure: Figure
     (own,) = [each for each in lane.cluster.documents("WorkflowTemplate") if each["metadata"]["name"] == "brief-sub"]
     (tmp / "brief.yaml").write_text(yaml.safe_dump(own))
     world.image("next", ROOT / "tests/cluster/next")
-    with lane.stuck(), lane.cluster.as_ci() as ci:
+    with lane.stuck(), lane.cluster.as_ci("feedfall-deploy") as ci:
         lane.send(10)
         old = lane.in_mid_chunk()
         pod = lane.pods(old)[0]["metadata"]["name"]
@@ -230,7 +230,7 @@ def test_release__that_comes_while_a_run_is_in_flight(lane: Lane, figure: Figure
     lane.send(11)
     until("the new image's row", lambda: lane.loaded(11), 90)
     assert lane.cluster.bank.rows(booked)[0][1] == 900
-    with lane.cluster.as_ci() as ci:  # back to the old release: its code is still served
+    with lane.cluster.as_ci("feedfall-deploy") as ci:  # back to the old release: its code is still served
         lane.feedfall("deploy", "--file", str(tmp / "brief.yaml"), **ci)
     lane.send(12)
     until("the old image's row", lambda: lane.loaded(12), 90)
@@ -307,16 +307,17 @@ def _overlap(lane: Lane, day: int) -> float | None:
 
 @beside("fx")
 def test_ci__deploys_orders_reads_and_kills(lane: Lane, figure: Figures) -> None:
-    """The four commands against the real Argo Server, as the account of deploy/ci/rights.yaml."""
+    """The four commands against the real Argo Server, as the two accounts of deploy/ci/rights.yaml."""
     fx = [each for each in lane.cluster.documents() if each["metadata"]["name"].startswith("fx-")]
     file = lane.cluster.folder / "fx.yaml"
     file.write_text(yaml.safe_dump_all(fx))
-    with lane.cluster.as_ci() as ci:
+    with lane.cluster.as_ci("feedfall-deploy") as ci:
         assert f"{len(fx)} unchanged" in lane.feedfall("deploy", "--file", str(file), **ci)
         lane.cluster.kubectl("delete", "cronworkflow", "fx-verify")
         said = lane.feedfall("deploy", "--file", str(file), **ci)
         assert "created       CronWorkflow      fx-verify" in said
 
+    with lane.cluster.as_ci("feedfall-submit") as ci:
         began = time.time()
         ordered = lane.feedfall("submit", "fx", "--date", "2024-03-06", "--wait", "--timeout", "5m", **ci)
         took = time.time() - began

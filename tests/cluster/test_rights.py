@@ -15,6 +15,8 @@ pytestmark = pytest.mark.usefixtures("together")  # the lanes run meanwhile
 
 POD, SWEEP, SENSOR, SOURCE = "feedfall-pod", "feedfall-sweep", "feedfall-doorbell", "feedfall-listener"
 EVERY = (POD, SWEEP, SENSOR, SOURCE, "default")
+SUBMIT, DEPLOY = "feedfall-submit", "feedfall-deploy"
+"""The accounts of deploy/ci/rights.yaml: a person's and CI's, not a pod's."""
 
 
 def workflow(**spec: object) -> str:
@@ -58,6 +60,88 @@ def test_account__may_start_runs_only_where_that_is_its_work(cluster: Cluster, a
     text = workflow(workflowTemplateRef={"name": "fx-sub"})
     refusal = attempt(cluster, account, "create", "-f", "-", "--dry-run=server", text=text)
     assert (refusal == "") is may, refusal
+
+
+@pytest.fixture(scope="module")
+def ci(cluster: Cluster) -> None:
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy/ci/rights.yaml"))
+
+
+def test_ci_accounts__may_do_their_work_and_nothing_else(cluster: Cluster, ci: None) -> None:
+    """Asked of the API server, verb by verb: what a token of each account is good for."""
+    kinds = (
+        "workflows",
+        "workflowtemplates",
+        "cronworkflows",
+        "secrets",
+        "configmaps",
+        "pods",
+        "pods/log",
+        "rolebindings",
+    )
+    verbs = ("create", "get", "list", "watch", "patch", "update", "delete")
+    granted = {
+        account: {
+            f"{verb} {kind}"
+            for kind in kinds
+            for verb in verbs
+            if attempt(cluster, account, "auth", "can-i", verb, kind) == ""
+        }
+        for account in (SUBMIT, DEPLOY)
+    }
+    reads = {
+        "get workflows",
+        "list workflows",
+        "watch workflows",
+        "get pods",
+        "list pods",
+        "watch pods",
+        "get pods/log",
+    }
+    assert granted[SUBMIT] == {"create workflows", "patch workflows", *reads}
+    assert granted[DEPLOY] == {
+        f"{verb} {kind}"
+        for verb in ("create", "get", "list", "update")
+        for kind in ("workflowtemplates", "cronworkflows")
+    }
+
+
+@pytest.mark.parametrize("account", [SUBMIT, DEPLOY])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "secret", "feedfall"),
+        ("get", "configmap", "feedfall"),
+        ("delete", "workflows", "--all"),
+        ("delete", "pods", "--all"),
+        ("create", "token", "feedfall-pod"),
+        ("-n", "argo", "get", "configmaps"),
+        ("-n", "kube-system", "get", "secrets"),
+        ("get", "validatingadmissionpolicies"),
+    ],
+)
+def test_ci_account__is_refused(cluster: Cluster, ci: None, account: str, words: tuple[str, ...]) -> None:
+    assert "orbidden" in attempt(cluster, account, *words)
+
+
+@pytest.mark.parametrize(("account", "may"), [(SUBMIT, True), (DEPLOY, False)])
+def test_ci_account__may_start_runs_only_where_that_is_its_work(
+    cluster: Cluster, ci: None, account: str, *, may: bool
+) -> None:
+    text = workflow(workflowTemplateRef={"name": "fx-sub"})
+    refusal = attempt(cluster, account, "create", "-f", "-", "--dry-run=server", text=text)
+    assert (refusal == "") is may, refusal
+
+
+def test_ci_account__reads_the_controllers_setting_where_it_was_given_that_right(cluster: Cluster, ci: None) -> None:
+    file = str(ROOT / "deploy/ci/controller.yaml")
+    words = ("-n", "argo", "get", "configmap", "workflow-controller-configmap")
+    subprocess.run(["kubectl", "apply", "-f", file], check=True, capture_output=True, timeout=60)
+    try:
+        assert attempt(cluster, DEPLOY, *words) == ""
+        assert "orbidden" in attempt(cluster, SUBMIT, *words)
+    finally:
+        subprocess.run(["kubectl", "delete", "-f", file], check=True, capture_output=True, timeout=60)
 
 
 @pytest.fixture

@@ -168,10 +168,10 @@ class Cluster:
         return [name for name in self.workflows_seen.running() if self.workflows_seen.stage[name] != "sweep"]
 
     @contextmanager
-    def as_ci(self) -> Iterator[dict[str, str]]:
-        """The environment of a CI job, with a token of deploy/ci/rights.yaml's account."""
+    def as_ci(self, account: str) -> Iterator[dict[str, str]]:
+        """The environment of a CI job, with a token of an account of deploy/ci/rights.yaml."""
         self.kubectl("apply", "-f", str(ROOT / "deploy/ci/rights.yaml"))
-        token = self.kubectl("create", "token", "feedfall-ci", "--duration=1h").stdout.strip()
+        token = self.kubectl("create", "token", account, "--duration=1h").stdout.strip()
         with self.argo_server() as url:
             yield {"ARGO_SERVER": url, "ARGO_NAMESPACE": NAMESPACE, "ARGO_TOKEN": token}
 

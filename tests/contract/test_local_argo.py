@@ -87,7 +87,7 @@ def test_shape__each_answer_is_one_that_argos_own_api_knows(player: Player, api:
     ]
     for path, model in shapes:
         found = api.get(f"/api/v1/{path}").json()
-        assert list(deploy.changes(found, deploy.plain(model(**found)))) == [], path
+        assert list(deploy.changes(found, deploy.to_document(model(**found)))) == [], path
 
 
 def test_stop__sets_spec_shutdown_as_argo_does(player: Player, url: str) -> None:
@@ -125,7 +125,7 @@ def test_deploy__a_changed_cron_ticks_by_its_new_schedule(player: Player, url: s
 
     noon = now().replace(hour=12, minute=0, second=30)
     clock = Clock(player.objects.crons, submit, noon)
-    cron = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-pub" and is_cron(each))
+    cron = next(each for each in deploy.render(["feeds"]) if each["metadata"]["name"] == "fx-pub" and is_cron(each))
     cron["spec"] |= {"schedules": ["2 12 * * *"], "timezone": "UTC"}
     run_deploy(url, f"--file={written(tmp_path, cron)}")
     for minute in (1, 2, 3):
@@ -134,7 +134,7 @@ def test_deploy__a_changed_cron_ticks_by_its_new_schedule(player: Player, url: s
 
 
 def test_deploy__a_template_of_a_new_feed_is_created_and_played(player: Player, url: str, tmp_path: Path) -> None:
-    template = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
+    template = next(each for each in deploy.render(["feeds"]) if each["metadata"]["name"] == "fx-verify")
     template["metadata"]["name"] = "gold-verify"
     done = run_deploy(url, f"--file={written(tmp_path, template)}")
     assert done.stdout.startswith("created       WorkflowTemplate  gold-verify")
@@ -201,7 +201,7 @@ def test_cron__that_could_never_start_anything_is_refused(
 def undo(player: Player) -> None:
     """Put fx-verify back, as it is rendered."""
     there = player.objects.get("WorkflowTemplate", "fx-verify")
-    rendered = next(each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-verify")
+    rendered = next(each for each in deploy.render(["feeds"]) if each["metadata"]["name"] == "fx-verify")
     version = {"resourceVersion": there["metadata"]["resourceVersion"]}
     player.objects.update(
         "WorkflowTemplate", "fx-verify", {**rendered, "metadata": {**rendered["metadata"], **version}}

@@ -56,7 +56,7 @@ def test_image__of_the_pods_has_none_of_it() -> None:
     pod = (ROOT / "requirements/pod.txt").read_text()
     assert not re.search(r"^(fastapi|uvicorn|starlette|prometheus-client)==", pod, re.MULTILINE)
     stages = re.findall(r"^FROM .*$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert stages[-1] == "FROM python:3.11-slim"  # what `docker build .` makes is still the pods' image
+    assert stages[-1] == "FROM ${PYTHON}"  # what `docker build .` makes is still the pods' image: no stage has its name
 
 
 def test_deployment__is_locked_down(overlay: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import yaml
 from typer.main import get_command
 
 from cli.__main__ import app
+from operate import controller
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "ci"
 EXAMPLES = {"github-actions.yaml": "github-workflows", "gitlab-ci.yaml": "gitlab-ci"}
@@ -47,13 +48,72 @@ def test_control_m__hands_over_to_one_command() -> None:
     assert done.stdout == "submit fx --date 20261030 --wait --timeout 2h\n"
 
 
-def test_rights__are_of_one_namespace_and_reach_no_secret() -> None:
-    documents = list(yaml.safe_load_all((FOLDER / "rights.yaml").read_text()))
-    assert [each["kind"] for each in documents] == ["ServiceAccount", "Role", "RoleBinding"]
-    rules: list[dict[str, Any]] = documents[1]["rules"]
-    asked = {resource for rule in rules for resource in rule["resources"]}
-    assert asked == {"workflows", "pods", "pods/log", "workflowtemplates", "cronworkflows"}
-    assert not {verb for rule in rules for verb in rule["verbs"]} & {"*", "delete", "deletecollection"}
+def documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
+
+
+def granted(name: str) -> dict[str, dict[str, set[str]]]:
+    """Account → resource → verbs, of the Roles of a file."""
+    return {
+        each["metadata"]["name"]: {
+            resource: set(rule["verbs"]) for rule in each["rules"] for resource in rule["resources"]
+        }
+        for each in documents(name)
+        if each["kind"] == "Role"
+    }
+
+
+def test_rights__are_two_accounts_in_one_namespace() -> None:
+    kinds = [(each["kind"], each["metadata"]["name"]) for each in documents("rights.yaml")]
+    own = ("ServiceAccount", "Role", "RoleBinding")
+    assert kinds == [(kind, account) for account in ("feedfall-submit", "feedfall-deploy") for kind in own]
+    for each in documents("rights.yaml"):
+        if each["kind"] == "RoleBinding":
+            name = each["metadata"]["name"]
+            assert (each["roleRef"]["name"], each["subjects"]) == (name, [{"kind": "ServiceAccount", "name": name}])
+
+
+def test_rights__to_submit_are_to_start_read_and_stop() -> None:
+    assert granted("rights.yaml")["feedfall-submit"] == {
+        "workflows": {"create", "get", "list", "patch", "watch"},
+        "pods": {"get", "list", "watch"},
+        "pods/log": {"get"},
+    }
+
+
+def test_rights__to_deploy_are_templates_and_crons() -> None:
+    verbs = {"create", "get", "list", "update"}
+    assert granted("rights.yaml")["feedfall-deploy"] == {"workflowtemplates": verbs, "cronworkflows": verbs}
+
+
+def test_rights__on_the_controllers_settings_are_to_read_one_configmap() -> None:
+    role, binding = documents("controller.yaml")
+    namespace, _, name = controller.CONFIG.partition("/")
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == namespace
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["get"]}
+    ]
+
+
+@pytest.mark.parametrize(("name", "start"), [("github-actions.yaml", "uses:"), ("gitlab-ci.yaml", "image:")])
+def test_example__pins_what_it_fetches_by_a_full_version_or_a_commit(name: str, start: str) -> None:
+    fetched = re.findall(rf"^ *(?:- )?{start} (\S+)", (FOLDER / name).read_text(), re.MULTILINE)
+    assert fetched
+    for each in fetched:
+        assert re.search(r"(@v\d+\.\d+\.\d+|@[0-9a-f]{40}|:\d+\.\d+\.\d+[a-z-]*|@sha256:[0-9a-f]{64})$", each), each
+
+
+def test_example__gives_each_job_the_token_of_its_own_account() -> None:
+    github = yaml.safe_load((FOLDER / "github-actions.yaml").read_text())
+    deploy, submit = github["jobs"]["deploy"], github["jobs"]["fx"]
+    assert "ARGO_TOKEN" not in github["env"]
+    assert "ARGO_DEPLOY_TOKEN" in deploy["env"]["ARGO_TOKEN"]
+    assert "ARGO_SUBMIT_TOKEN" in submit["steps"][-1]["env"]["ARGO_TOKEN"]
+    gitlab = yaml.safe_load((FOLDER / "gitlab-ci.yaml").read_text())
+    assert {name: gitlab[name]["variables"]["ARGO_TOKEN"] for name in ("deploy", "fx")} == {
+        "deploy": "$ARGO_DEPLOY_TOKEN",
+        "fx": "$ARGO_SUBMIT_TOKEN",
+    }
 
 
 def orders(text: str) -> list[tuple[str, list[str]]]:

@@ -59,7 +59,7 @@ def test_source__listens_to_requests_for_relay_and_bells_for_sub(doorbell: Specs
 
 
 def test_source__listens_to_responses_that_another_team_publishes(fx: Feed) -> None:
-    spec = made.written(made.source(made.bells([outside(fx)], "uat.")))
+    spec = made.to_manifest(made.source(made.bells([outside(fx)], "uat.")))
     assert {name: (found["topic"], found["jsonBody"]) for name, found in spec["kafka"].items()} == {
         "quote-sub": ("uat.quote.response", False)  # whatever they write, it rings
     }
@@ -90,7 +90,7 @@ def test_sensor__gathers_what_comes_within_a_tick(doorbell: Specs) -> None:
 
 
 def test_sensor__rings_once_a_shard(fx: Feed) -> None:
-    spec = made.written(made.sensor(made.bells([outside(fx, shards=3)])))
+    spec = made.to_manifest(made.sensor(made.bells([outside(fx, shards=3)])))
     started = [each["template"]["k8s"]["source"]["resource"]["spec"] for each in spec["triggers"]]
     shards = [each["arguments"]["parameters"][0]["value"] for each in started]
     assert shards == ["0", "1", "2"]
@@ -129,7 +129,7 @@ def test_pods__are_locked_down(doorbell: Specs) -> None:
 
 
 def test_rights__of_the_sensor_are_to_create_workflows_and_of_the_source_none() -> None:
-    found = rights.of_the_doorbell()
+    found = rights.doorbell_documents()
     roles = {each["metadata"]["name"]: each["rules"] for each in found if each["kind"] == "Role"}
     accounts = [each["metadata"]["name"] for each in found if each["kind"] == "ServiceAccount"]
     assert roles == {

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_folders__are_what_would_be_rendered_byte_for_byte() -> None:
-    assert render.differing(ROOT, render.render(find.PACKAGES)) == []
+    assert render.compare(ROOT, render.render(find.PACKAGES)) == []
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])

@@ -12,6 +12,7 @@ import yaml
 from catalog import Feed, find
 from catalog.feed import Policy
 from catalog.script import Script
+from steps import __main__ as steps
 from steps.run.exits import RETRIED
 from workflows import KUSTOMIZATION, manifests, pod, pub, script
 
@@ -89,7 +90,6 @@ def test_variables__are_only_what_argo_fills_in(templates: Specs) -> None:
 
 
 def test_arguments__are_understood_by_the_steps_own_parser(templates: Specs) -> None:
-    steps = pytest.importorskip("steps.__main__", reason="steps/__main__.py is not there yet")
     for spec in templates.values():
         (step,) = spec["templates"]
         steps.parser().parse_args([*step["container"]["command"][3:], *_filled(spec, step)])
@@ -159,10 +159,8 @@ def test_container__writes_to_tmp_only(templates: Specs) -> None:
 
 def test_container__asks_for_resources(templates: Specs) -> None:
     for step in _steps(templates):
-        assert {key: set(value) for key, value in step["container"]["resources"].items()} == {
-            "limits": {"cpu", "memory"},
-            "requests": {"cpu", "memory"},
-        }
+        amounts = {key: set(value) for key, value in step["container"]["resources"].items()}
+        assert amounts == {"limits": {"cpu", "memory"}, "requests": {"cpu", "memory"}}
 
 
 def test_environment__is_the_same_for_every_pod(templates: Specs) -> None:
@@ -238,7 +236,7 @@ def test_cron__catches_a_missed_start_up_until_midnight(at: time, seconds: int) 
 
 
 def test_script__that_is_keyed_takes_a_run_key(fx: Feed) -> None:
-    (document,) = [script.template(Script(fx, "report", "A report", args=("--format=csv",), keyed=True)).to_dict()]
+    document = script.template(Script(fx, "report", "A report", args=("--format=csv",), keyed=True)).to_dict()
     assert document["spec"]["templates"][0]["container"]["args"] == [
         "--feed=fx",
         "--base-date={{workflow.parameters.base-date}}",
@@ -295,7 +293,7 @@ def _defaults(spec: dict[str, Any]) -> dict[str, str]:
 
 
 def _filled(spec: dict[str, Any], step: dict[str, Any]) -> list[str]:
-    """Return the arguments as Argo would pass them when somebody submits the form untouched."""
+    """Return the arguments as Argo passes them when a person submits the form unchanged."""
     args: list[str] = step["container"].get("args", [])
     for name, value in _defaults(spec).items():
         args = [arg.replace(f"{{{{workflow.parameters.{name}}}}}", value) for arg in args]

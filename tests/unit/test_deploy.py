@@ -83,10 +83,14 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
-def run_deploy(server: Server, *words: str, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
-    told = {"ARGO_SERVER": f"http://127.0.0.1:{server.server_port}", "ARGO_NAMESPACE": "bank", "ARGO_TOKEN": token}
+def run_deploy(
+    server: Server, *words: str, token: str = TOKEN, path: str | Path = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command. `path`: where it finds kubectl; by default nowhere."""
+    argo = {"ARGO_SERVER": f"http://127.0.0.1:{server.server_port}", "ARGO_NAMESPACE": "bank", "ARGO_TOKEN": token}
     command = [sys.executable, "-m", "cli", "deploy", *words]
-    done = subprocess.run(command, env={**told, "NO_PROXY": "*"}, capture_output=True, text=True, cwd=ROOT, check=False)
+    environ = {**argo, "NO_PROXY": "*", "PATH": str(path)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
     print(done.stdout, done.stderr)
     return done
 
@@ -115,13 +119,13 @@ def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Ser
 
 def test_deploy__takes_what_an_overlay_made_and_names_what_is_left(server: Server, tmp_path: Path) -> None:
     run_deploy(server)
-    every = [*deploy.rendered(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
+    every = [*deploy.render(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
     some = [each for each in every if each["metadata"]["name"] != "fx-verify"]
     file = tmp_path / "all.yaml"
     file.write_text("---\n".join(json.dumps(each) + "\n" for each in some))
     done = run_deploy(server, f"--file={file}")
     assert verbs(done) == {"unchanged", "left alone"}
-    assert ("fx-verify" in done.stdout, "Passed over: ConfigMap" in done.stderr) == (True, True)
+    assert ("fx-verify" in done.stdout, "Skipped: ConfigMap" in done.stderr) == (True, True)
 
 
 def test_deploy__without_a_right_is_78(server: Server) -> None:
@@ -134,15 +138,34 @@ def test_deploy__where_nobody_answers_is_75(server: Server) -> None:
     assert run_deploy(server, "--patience=0s").returncode == 75
 
 
-def test_deployable__refuses_what_hera_would_drop() -> None:
-    [sub] = [each for each in deploy.rendered(["feeds"]) if each["metadata"]["name"] == "fx-sub"]
+def test_deploy__warns_where_the_controllers_setting_cannot_be_read(server: Server) -> None:
+    done = run_deploy(server, "--dry-run")
+    assert "WARNING: templateReferencing was NOT CHECKED: no kubectl on the PATH" in done.stderr
+    assert done.returncode == 0  # a warning: a CI job may lack the right to look
+
+
+@pytest.mark.parametrize(("mode", "words"), [("Strict", "templateReferencing is Strict"), ("", "WARNING: template")])
+def test_deploy__checks_the_controllers_setting_with_kubectl(
+    server: Server, tmp_path: Path, mode: str, words: str
+) -> None:
+    body = json.dumps({"data": {"workflowRestrictions": f'{{"templateReferencing": "{mode}"}}'}})
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"""#!/bin/sh\nif [ "$1" = config ]; then echo bank; else echo '{body}'; fi\n""")
+    kubectl.chmod(0o755)
+    done = run_deploy(server, "--dry-run", path=tmp_path)
+    assert words in done.stderr
+    assert "argo/workflow-controller-configmap, read with kubectl's context bank" in done.stderr
+
+
+def test_select__refuses_what_hera_would_drop() -> None:
+    [sub] = [each for each in deploy.render(["feeds"]) if each["metadata"]["name"] == "fx-sub"]
     sub["spec"]["hibernate"] = True
     with pytest.raises(Misconfigured, match=r"this Hera does not know spec\.hibernate"):
-        deploy.deployable([sub])
+        deploy.select([sub])
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "found"),
+    ("wanted", "present", "expected"),
     [
         ({"a": 1}, {"a": 1, "inputs": {}, "list": [], "text": "", "no": None}, []),  # a server's own emptiness
         ({"a": 1}, {"a": 2}, ["a: 2 -> 1"]),
@@ -153,5 +176,5 @@ def test_deployable__refuses_what_hera_would_drop() -> None:
         ({"a": False}, {"a": True}, ["a: true -> false"]),
     ],
 )
-def test_changes__are_what_an_update_would_do(wanted: object, there: object, found: list[str]) -> None:
-    assert list(deploy.changes(wanted, there)) == found
+def test_changes__are_what_an_update_would_do(wanted: object, present: object, expected: list[str]) -> None:
+    assert list(deploy.changes(wanted, present)) == expected
