@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
-from ledger.database import Connection, check, connect
+from ledger import databases
+from ledger.database import Connection
 from ledger.errors import Failure
 from operate.follow import Watch
-from steps.run.exits import Misconfigured
 
 T = TypeVar("T")
 
@@ -17,10 +17,9 @@ class Book:
     """Call it with a question to the ledger. Each is a transaction of its own."""
 
     def __init__(self, environ: Mapping[str, str], watch: Watch) -> None:
-        self._url, self._watch = environ.get("DATABASE_URL") or "", watch
+        self._environ, self._watch = environ, watch
         self._connection: Connection | None = None
-        if not self._url:
-            raise Misconfigured("not set: DATABASE_URL. The ledger tells when a feed's rows are there")
+        databases.url(environ, "The ledger tells when a feed's rows are there")  # said before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +33,7 @@ class Book:
     def _once(self, ask: Callable[[Connection], T]) -> T:
         try:
             if self._connection is None:
-                self._connection = connect(self._url, "feedfall", autocommit=True)
-                check(self._connection)
+                self._connection = databases.open_session(self._environ, "feedfall", autocommit=True)
             return ask(self._connection)
         except Failure:
             self._close()

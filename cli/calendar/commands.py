@@ -30,7 +30,7 @@ from cli import show
 from cli.calendar import month
 from cli.calendar.override import keep
 from cli.options import By
-from ledger.database import session
+from ledger import databases
 from operate.calendar import bank_table, compare, kasi
 from operate.calendar.compare import Comparison
 from steps.run import calendars, settings
@@ -166,9 +166,9 @@ def _led(calendar: Calendar, day: date, policy: Policy | None, days: int | None)
 
 def opened(name: str) -> Calendar:
     """Open a calendar as a run would, with what was declared where DATABASE_URL says. Raises Failure, CalendarError."""
-    if not os.environ.get("DATABASE_URL"):
+    if not databases.is_set(os.environ):
         return business_day.calendar(name, own=_own())
-    with session(os.environ["DATABASE_URL"], f"feedfall {getpass.getuser()}") as connection:
+    with databases.transaction(os.environ, f"feedfall {getpass.getuser()}") as connection:
         return calendars.known(connection, name, settings.calendars(os.environ))
 
 

@@ -17,7 +17,8 @@ from business_day import Override, read_date
 from cli import show
 from cli.options import By, Json, Reason
 from ledger import calendar as book
-from ledger.database import Connection, session
+from ledger import databases
+from ledger.database import Connection
 from ledger.errors import Misconfigured
 
 Named = Annotated[str, typer.Argument(help="The calendar, such as BANK.", metavar="CALENDAR")]
@@ -78,6 +79,4 @@ def _home() -> AbstractContextManager[Connection]:
     """The calendars' home, checked. Misconfigured where it is elsewhere: what is declared here would never be asked."""
     if url := os.environ.get("FEEDFALL_CALENDAR_URL"):
         raise Misconfigured(f"the calendars' home is {url}: declare there (docs/calendar.md), or unset the variable")
-    if not os.environ.get("DATABASE_URL"):
-        raise Misconfigured("not set: DATABASE_URL. What is declared is kept there")
-    return session(os.environ["DATABASE_URL"], f"feedfall {getpass.getuser()}")
+    return databases.transaction(os.environ, f"feedfall {getpass.getuser()}", "The overrides are there")
