@@ -8,9 +8,10 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, kill, local, quarantine, replay, schema, serve, skip_gap, status, submit, verify
+from cli import deploy, kill, local, quarantine, replay, schema, serve, skip_gap, status, verify
 from cli.calendar import commands, override
 from ledger.errors import Failure
+from operate import submit
 from operate.follow import Stopped
 from steps.run.exits import Exit, exit_of
 

@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from cli.submit import seconds
 from operate.follow import Watch
+from operate.submit import seconds
 from steps.run import settings
 
 Image = Annotated[str, typer.Option(envvar="FEEDFALL_IMAGE", help="The image that pods run; as rendered if absent.")]

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from catalog import find
-from cli.submit import By, Patience, seconds
 from ledger import journal
 from operate.argo import Argo
 from operate.ending import Workflow
 from operate.follow import Tail, Watch, halt, over
 from operate.patient_ledger import Book
+from operate.submit import By, Patience, seconds
 from steps.run import settings
 from steps.run.execution import stopping
 from steps.run.exits import Exit, Misconfigured

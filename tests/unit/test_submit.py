@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from cli.submit import seconds
 from ledger.request import State
 from operate.argo import Argo, read
 from operate.ending import Ending, Workflow, of_pod, of_request, words
 from operate.follow import Late, Stopped, Tail, Watch
+from operate.submit import seconds
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
 from steps.run.status import Status
