@@ -8,10 +8,9 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, kill, local, quarantine, replay, schema, serve, skip_gap, status, verify
+from cli import deploy, hold, kill, local, logs, quarantine, replay, schema, serve, skip_gap, status, submit, verify
 from cli.calendar import commands, override
 from ledger.errors import Failure
-from operate import submit
 from operate.follow import Stopped
 from steps.run.exits import Exit, exit_of
 
@@ -25,15 +24,15 @@ app = typer.Typer(
 app.command("runs")(status.runs)
 app.command("lag")(status.lag)
 app.command("absent")(status.absent)
-app.command("hold")(status.hold)
-app.command("free")(status.free)
+app.command("hold")(hold.hold)
+app.command("free")(hold.free)
 app.command("newest")(status.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
 app.command("skip-gap")(skip_gap.skip)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
-app.command("logs")(kill.logs)
+app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)
 app.command("schema")(schema.print_schema)
 app.command("migrate")(schema.migrate)

@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
+from cli.options import aside, seconds
 from operate.follow import Watch
-from operate.submit import seconds
 from steps.run import settings
 
 Image = Annotated[str, typer.Option(envvar="FEEDFALL_IMAGE", help="The image that pods run; as rendered if absent.")]
@@ -34,8 +34,8 @@ def deploy(*, image: Image = "", file: File = "", dry_run: DryRun = False, patie
     found = deploy.read(file) if file else deploy.rendered(settings.packages(os.environ))
     wanted = deploy.deployable(found, image)
     if not deploy.lint(wanted):
-        _aside("not linted: no argo on the PATH")
-    watch = Watch(threading.Event(), seconds(patience), 86_400, _aside)
+        aside("not linted: no argo on the PATH")
+    watch = Watch(threading.Event(), seconds(patience), 86_400, aside)
     there = deploy.Shelf(settings.argo(os.environ))
     done: Counter[str] = Counter()
     for document in wanted:
@@ -48,12 +48,8 @@ def deploy(*, image: Image = "", file: File = "", dry_run: DryRun = False, patie
         _line("left alone", kind, f"{name}  (not among these: delete it, if its feed is gone)")
     typer.echo(f"{', '.join(f'{number} {verb}' for verb, number in done.items())} in {there.service.namespace}.")
     passed_over = sorted({str(each.get("kind")) for each in found} - deploy.KINDS.keys())
-    _aside(f"Passed over: {', '.join(passed_over) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
+    aside(f"Passed over: {', '.join(passed_over) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
 
 
 def _line(verb: str, kind: str, name: str) -> None:
     typer.echo(f"{verb:<14}{kind:<18}{name}")
-
-
-def _aside(words: str) -> None:
-    typer.echo(words, err=True)

@@ -27,7 +27,7 @@ import typer
 
 from catalog import Feed
 from cli import show
-from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, known, ledger
+from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, load_feed, open_ledger
 from ledger import control, quarantine
 from ledger.database import Connection
 from ledger.errors import translated
@@ -69,8 +69,8 @@ def entries(
     as_json: Json = False,
 ) -> None:
     """List the rows that wait: where each came from, what is wrong with it, or until when it is deferred."""
-    with ledger(needs_kafka=False) as (_, connection):
-        name = feed and known(feed).name
+    with open_ledger(needs_kafka=False) as (_, connection):
+        name = feed and load_feed(feed).name
         found = quarantine.entries(connection, name, limit, settled=settled, fate=fate, matching=matching)
     if as_json:
         return show.as_json([_in_words(entry) for entry in found])
@@ -81,8 +81,8 @@ def entries(
 
 def show_entry(feed: FeedName, entry: One, *, as_json: Json = False) -> None:
     """Show all of one entry: its message's key, headers and value, and what was done to it."""
-    with ledger(needs_kafka=False) as (environment, connection):
-        [found] = _find(connection, known(feed), [entry], environment.topic_prefix)
+    with open_ledger(needs_kafka=False) as (environment, connection):
+        [found] = _find(connection, load_feed(feed), [entry], environment.topic_prefix)
         deeds = quarantine.history(connection, found)
     if as_json:
         return show.as_json({**_in_words(found), "history": deeds})
@@ -114,9 +114,9 @@ def redrive(
     as_json: Json = False,
 ) -> None:
     """Load entries after all: judged again, as they came or mended. A newer row in the table stays. Again: harmless."""
-    wanted = known(feed)
+    wanted = load_feed(feed)
     _check(entry, reason, every=every, value=value, fixed=fixed, matching=matching, fate=fate, calendar=calendar)
-    with ledger(needs_kafka=False) as (environment, connection):
+    with open_ledger(needs_kafka=False) as (environment, connection):
         mended = _mended(fixed) if fixed else {}
         names = [*(entry or []), *mended]
         found = _find(connection, wanted, names, environment.topic_prefix)
@@ -139,8 +139,8 @@ def discard(
     as_json: Json = False,
 ) -> None:
     """Say that entries are never loaded. They stay here, with who said so and why."""
-    with ledger(needs_kafka=False) as (environment, connection):
-        found = _find(connection, known(feed), entry, environment.topic_prefix)
+    with open_ledger(needs_kafka=False) as (environment, connection):
+        found = _find(connection, load_feed(feed), entry, environment.topic_prefix)
         with translated():
             if not control.still_open(connection, feed, though_blocked=True):
                 _not_done(Status.HELD, f"{Status.HELD.sentence} until `feedfall free`")

@@ -10,7 +10,7 @@ import typer
 
 from business_day import read_date
 from cli import show
-from cli.options import By, FeedName, Json, Reason, known
+from cli.options import By, FeedName, Json, Reason, load_feed
 from ledger.key import LeaseKey
 from operate import replay
 from operate.replay import Offsets
@@ -49,7 +49,7 @@ def replay_feed(
     as_json: Json = False,
 ) -> None:
     """Read a settled range again and put back what is lost. The checkpoint and the books stay as they are."""
-    asked, wanted = known(feed), _wanted(first, last, offsets)
+    asked, wanted = load_feed(feed), _wanted(first, last, offsets)
     environment = settings.read()
     with stopping() as stop, executing(environment, LeaseKey(feed, "replay"), stop) as execution:
         outcome = execution.outcome = replay.run(execution, asked, wanted, by, reason)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import show
-from cli.options import By, FeedName, Json, Reason, known, ledger
+from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger
 from ledger.key import LeaseKey
 from operate import skip_gap
 from operate.skip_gap import Gap
@@ -33,14 +33,14 @@ def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: J
 
 
 def _look(feed: str) -> tuple[Outcome, list[Gap]]:
-    asked = known(feed)
-    with ledger() as (environment, connection):
+    asked = load_feed(feed)
+    with open_ledger() as (environment, connection):
         gaps = skip_gap.find(environment, connection, asked)
     return Outcome(Status.SHOWN if gaps else Status.NOTHING), gaps
 
 
 def _skip(feed: str, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
-    asked, environment = known(feed), settings.read()
+    asked, environment = load_feed(feed), settings.read()
     with stopping() as stop, executing(environment, LeaseKey(feed, "skip-gap"), stop) as execution:
         execution.outcome, gaps = skip_gap.skip(execution, asked, by, reason)
         return execution.outcome, gaps

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import show
-from cli.options import FeedName, Json, known, ledger
+from cli.options import FeedName, Json, load_feed, open_ledger
 from ledger import verify
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
@@ -20,8 +20,8 @@ Deep = Annotated[bool, typer.Option("--deep", help="Read Kafka again, as far as 
 
 def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) -> None:
     """Prove the ledger: every offset has one fate, and the rows are there. Exit 83 when it is broken."""
-    with ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
-        asked = known(feed)
+    with open_ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
+        asked = load_feed(feed)
         account = deep(environment, connection, asked, stop) if deeply else verify.verify(connection, asked)
     if as_json:
         show.as_json(account)

@@ -1,4 +1,4 @@
-"""A patient reader of the ledger, for commands that wait: it connects when it is asked, and again where that broke."""
+"""A session of the ledger for commands that wait: opened at the first question, and again after an outage."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from operate.follow import Watch
 T = TypeVar("T")
 
 
-class Book:
-    """Call it with a question to the ledger. Each is a transaction of its own."""
+class PatientLedger:
+    """Call it with a function of a connection. Each call is a transaction of its own, retried during an outage."""
 
     def __init__(self, environ: Mapping[str, str], watch: Watch) -> None:
         self._environ, self._watch = environ, watch
         self._connection: Connection | None = None
-        databases.url(environ, "The ledger tells when a feed's rows are there")  # said before anything is started
+        databases.url(environ, "The ledger tells when a feed's rows are there")  # refused before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -27,14 +27,14 @@ class Book:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def __call__(self, ask: Callable[[Connection], T]) -> T:
-        return self._watch.patiently(lambda: self._once(ask))
+    def __call__(self, query: Callable[[Connection], T]) -> T:
+        return self._watch.patiently(lambda: self._once(query))
 
-    def _once(self, ask: Callable[[Connection], T]) -> T:
+    def _once(self, query: Callable[[Connection], T]) -> T:
         try:
             if self._connection is None:
                 self._connection = databases.open_session(self._environ, "feedfall", autocommit=True)
-            return ask(self._connection)
+            return query(self._connection)
         except Failure:
             self._close()
             raise

@@ -1,303 +1,279 @@
-"""An order from CI, Control-M or a person: start a run, follow it to its end, exit with what became of it.
+"""submit: start a feed, one stage of it or any template, and follow it to its end. A request that came before is found.
 
-    feedfall submit fx --date 2026-10-30 --wait     pub, then until its rows are there       run key: (feed, date, seq)
-    feedfall submit fx sub --wait                   one stage of a feed
-    feedfall submit fx-verify --wait                any WorkflowTemplate, a script of a team too
+a feed's rows ─▶ the calendar judges the date ─▶ is there such a request in the ledger?
+                                                  ├─ its response is complete ─▶ ALREADY_DONE
+                                                  ├─ it was sent ──────────────▶ wait for its rows
+                                                  └─ no ─▶ pub ────────────────▶ wait for its rows
+a template    ─▶ a run with these parameters that is not over, or a new one ──▶ its own end
 
-The log goes to stdout, with exactly one RESULT line behind it; our own words go to stderr. The same order again finds
-its run: the ledger knows what was ordered, and Argo what runs. A SIGKILL leaves the run alone; SIGTERM stops it (143).
+The ledger knows what was requested, and Argo what runs: so the same request again finds its run. A SIGKILL leaves the
+run alone; SIGTERM stops it. Called by `feedfall submit`.
 """
 
 from __future__ import annotations
 
-import getpass
-import os
 import random
-import re
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import count
-from typing import Annotated
 from uuid import UUID
 
-import typer
-
-from business_day import NoSuchDay, read_date
-from business_day.dates import FORMS
 from catalog import Feed, Policy, find
 from catalog.message import correlation
 from ledger import control, journal, request
 from ledger.absence import facts
 from ledger.request import State
-from operate.argo import ORDERED, TEMPLATE, Argo
+from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
-from operate.follow import Late, Stopped, Watch, follow
-from operate.patient_ledger import Book
+from operate.follow import Late, Say, Stopped, Watch, follow
+from operate.patient_ledger import PatientLedger
 from steps.run import calendars, gate, settings
-from steps.run.execution import stopping
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
 from steps.run.status import Status
 from steps.watch import absence
 
+#: Of these a run's suffix is made: without vowels, and without what looks alike.
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-LONGEST = "2h"
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-
-By = Annotated[str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser)]
-Name = Annotated[
-    str, typer.Argument(help="A feed, such as fx, or a WorkflowTemplate, such as fx-verify.", metavar="NAME")
-]
-Stage = Annotated[str | None, typer.Argument(help="sub or relay: only that stage of the feed.", metavar="[STAGE]")]
-Day = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}; the feed's today if absent.")]
-Seq = Annotated[int, typer.Option(min=1, help="Which request of that date: higher asks again.")]
-Rerun = Annotated[bool, typer.Option("--rerun", help="Ask again on purpose: the next free seq. Needs a reason.")]
-Reason = Annotated[str, typer.Option(help="Why it is asked again; kept in the journal.")]
-PolicyName = Annotated[Policy | None, typer.Option(help="What to do on a closed day; the feed's own rule if absent.")]
-Given = Annotated[
-    list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for a template.", metavar="NAME=VALUE")
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end, and exit as it did.")]
-Timeout = Annotated[
-    str,
-    typer.Option(help="Wait so long at most, then exit 82: 90s, 30m, 2h. If absent: to the due time; 2h after it."),
-]
-Patience = Annotated[str, typer.Option(help="Outlive so long an outage of Argo or the database, then exit 75.")]
-Grace = Annotated[str, typer.Option(help="After SIGTERM: wait so long for the stopped run.")]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Exit 0, not 77, when it was held, skipped, busy or empty.")]
-
-
-def submit(
-    name: Name,
-    by: By,
-    stage: Stage = None,
-    day: Day = "",
-    seq: Seq = 1,
-    *,
-    rerun: Rerun = False,
-    reason: Reason = "",
-    policy: PolicyName = None,
-    param: Given = None,
-    wait: Wait = False,
-    timeout: Timeout = "",
-    patience: Patience = "10m",
-    grace: Grace = "90s",
-    lenient: Lenient = False,
-) -> None:
-    """Order a feed's rows of a date, or start a template. With --wait: follow it, and exit as it did."""
-    began = time.monotonic()
-    order = Order(name, stage or "", by, day, seq, rerun, reason, policy, tuple(param or ()), wait, bool(timeout))
-    with stopping() as stop:
-        errand = Errand()
-        try:
-            watch = Watch(stop, seconds(patience), seconds(timeout or LONGEST), _aside, seconds(grace))
-            with Argo(os.environ) as argo:
-                ending = errand.carry_out(order, argo, watch)
-        except (Failure, find.UnknownFeed, Stopped, Late) as error:
-            ending = errand.failed(error)
-    ending = ending.lenient() if lenient else ending
-    typer.echo(ending.result(errand.feed or "-", errand.stage, errand.run, time.monotonic() - began))
-    sys.exit(ending.code)
 
 
 @dataclass(frozen=True)
-class Order:
-    """What was asked for."""
+class SubmitRequest:
+    """What to start. `day` None: the feed's today. `rerun`: with the next free seq, for a `reason`."""
 
     name: str
-    stage: str
     by: str
-    day: str
+    stage: str = ""
+    day: date | None = None
+    seq: int = 1
+    rerun: bool = False
+    reason: str = ""
+    policy: Policy | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    wait: bool = False
+    until_due: bool = True
+    """Wait until the feed's due time, where that is still to come; False: as long as the watch says."""
+
+
+@dataclass
+class Progress:
+    """What a RESULT line can tell at any moment."""
+
+    feed: str = ""
+    stage: str = "-"
+    run: str = "-"
+    counts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SubmitResult:
+    """How it ended, and of which run."""
+
+    ending: Ending
+    progress: Progress
+
+    def line(self, seconds: float) -> str:
+        """The last line of stdout."""
+        return self.ending.result(self.progress.feed or "-", self.progress.stage, self.progress.run, seconds)
+
+
+def submit(wanted: SubmitRequest, environ: Mapping[str, str], watch: Watch, out: Say) -> SubmitResult:
+    """Find the run or start it, and follow it. `out` takes the lines of its log. Failures become its ending."""
+    progress = Progress()
+    try:
+        with Argo(environ) as argo:
+            ending = Submission(wanted, environ, argo, watch, out, progress).run()
+    except (Failure, find.UnknownFeed, Stopped, Late) as error:
+        ending = of_error(error, progress)
+    return SubmitResult(ending, progress)
+
+
+def of_error(error: Exception, progress: Progress) -> Ending:
+    """The ending of a submission that failed on its way."""
+    words = str(error) or None
+    match error:
+        case Stopped():
+            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
+        case Late():
+            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
+            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
+        case Transient():
+            lost = f"{words}. The same command goes on from here"
+            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
+    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
+    return Ending(Status.FAILED, code, words, progress.counts)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The rows that a request is for. `day`: as the calendar judged it; `id` None: closed, and no request is made."""
+
+    feed: Feed
+    day: date
     seq: int
-    rerun: bool
-    reason: str
-    policy: Policy | None
-    given: Sequence[str]
-    wait: bool
-    timed: bool
-    """How long to wait was said; where not, the feed's due time is the end."""
+    id: UUID | None
+    until: datetime | None
+    parameters: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The name of its first run."""
+        return f"{self.feed.name}-pub-{self.day:%Y%m%d}-{self.seq}"
 
 
-class Errand:
-    """One order on its way. `feed`, `stage`, `run` and `counts` are what its RESULT line can tell at any moment."""
+class Submission:
+    """One request on its way to its end."""
 
-    def __init__(self) -> None:
-        self.feed, self.stage, self.run = "", "-", "-"
-        self.counts: dict[str, object] = {}
+    def __init__(
+        self, wanted: SubmitRequest, environ: Mapping[str, str], argo: Argo, watch: Watch, out: Say, progress: Progress
+    ) -> None:
+        self._wanted, self._environ, self._argo = wanted, environ, argo
+        self._watch, self._out, self._progress = watch, out, progress
 
-    def carry_out(self, order: Order, argo: Argo, watch: Watch) -> Ending:
-        """Find the run or start it, and follow it. Raises Failure, Stopped, Late."""
-        packages = settings.packages(os.environ)
-        feed = find.load(order.name, packages) if order.stage or order.name in find.names(packages) else None
-        if feed and order.stage in ("", "pub"):
-            with Book(os.environ, watch) as ask:
-                return self._rows(order, feed, argo, watch, ask)
-        if order.rerun:
+    def run(self) -> Ending:
+        """Raises Failure, UnknownFeed, Stopped, Late."""
+        wanted, packages = self._wanted, settings.packages(self._environ)
+        feed = find.load(wanted.name, packages) if wanted.stage or wanted.name in find.names(packages) else None
+        if feed and wanted.stage in ("", "pub"):
+            with PatientLedger(self._environ, self._watch) as ledger:
+                return self._rows(self._target(feed, ledger), ledger)
+        if wanted.rerun:
             raise Misconfigured("--rerun is for a feed's rows: a stage or a script is simply submitted again")
-        return self._template(order, f"{feed.name}-{order.stage}" if feed else order.name, argo, watch)
-
-    def failed(self, error: Exception) -> Ending:
-        """What is said when it did not come to its end."""
-        words = str(error) or None
-        match error:
-            case Stopped():
-                return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", self.counts)
-            case Late():
-                late = f"no end of it in time; {self.run} goes on, and the same order finds it again"
-                return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, self.counts)
-            case Transient():
-                return Ending(Status.LOST, Exit.TRANSIENT, f"{words}. The same order goes on from here", self.counts)
-        code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
-        return Ending(Status.FAILED, code, words, self.counts)
+        return self._template(f"{feed.name}-{wanted.stage}" if feed else wanted.name)
 
     # -- a feed's rows --
 
-    def _rows(self, order: Order, feed: Feed, argo: Argo, watch: Watch, ask: Book) -> Ending:
-        asked = _date(order.day) or gate.today(feed, datetime.now(UTC))
-        day = _judged(order.policy or feed.policy, feed, asked, ask)
-        due = absence.due(feed, day or asked)
-        until = due if datetime.now(UTC) < due and not order.timed else None
-        seq = _again(order, feed, day or asked, ask) if order.rerun else order.seq
-        key = f"{feed.name}-pub-{day or asked:%Y%m%d}-{seq}"
-        self.feed, self.stage, self.run = feed.name, "pub", key
-        self.counts = {"date": (day or asked).isoformat(), "seq": seq}
-        known = correlation(feed.name, day, seq) if day else None
-        state = ask(lambda connection: request.state(connection, known)) if known else None
+    def _target(self, feed: Feed, ledger: PatientLedger) -> Target:
+        wanted, now = self._wanted, datetime.now(UTC)
+        base_date = wanted.day or gate.today(feed, now)
+        judged = self._judge(feed, base_date, ledger)
+        day = judged or base_date
+        due = absence.due(feed, day)
+        seq = self._next_seq(feed, day, ledger) if wanted.rerun else wanted.seq
+        parameters = {"base-date": base_date.isoformat(), "seq": str(seq)}
+        return Target(
+            feed,
+            day,
+            seq,
+            id=correlation(feed.name, judged, seq) if judged else None,
+            until=due if wanted.until_due and now < due else None,
+            parameters=parameters | ({"policy": wanted.policy} if wanted.policy else {}),
+        )
+
+    def _judge(self, feed: Feed, day: date, ledger: PatientLedger) -> date | None:
+        """The date that the pod will request, by the very calendar that it will open; None: none."""
+        policy = self._wanted.policy or feed.policy
+        if policy is Policy.ANYWAY:
+            return day
+        source = settings.calendars(self._environ)
+        return gate.judge(ledger(lambda connection: calendars.known(connection, feed.calendar, source)), day, policy)
+
+    def _next_seq(self, feed: Feed, day: date, ledger: PatientLedger) -> int:
+        """The next free seq, with a line in the journal."""
+        by, reason = self._wanted.by, self._wanted.reason
+        if not reason.strip():
+            raise Misconfigured("--rerun needs --reason: it is written to the journal")
+        seq: int = ledger(lambda connection: request.highest_seq(connection, feed.name, day)) + 1
+        detail = {"base_date": day.isoformat(), "seq": seq}
+        ledger(lambda connection: journal.write(connection, "rerun", feed.name, by, reason, **detail))
+        return seq
+
+    def _rows(self, target: Target, ledger: PatientLedger) -> Ending:
+        progress, wait = self._progress, self._wanted.wait
+        progress.feed, progress.stage, progress.run = target.feed.name, "pub", target.key
+        progress.counts = {"date": target.day.isoformat(), "seq": target.seq}
+        state = _state(target, ledger)
         if state and state.settled:
-            return self._already(state)
+            return self._already_done(state)
         if not state or state.status == "new":
-            given = {
-                "base-date": asked.isoformat(),
-                "seq": str(seq),
-                **({"policy": order.policy} if order.policy else {}),
-            }
-            self.run, there = _vacancy(argo, watch, key)
-            ending = self._run(argo, watch, f"{feed.name}-pub", given, there=there, wait=order.wait)
-            if not order.wait or (ending.code and (ending.status is not Status.UNKNOWN or not known)):
-                return ending  # a log that was lost is no matter where the ledger can tell
-        elif not order.wait:
-            return Ending(Status.ALREADY_ORDERED, 0, counts={**self.counts, "request": state.status})
+            progress.run, there = self._vacancy(target.key)
+            ending = self._run(f"{target.feed.name}-pub", target.parameters, there=there)
+            lost_log = ending.status is Status.UNKNOWN and target.id is not None
+            if not wait or (ending.code and not lost_log):  # where the log is lost, the ledger tells
+                return ending
+        elif not wait:
+            return Ending(Status.ALREADY_ORDERED, 0, counts={**progress.counts, "request": state.status})
         try:
-            return self._answer(feed, known, watch, ask, until)
+            return self._response(target, ledger)
         except Late:
-            return self._absent(feed, day or asked, ask)
+            return self._absent(target, ledger)
 
-    def _already(self, state: State) -> Ending:
+    def _already_done(self, state: State) -> Ending:
         ending = of_request(state, None)
-        assert ending  # noqa: S101 -- it is settled
+        assert ending  # noqa: S101 -- it has its response
         status = Status.ALREADY_DONE if ending.code == 0 else ending.status
-        return replace(ending, status=status, counts={**self.counts, **ending.counts})
+        return replace(ending, status=status, counts={**self._progress.counts, **ending.counts})
 
-    def _answer(self, feed: Feed, known: UUID | None, watch: Watch, ask: Book, until: datetime | None) -> Ending:
-        """Wait until the order's rows are there, or it is known why they will not come. Raises Late."""
-        told = ""
+    def _vacancy(self, key: str) -> tuple[str, bool]:
+        """A key's run that is not over (True), or the next free name: an earlier run met a hold, a holiday, a fault."""
+        for number in count(1):
+            name = key if number == 1 else f"{key}-{number}"
+            seen = self._watch.patiently(partial(self._argo.get, name))
+            if seen is None or not seen.over:
+                return name, seen is not None
+        raise AssertionError
+
+    def _response(self, target: Target, ledger: PatientLedger) -> Ending:
+        """Wait until the rows are there, or until it is known why they will not come. Raises Late."""
+        counts, status = self._progress.counts, ""
         while True:
-            state = known and ask(lambda connection: request.state(connection, known))
+            state = _state(target, ledger)
             if not state:
                 raise Misconfigured(
-                    f"{self.run} ended, and the ledger knows no such order: "
+                    f"{self._progress.run} ended, and the ledger has no such request: "
                     "does DATABASE_URL name the pods' database, and does their image have this calendar?"
                 )
-            refusal = gate.refusal(
-                ask(lambda connection: control.state(connection, feed.name)), "sub", datetime.now(UTC)
-            )
-            self.counts["request"] = state.status
+            known = ledger(lambda connection: control.state(connection, target.feed.name))
+            refusal = gate.refusal(known, "sub", datetime.now(UTC))
+            counts["request"] = state.status
             if ending := of_request(state, refusal):
-                return replace(ending, counts={**self.counts, **ending.counts})
-            if state.status != told:
-                told = state.status
-                watch.say(f"the request of {self.counts['date']} seq {self.counts['seq']} is {told}")
-            if until and datetime.now(UTC) >= until:
+                return replace(ending, counts={**counts, **ending.counts})
+            if state.status != status:
+                status = state.status
+                self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
+            if target.until and datetime.now(UTC) >= target.until:
                 raise Late
-            watch.pause()
+            self._watch.pause()
 
-    def _absent(self, feed: Feed, day: date, ask: Book) -> Ending:
-        """The time is over: say what is there in place of the rows, in the sweep's own words."""
-        now, due = datetime.now(UTC), absence.due(feed, day)
-        known = ask(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
-        found = absence.finding(feed, known[day], now)
-        words = found.words if found else "other rows of that date are there, those of this order are not"
+    def _absent(self, target: Target, ledger: PatientLedger) -> Ending:
+        """The time is over: say what is there in place of the rows, in the words of the sweep."""
+        feed, day, now = target.feed, target.day, datetime.now(UTC)
+        due = absence.due(feed, day)
+        known = ledger(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
+        finding = absence.finding(feed, known[day], now)
+        words = finding.words if finding else "other rows of that date are there, those of this request are not"
         late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""
-        return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, f"{late}{words}. The same order waits on", self.counts)
+        reason = f"{late}{words}. The same command waits on"
+        return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, reason, self._progress.counts)
 
     # -- any template --
 
-    def _template(self, order: Order, template: str, argo: Argo, watch: Watch) -> Ending:
-        given = dict(_pair(each) for each in order.given)
-        if order.day:
-            given |= {"base-date": f"{_date(order.day)}", "seq": str(order.seq)}
-        self.feed, self.stage = (order.name, order.stage) if order.stage else ("", template)
-        there = watch.patiently(lambda: argo.running({TEMPLATE: template, **ORDERED}))
-        same = [each.name for each in there if given.items() <= each.parameters.items()]
-        self.run = same[0] if same else f"{template[:57]}-" + "".join(random.choices(LETTERS, k=5))
-        return self._run(argo, watch, template, given, there=bool(same), wait=order.wait)
+    def _template(self, template: str) -> Ending:
+        wanted, progress = self._wanted, self._progress
+        parameters = dict(wanted.parameters)
+        if wanted.day:
+            parameters |= {"base-date": f"{wanted.day}", "seq": str(wanted.seq)}
+        progress.feed, progress.stage = (wanted.name, wanted.stage) if wanted.stage else ("", template)
+        there = self._watch.patiently(lambda: self._argo.running({TEMPLATE: template, **MARK}))
+        same = [each.name for each in there if parameters.items() <= each.parameters.items()]
+        progress.run = same[0] if same else f"{template[:57]}-" + "".join(random.choices(LETTERS, k=5))
+        return self._run(template, parameters, there=bool(same))
 
-    def _run(
-        self, argo: Argo, watch: Watch, template: str, given: Mapping[str, str], *, there: bool, wait: bool
-    ) -> Ending:
+    def _run(self, template: str, parameters: Mapping[str, str], *, there: bool) -> Ending:
         """Start it, or find it again; follow it. Its name was fixed before: a start whose reply was lost is found."""
-        watch.say(f"{'found' if there else 'starting'} {self.run} at {argo.server}, namespace {argo.namespace}")
-        start = bool if there else (lambda: argo.order(template, self.run, given))
-        if not wait:
+        argo, watch, progress = self._argo, self._watch, self._progress
+        watch.say(f"{'found' if there else 'starting'} {progress.run} at {argo.server}, namespace {argo.namespace}")
+        start = bool if there else (lambda: argo.start(template, progress.run, parameters))
+        if not self._wanted.wait:
             watch.patiently(start)
-            return Ending(Status.STARTED, 0, counts=self.counts)
-        seen, line = follow(argo, self.run, watch, typer.echo, start)
-        self.feed = self.feed or seen.feed or ""
+            return Ending(Status.STARTED, 0, counts=progress.counts)
+        seen, line = follow(argo, progress.run, watch, self._out, start)
+        progress.feed = progress.feed or seen.feed or ""
         return of_pod(seen, line)
 
 
-def seconds(text: str) -> float:
-    """`90s`, `30m`, `2h`, or a plain number of seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found:
-        raise Misconfigured(f"{text!r} is no time such as 90s, 30m or 2h")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _judged(policy: Policy, feed: Feed, asked: date, ask: Book) -> date | None:
-    """What the pod will order, judged by the very calendar that it will open."""
-    if policy is Policy.ANYWAY:
-        return asked
-    source = settings.calendars(os.environ)
-    return gate.judge(ask(lambda connection: calendars.known(connection, feed.calendar, source)), asked, policy)
-
-
-def _again(order: Order, feed: Feed, day: date, ask: Book) -> int:
-    """The next free seq, and a line in the journal."""
-    if not order.reason.strip():
-        raise Misconfigured("--rerun needs --reason: it is kept in the journal")
-    seq: int = ask(lambda connection: request.highest_seq(connection, feed.name, day)) + 1
-    detail = {"base_date": day.isoformat(), "seq": seq}
-    ask(lambda connection: journal.write(connection, "rerun", feed.name, order.by, order.reason, **detail))
-    return seq
-
-
-def _vacancy(argo: Argo, watch: Watch, key: str) -> tuple[str, bool]:
-    """A key's Workflow that runs (True), or the next free name: one that is over had a hold, a holiday or a fault."""
-    for number in count(1):
-        name = key if number == 1 else f"{key}-{number}"
-        seen = watch.patiently(partial(argo.get, name))
-        if seen is None or not seen.over:
-            return name, seen is not None
-    raise AssertionError
-
-
-def _date(text: str) -> date | None:
-    try:
-        return read_date(text) if text else None
-    except NoSuchDay as error:
-        raise Misconfigured(f"--date {error}") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, between, value = text.partition("=")
-    if not (name and between):
-        raise Misconfigured(f"--param {text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _aside(words: str) -> None:
-    typer.echo(words, err=True)
+def _state(target: Target, ledger: PatientLedger) -> State | None:
+    """How the request stands; None where there is none."""
+    known = target.id
+    return ledger(lambda connection: request.state(connection, known)) if known else None
