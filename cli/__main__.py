@@ -9,7 +9,8 @@ import typer
 import business_day
 from catalog import find
 from cli import deploy, hold, kill, local, logs, quarantine, replay, schema, serve, skip_gap, status, submit, verify
-from cli.calendar import commands, override
+from cli.calendar import commands
+from cli.options import aside
 from ledger.errors import Failure
 from operate.follow import Stopped
 from steps.run.exits import Exit, exit_of
@@ -47,15 +48,12 @@ quarantine_app.command("redrive")(quarantine.redrive)
 quarantine_app.command("discard")(quarantine.discard)
 app.add_typer(quarantine_app, name="quarantine")
 
-commands.app.command("declare")(override.declare)
-commands.app.command("withdraw")(override.withdraw)
-commands.app.command("overrides")(override.overrides)
 app.add_typer(commands.app, name="calendar")
 
 
 def main() -> None:
-    """Run the command; say a failure in one line, and leave with its code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
+    """Run the command. A failure is one line on stderr, and its exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a log may hold letters that this terminal cannot show
     try:
         app(prog_name="feedfall")
     except (find.UnknownFeed, business_day.CalendarError) as error:
@@ -67,7 +65,7 @@ def main() -> None:
 
 
 def _leave(words: str, code: Exit) -> None:
-    print(words, file=sys.stderr)  # noqa: T201 -- the operator's line
+    aside(words)
     sys.exit(code)
 
 
