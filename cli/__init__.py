@@ -1,1 +1,1 @@
-"""WHAT A PERSON DOES: the `feedfall` command. Doors here are thin: they ask the rooms below and show the answer."""
+"""WHAT A PERSON TYPES: the `feedfall` command. It parses words, calls one function of operate/ and shows the answer."""

@@ -8,8 +8,9 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, kill, local, quarantine, replay, schema, serve, skip_gap, status, submit, verify
-from cli.calendar import commands, override
+from cli import deploy, hold, kill, local, logs, quarantine, replay, schema, serve, skip_gap, status, submit, verify
+from cli.calendar import commands
+from cli.options import aside
 from ledger.errors import Failure
 from operate.follow import Stopped
 from steps.run.exits import Exit, exit_of
@@ -24,15 +25,15 @@ app = typer.Typer(
 app.command("runs")(status.runs)
 app.command("lag")(status.lag)
 app.command("absent")(status.absent)
-app.command("hold")(status.hold)
-app.command("free")(status.free)
+app.command("hold")(hold.hold)
+app.command("free")(hold.free)
 app.command("newest")(status.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
 app.command("skip-gap")(skip_gap.skip)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
-app.command("logs")(kill.logs)
+app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)
 app.command("schema")(schema.print_schema)
 app.command("migrate")(schema.migrate)
@@ -40,22 +41,19 @@ app.command("serve")(serve.serve)
 app.command("local")(local.play)
 app.command("demo")(local.demo)
 
-desk_of_quarantine = typer.Typer(help="The rows that wait: for a person, or for their day.", no_args_is_help=True)
-desk_of_quarantine.command("list")(quarantine.entries)
-desk_of_quarantine.command("show")(quarantine.show_entry)
-desk_of_quarantine.command("redrive")(quarantine.redrive)
-desk_of_quarantine.command("discard")(quarantine.discard)
-app.add_typer(desk_of_quarantine, name="quarantine")
+quarantine_app = typer.Typer(help="Quarantined and deferred rows.", no_args_is_help=True)
+quarantine_app.command("list")(quarantine.entries)
+quarantine_app.command("show")(quarantine.show_entry)
+quarantine_app.command("redrive")(quarantine.redrive)
+quarantine_app.command("discard")(quarantine.discard)
+app.add_typer(quarantine_app, name="quarantine")
 
-commands.app.command("declare")(override.declare)
-commands.app.command("withdraw")(override.withdraw)
-commands.app.command("overrides")(override.overrides)
 app.add_typer(commands.app, name="calendar")
 
 
 def main() -> None:
-    """Run the command; say a failure in one line, and leave with its code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a pod may say what this terminal cannot
+    """Run the command. A failure is one line on stderr, and its exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a log may hold letters that this terminal cannot show
     try:
         app(prog_name="feedfall")
     except (find.UnknownFeed, business_day.CalendarError) as error:
@@ -67,7 +65,7 @@ def main() -> None:
 
 
 def _leave(words: str, code: Exit) -> None:
-    print(words, file=sys.stderr)  # noqa: T201 -- the operator's line
+    aside(words)
     sys.exit(code)
 
 

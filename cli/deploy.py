@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from cli.submit import seconds
+from cli.options import aside, seconds
 from operate import controller
 from operate.follow import Watch
 from steps.run import settings
@@ -50,8 +50,8 @@ def deploy(
     documents = deploy.read(file, sys.stdin) if file else deploy.render(settings.packages(os.environ))
     wanted = deploy.select(documents, image)
     if not deploy.lint(wanted):
-        _note("not linted: no argo on the PATH")
-    watch = Watch(threading.Event(), seconds(patience), 86_400, _note)
+        aside("not linted: no argo on the PATH")
+    watch = Watch(threading.Event(), seconds(patience), 86_400, aside)
     argo = deploy.ArgoObjects(settings.argo(os.environ))
     counts: Counter[str] = Counter()
     for change in deploy.apply(wanted, argo, watch, dry_run=dry_run):
@@ -63,13 +63,9 @@ def deploy(
         _line("left alone", kind, f"{name}  (not among these: delete it, if its feed is gone)")
     typer.echo(f"{', '.join(f'{number} {verb}' for verb, number in counts.items())} in {argo.service.namespace}.")
     skipped = sorted({str(each.get("kind")) for each in documents} - deploy.KINDS.keys())
-    _note(f"Skipped: {', '.join(skipped) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
-    _note(controller.check(controller_config))
+    aside(f"Skipped: {', '.join(skipped) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
+    aside(controller.check(controller_config))
 
 
 def _line(verb: str, kind: str, name: str) -> None:
     typer.echo(f"{verb:<14}{kind:<18}{name}")
-
-
-def _note(words: str) -> None:
-    typer.echo(words, err=True)

@@ -1,73 +1,31 @@
-"""Stopping what runs, and reading what it said."""
+"""`feedfall kill`: stop what runs."""
 
 from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from catalog import find
-from cli.submit import By, Patience, seconds
-from ledger import journal
-from operate.argo import Argo
-from operate.ending import Workflow
-from operate.follow import Tail, Watch, halt, over
-from operate.patient_ledger import Book
-from steps.run import settings
+import operate.kill
+from cli import show
+from cli.options import By, Grace, Patience, Reason, aside, seconds
+from operate.follow import Watch
 from steps.run.execution import stopping
-from steps.run.exits import Exit, Misconfigured
+from steps.run.exits import Exit
 
-Target = Annotated[str, typer.Argument(help="A Workflow's name, or a feed: then all of it that runs.", metavar="NAME")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the journal.")]
-Grace = Annotated[str, typer.Option(help="Wait so long for a stopped run to be gone.")]
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Until it is over.")]
+RunOrFeed = Annotated[str, typer.Argument(help="A Workflow's name, or a feed for all its runs.", metavar="NAME")]
 
 
-def kill(name: Target, reason: Reason, by: By, grace: Grace = "90s", patience: Patience = "1m") -> None:
-    """Stop a run, or all that runs of a feed. It ends its chunk or rolls it back; Argo does not try it again."""
-    with stopping() as stop, Argo(os.environ) as argo:
-        watch = Watch(stop, seconds(patience), 86_400, _aside, seconds(grace))
-        patient = Book(os.environ, watch)
-        chosen = watch.patiently(lambda: _chosen(argo, name))
-        for each in chosen:
-            watch.patiently(partial(argo.stop, each.name, f"{by}: {reason}"))
-        # After the act: a database that is away must not keep a person from stopping a run.
-        with patient as ask:
-            for each in chosen:
-                ask(partial(journal.write, verb="kill", feed=each.feed, who=by, reason=reason, workflow=each.name))
-        gone = [halt(argo, each.name, watch, reason) for each in chosen]
-    for _, words in gone or [(True, f"nothing of {name} runs")]:
-        typer.echo(f"{words}.")
-    if not all(is_over for is_over, _ in gone):
+def kill(name: RunOrFeed, reason: Reason, by: By, grace: Grace = "90s", patience: Patience = "1m") -> None:
+    """Stop a run, or all runs of a feed. A run ends its chunk or rolls it back; Argo does not retry it."""
+    with stopping() as stop:
+        watch = Watch(stop, seconds(patience), 86_400, aside, seconds(grace))
+        results = operate.kill.kill(name, os.environ, by, reason, watch)
+    for each in results:
+        show.say(f"{each.text}.")
+    if not results:
+        show.say(f"nothing of {name} runs.")
+    if not all(each.is_over for each in results):
         sys.exit(Exit.TRANSIENT)
-
-
-def logs(name: Target, *, follow: Follow = False, patience: Patience = "1m") -> None:
-    """Print what a run said, all its attempts. Gone when Argo has removed its pods: `feedfall runs` remains."""
-    with stopping() as stop, Argo(os.environ) as argo:
-        watch = Watch(stop, seconds(patience), 86_400 * 7, _aside)
-        if watch.patiently(lambda: argo.get(name)) is None:
-            raise Misconfigured(f"there is no Workflow {name} (any more): `feedfall runs` lists what ran")
-        tail = Tail(argo, name, typer.echo)
-        if follow:
-            tail.begin()
-            over(argo, name, watch)
-        tail.finish()
-        if tail.result:
-            typer.echo(tail.result)
-
-
-def _chosen(argo: Argo, name: str) -> list[Workflow]:
-    found = argo.get(name)
-    if found:
-        return [] if found.over else [found]
-    if name in find.names(settings.packages(os.environ)):
-        return argo.running({"feedfall/feed": name})
-    raise Misconfigured(f"{name} is neither a Workflow that Argo has nor a feed")
-
-
-def _aside(words: str) -> None:
-    print(words, file=sys.stderr)  # noqa: T201 -- our own words

@@ -1,4 +1,4 @@
-"""Replaying a settled range, at the desk: what the books say is there and is not comes back from Kafka."""
+"""`feedfall replay`: rows that the ledger counts and the table has lost come back from Kafka."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ import typer
 
 from business_day import read_date
 from cli import show
-from cli.options import By, FeedName, Json, Reason, known
-from ledger.key import LeaseKey
+from cli.options import By, FeedName, Json, Reason, load_feed, read_settings
 from operate import replay
 from operate.replay import Offsets
-from steps.run import settings
-from steps.run.execution import Outcome, executing, stopping
+from steps.run.execution import Outcome, stopping
 from steps.run.exits import Exit, Misconfigured
 from steps.run.status import Status
 
-First = Annotated[str, typer.Option("--from", metavar="DATE", help="Rows of these base dates: from here …")]
-Last = Annotated[str, typer.Option("--to", metavar="DATE", help="… to here.")]
-Range = Annotated[
-    str, typer.Option("--offsets", metavar=replay.FORM, help="Both ends are read: fx.response/0:100-250.")
+FirstDate = Annotated[str, typer.Option("--from", metavar="DATE", help="Rows of base dates from here …")]
+LastDate = Annotated[str, typer.Option("--to", metavar="DATE", help="… to here, both included.")]
+OffsetRange = Annotated[
+    str, typer.Option("--offsets", metavar=replay.FORM, help="Both ends are included: fx.response/0:100-250.")
 ]
 
-#: A fate → how it is said.
-SAID = {
+#: A fate → the words for it.
+WORDS = {
     "loaded": "new",
     "restored": "set back",
     "duplicate": "duplicate",
@@ -42,26 +40,25 @@ def replay_feed(
     feed: FeedName,
     reason: Reason,
     by: By,
-    first: First = "",
-    last: Last = "",
-    offsets: Range = "",
+    first: FirstDate = "",
+    last: LastDate = "",
+    offsets: OffsetRange = "",
     *,
     as_json: Json = False,
 ) -> None:
-    """Read a settled range again and put back what is lost. The checkpoint and the books stay as they are."""
-    asked, wanted = known(feed), _wanted(first, last, offsets)
-    environment = settings.read()
-    with stopping() as stop, executing(environment, LeaseKey(feed, "replay"), stop) as execution:
-        outcome = execution.outcome = replay.run(execution, asked, wanted, by, reason)
+    """Read offsets that were read before again, and put back lost rows. The checkpoint and the ledger stay the same."""
+    wanted, span = load_feed(feed), _range(first, last, offsets)
+    with stopping() as stop:
+        outcome = replay.replay_range(read_settings(), wanted, span, by, reason, stop)
     if as_json:
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, **outcome.counts})
     else:
-        typer.echo(_said(feed, outcome))
+        show.say(_summary(feed, outcome))
     if outcome.exit or outcome.status.idle:
         sys.exit(outcome.exit or Exit.NOT_DONE)
 
 
-def _wanted(first: str, last: str, offsets: str) -> Offsets | tuple[date, date]:
+def _range(first: str, last: str, offsets: str) -> Offsets | tuple[date, date]:
     if bool(offsets) == bool(first or last) or bool(first) != bool(last):
         raise Misconfigured(f"give --from and --to together, or --offsets {replay.FORM}")
     if offsets:
@@ -72,14 +69,14 @@ def _wanted(first: str, last: str, offsets: str) -> Offsets | tuple[date, date]:
     return dates
 
 
-def _said(feed: str, outcome: Outcome) -> str:
+def _summary(feed: str, outcome: Outcome) -> str:
     counts = outcome.counts
-    fates = ", ".join(f"{counts[name]:,} {word}" for name, word in SAID.items() if counts.get(name) or name in ALWAYS)
+    fates = ", ".join(f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts.get(name) or name in ALWAYS)
     lines = [f"{feed}: {counts.get('read', 0):,} rows read again: {fates}."] if counts else []
     if outcome.status is not Status.SUCCEEDED:
         lines.append(f"{outcome.status}: {outcome.reason}")
     if counts.get("gone"):
-        lines.append(f"{counts['gone']:,} settled offsets are no longer in Kafka: rows of theirs cannot come back.")
+        lines.append(f"{counts['gone']:,} recorded offsets are no longer in Kafka: their rows cannot come back.")
     if counts.get("missing"):
-        lines.append(f"{counts['missing']:,} rows that the books count are still missing: `feedfall verify {feed}`.")
+        lines.append(f"{counts['missing']:,} rows that the ledger counts are still missing: `feedfall verify {feed}`.")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from catalog import Feed, find
-from ledger import schema
+from ledger import databases, schema
 from ledger.database import connect
 from steps.run import settings
 
@@ -17,7 +17,7 @@ CalendarRole = Annotated[
     str | None, typer.Option(help="The role that the calendar service logs in as, where it runs on this database.")
 ]
 Named = Annotated[list[str] | None, typer.Argument(help="Feeds; all of them if absent.", metavar="[FEED]...")]
-Database = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Where, as a role that may create tables.")]
+Database = Annotated[str, typer.Option(envvar=databases.VARIABLE, help="Where, as a role that may create tables.")]
 
 
 def print_schema(names: Named = None, role: Role = "feedfall_pod", calendar_role: CalendarRole = None) -> None:

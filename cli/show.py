@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
     """Print lines under their columns; numbers to the right. `empty` says what no line means."""
     rows = [list(line) for line in lines]
     if not rows:
-        print(empty)  # noqa: T201 -- a command's answer
+        say(empty)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
@@ -34,6 +35,18 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
     with screen.capture() as captured:
         screen.print(shown)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # noqa: T201 -- a command's answer
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print text of one or more lines; on standard error if `err`."""
+    print(text, file=sys.stderr if err else sys.stdout)
+
+
+def styled(*lines: Text) -> None:
+    """Print lines with their colours."""
+    screen = console()
+    for line in lines:
+        screen.print(line, soft_wrap=True)
 
 
 def as_json(answer: object) -> None:
@@ -48,7 +61,7 @@ def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
         case None:
             return ""
         case datetime():
-            return f"{value.astimezone(SEOUL):%m-%d %H:%M:%S} KST"
+            return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S} KST"
         case bool():
             return "yes" if value else "no"
         case int():

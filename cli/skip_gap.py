@@ -1,4 +1,4 @@
-"""Accepting a gap, at the desk: shown first, done only with --yes."""
+"""`feedfall skip-gap`: accept a gap. It is shown first, and accepted only with --yes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
+import operate.skip_gap
 from cli import show
-from cli.options import By, FeedName, Json, Reason, known, ledger
-from ledger.key import LeaseKey
-from operate import skip_gap
-from operate.skip_gap import Gap
-from steps.run import settings
-from steps.run.execution import Outcome, executing, stopping
+from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
+from operate.skip_gap import Gap, SkipResult
+from steps.run.execution import stopping
 from steps.run.exits import Exit
 from steps.run.status import Status
 
@@ -21,39 +19,38 @@ Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is 
 
 
 def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: Json = False) -> None:
-    """Accept that Kafka lost offsets before they were read (exit 81), and let the feed go on behind them."""
-    outcome, gaps = _skip(feed, by, reason) if yes else _look(feed)
+    """Accept that Kafka lost offsets before they were read (exit 81), and let the feed go on after them."""
+    result = _skip(feed, by, reason) if yes else _look(feed)
+    outcome = result.outcome
     if as_json:
-        shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in gaps]
+        shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.gaps]
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, "gaps": shown})
     else:
-        _say(feed, outcome, gaps)
+        _say(feed, result)
     if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
         sys.exit(Exit.NOT_DONE)
 
 
-def _look(feed: str) -> tuple[Outcome, list[Gap]]:
-    asked = known(feed)
-    with ledger() as (environment, connection):
-        gaps = skip_gap.find(environment, connection, asked)
-    return Outcome(Status.SHOWN if gaps else Status.NOTHING), gaps
+def _look(feed: str) -> SkipResult:
+    wanted = load_feed(feed)
+    with open_ledger() as (environment, connection):
+        return operate.skip_gap.look(environment, connection, wanted)
 
 
-def _skip(feed: str, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
-    asked, environment = known(feed), settings.read()
-    with stopping() as stop, executing(environment, LeaseKey(feed, "skip-gap"), stop) as execution:
-        execution.outcome, gaps = skip_gap.skip(execution, asked, by, reason)
-        return execution.outcome, gaps
+def _skip(feed: str, by: str, reason: str) -> SkipResult:
+    with stopping() as stop:
+        return operate.skip_gap.skip(read_settings(), load_feed(feed), by, reason, stop)
 
 
-def _say(feed: str, outcome: Outcome, gaps: list[Gap]) -> None:
+def _say(feed: str, result: SkipResult) -> None:
+    outcome, gaps = result.outcome, result.gaps
     show.table(COLUMNS, map(_line, gaps), empty=f"{feed} has no gap: there is nothing to skip.")
     if outcome.status is Status.SHOWN:
-        typer.echo("Nothing was changed. With --yes these offsets are accepted as lost.")
+        show.say("Nothing was changed. With --yes these offsets are accepted as lost.")
     elif outcome.status is Status.BUSY:
-        typer.echo(f"BUSY: {outcome.reason}. Try again.")
+        show.say(f"BUSY: {outcome.reason}. Try again.")
     elif gaps:
-        typer.echo("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
+        show.say("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
 
 
 COLUMNS = ("stage", "topic", "partition", "from", "to", "offsets", "why")
@@ -62,5 +59,5 @@ COLUMNS = ("stage", "topic", "partition", "from", "to", "offsets", "why")
 def _line(each: Gap) -> tuple[object, ...]:
     """`to` is the first offset that will be read."""
     start = each.source.next_offset
-    known = each.end - start if each.end else None
-    return (each.key.stage, each.topic, each.source.partition, start, each.end, known, each.why)
+    lost = each.end - start if each.end else None
+    return (each.key.stage, each.topic, each.source.partition, start, each.end, lost, each.why)

@@ -1,4 +1,4 @@
-"""Proving the ledger, at the desk: from the books and the table, or with `--deep` against Kafka too."""
+"""`feedfall verify`: prove the ledger, from its tables or, with `--deep`, against Kafka too."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from typing import Annotated
 
 import typer
 
+import operate.verify
 from cli import show
-from cli.options import FeedName, Json, known, ledger
-from ledger import verify
+from cli.options import FeedName, Json, load_feed, open_ledger
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
 from ledger.gap import Accepted
-from operate.compare import deep
+from ledger.verify import Account
 from steps.run.execution import stopping
 
 Deep = Annotated[bool, typer.Option("--deep", help="Read Kafka again, as far as it goes back, and compare each row.")]
 
 
 def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) -> None:
-    """Prove the ledger: every offset has one fate, and the rows are there. Exit 83 when it is broken."""
-    with ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
-        asked = known(feed)
-        account = deep(environment, connection, asked, stop) if deeply else verify.verify(connection, asked)
+    """Prove the ledger: every offset has one fate, and the rows are there. Exit 83 where it is inconsistent."""
+    with open_ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
+        account = operate.verify.verify(environment, connection, load_feed(feed), stop, deep=deeply)
     if as_json:
         show.as_json(account)
     else:
@@ -31,24 +30,24 @@ def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) 
         raise LedgerBroken(f"the ledger of {feed} does not add up in {len(account.broken)} places")
 
 
-def show_account(account: verify.Account) -> None:
-    """The books, a line a partition, and what they come to."""
+def show_account(account: Account) -> None:
+    """One line a partition, then what was found."""
     columns = ("stage", "topic", "p", "from", "to", "spans", "records", "absent", "rows", "loaded", "superseded")
     lines = [tuple(vars(line).values())[: len(columns) + 3] for line in account.lines]
     show.table((*columns, "duplicate", "quarantined", "deferred"), lines, empty="Nothing was read yet.")
     for gap in account.skipped:
-        typer.echo(skipped(gap))
+        show.say(_skipped(gap))
     for sentence in account.broken:
-        typer.echo(f"BROKEN {sentence}")
+        show.say(f"BROKEN {sentence}")
     if not account.broken:
         offsets = sum(line.next_offset - line.first_offset for line in account.lines)
         lost = sum(gap.offsets for gap in account.skipped)
-        typer.echo(f"Proven: each of {offsets:,} offsets has one fate{f', and {lost:,} were skipped' if lost else ''}.")
+        show.say(f"Proven: each of {offsets:,} offsets has one fate{f', and {lost:,} were skipped' if lost else ''}.")
     if account.depth:
-        typer.echo(_depth(account.depth))
+        show.say(_depth(account.depth))
 
 
-def skipped(gap: Accepted) -> str:
+def _skipped(gap: Accepted) -> str:
     """One accepted gap, in words."""
     where = f"{gap.topic}[{gap.partition}]"
     what = (
@@ -62,7 +61,7 @@ def skipped(gap: Accepted) -> str:
 def _depth(depth: Depth) -> str:
     lines = [f"Compared with Kafka: {depth.rows:,} rows of {depth.offsets:,} offsets."]
     if depth.gone:
-        lines.append(f"Not compared: {depth.gone:,} settled offsets that are no longer in Kafka.")
+        lines.append(f"Not compared: {depth.gone:,} recorded offsets that are no longer in Kafka.")
     if depth.unread:
         lines.append(f"Not compared: {depth.unread:,} rows that the feed's definition of today refuses.")
     return "\n".join(lines)

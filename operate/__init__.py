@@ -1,1 +1,1 @@
-"""WHAT A PERSON ASKS AND ORDERS: functions of values to values, which never print, parse a command line or exit."""
+"""WHAT A PERSON DOES AND ASKS: functions of values to values, which never print, parse a command line or exit."""

@@ -1,4 +1,4 @@
-"""The Argo Server, as the desk needs it: what the steps ask, and get, stop, list, log. The same reach `feedfall local`.
+"""The Argo Server for operators' commands: get, list, stop, log. `feedfall local` answers the same calls.
 
 ARGO_SERVER      https://argo.bank:2746; feedfall local prints its own       ARGO_NAMESPACE   where the templates are
 ARGO_TOKEN       or ARGO_TOKEN_FILE, read again for each call (it expires)   ARGO_CA_FILE     whom to trust
@@ -12,16 +12,16 @@ from typing import Any
 
 import httpx
 
-from operate.ending import Workflow
+from operate.ending import WorkflowState
 from steps.run import settings
 from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import ENDLESS
 from steps.watch.argo import Server, document, refuse, words
 
-#: Marks what a `feedfall submit` started, so that a later one finds it again.
-ORDERED = {"feedfall/order": "submit"}
+#: The label of a run that `feedfall submit` started: a later one finds it by this.
+MARK = {"feedfall/order": "submit"}
 TEMPLATE = "workflows.argoproj.io/workflow-template"
-#: Seconds without a line after which a followed log is asked for anew: a dead connection says nothing.
+#: Seconds without a line after which a followed log is requested again: a dead connection sends nothing.
 SILENCE = 60.0
 
 
@@ -31,24 +31,24 @@ class Argo(Server):
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(settings.argo(environ), token=lambda: settings.argo(environ).token)
 
-    def get(self, name: str) -> Workflow | None:
+    def get(self, name: str) -> WorkflowState | None:
         """The Workflow of this name; None where there is none."""
         answer = self.call("GET", f"/{name}", accept=(404,))
         return None if answer.status_code == httpx.codes.NOT_FOUND else read(document(answer))
 
-    def running(self, labels: Mapping[str, str]) -> list[Workflow]:
+    def running(self, labels: Mapping[str, str]) -> list[WorkflowState]:
         """The Workflows that have these labels and are not over."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         found = document(self.call("GET", "", params={"listOptions.labelSelector": selector}))
         every = (read(each) for each in found.get("items") or [])
         return [each for each in every if not each.over]
 
-    def order(self, template: str, name: str, parameters: Mapping[str, str]) -> bool:
-        """Start a template as a person's order: `running` finds it by its mark. False when that name is taken."""
-        return self.submit(template, name, parameters, ORDERED)
+    def start(self, template: str, name: str, parameters: Mapping[str, str]) -> bool:
+        """Start a template for `feedfall submit`: `running` finds it by its label. False when that name is taken."""
+        return self.submit(template, name, parameters, MARK)
 
     def stop(self, name: str, why: str) -> None:
-        """SIGTERM, then SIGKILL, and never again: Argo retries nothing that was stopped. Harmless when it is over."""
+        """SIGTERM, then SIGKILL: Argo does not retry what was stopped. Harmless when it is over."""
         body = {"namespace": self.namespace, "name": name, "message": why}
         answer = self.call("PUT", f"/{name}/stop", accept=(400, 404), json=body)
         if answer.status_code == httpx.codes.BAD_REQUEST:
@@ -72,7 +72,7 @@ class Argo(Server):
             raise self.unreachable(error) from error
 
 
-def read(found: Mapping[str, Any]) -> Workflow:
+def read(found: Mapping[str, Any]) -> WorkflowState:
     """What we need of Argo's document. The exit code is that of the pod that ended last."""
     metadata, spec, status = (found.get(part) or {} for part in ("metadata", "spec", "status"))
     labels = metadata.get("labels") or {}
@@ -81,7 +81,7 @@ def read(found: Mapping[str, Any]) -> Workflow:
     code = str((ended[-1].get("outputs") or {}).get("exitCode", "")) if ended else ""
     message = str(status.get("message") or (pods[-1].get("message") if pods else "") or "")
     given = (spec.get("arguments") or {}).get("parameters") or []
-    return Workflow(
+    return WorkflowState(
         name=metadata["name"],
         phase=status.get("phase") or "Pending",
         code=int(code) if code.isdecimal() else None,

@@ -1,6 +1,6 @@
-"""How an order ended: what was seen goes in, the exit code and the RESULT line's words come out. Pure.
+"""How a submitted run ended: what was seen goes in, the exit code and the words of the RESULT line come out. Pure.
 
-0    rows are there, or were already          75   transient, or lost from sight: the same order again goes on
+0    rows are there, or were already          75   transient, or lost from sight: the same command goes on
 77   not done: held, skipped, busy, empty …   78   configuration: a setting, right, template or date is wrong
 82   no response in time                      143  stopped: by a signal, or by an operator
      anything else is the pod's own code (steps/run/exits.py)
@@ -17,15 +17,15 @@ from steps.run.exits import Exit
 from steps.run.gate import Refusal
 from steps.run.status import Status
 
-#: How a Workflow that is over may stand.
+#: The phases of a Workflow that is over.
 OVER = frozenset({"Succeeded", "Failed", "Error"})
 
 WORD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 @dataclass(frozen=True)
-class Workflow:
-    """What Argo tells of a run. `code`: the last pod's; `ours`: its pod ends with a RESULT line."""
+class WorkflowState:
+    """What Argo says of a run. `code`: that of its last pod; `ours`: its pod ends with a RESULT line."""
 
     name: str
     phase: str = "Pending"
@@ -43,7 +43,7 @@ class Workflow:
 
 @dataclass(frozen=True)
 class Ending:
-    """What the command says and how it exits. `line`: the pod's own RESULT, where that tells it all."""
+    """What a face says and how it exits. `line`: the pod's own RESULT line, where it says everything."""
 
     status: Status
     code: int
@@ -56,11 +56,11 @@ class Ending:
         return self.line or Outcome(self.status, reason=self.reason, counts=self.counts).line(feed, stage, run, seconds)
 
     def lenient(self) -> "Ending":
-        """The same for a scheduler that takes `not done` for done."""
+        """The same for a scheduler to which `not done` is done."""
         return replace(self, code=0) if self.code == Exit.NOT_DONE else self
 
 
-def of_pod(seen: Workflow, line: str) -> Ending:
+def of_pod(seen: WorkflowState, line: str) -> Ending:
     """How a Workflow that is over ended; `line` is its last RESULT line, empty where none was read."""
     word = words(line).get("status", "")
     status = next((each for each in Status if each == word), None)
@@ -70,19 +70,19 @@ def of_pod(seen: Workflow, line: str) -> Ending:
         if status:
             return Ending(status, Exit.NOT_DONE if status.idle else Exit.OK, line=line)
         if seen.ours:
-            lost = f"{seen.name} succeeded, but its log is gone: `feedfall runs` tells what it did"
+            lost = f"{seen.name} succeeded, but its log is gone: `feedfall runs` shows what it did"
             return Ending(Status.UNKNOWN, Exit.TRANSIENT, lost)
         return Ending(Status.SUCCEEDED, 0)
     if seen.code and 0 < seen.code < 256:  # noqa: PLR2004 -- what an exit code can be
-        told = status not in (None, Status.SUCCEEDED)
-        return Ending(Status.FAILED, seen.code, seen.message or None, line=line if told else "")
+        failed = status not in (None, Status.SUCCEEDED)
+        return Ending(Status.FAILED, seen.code, seen.message or None, line=line if failed else "")
     return Ending(
         Status.FAILED, Exit.TRANSIENT, f"{seen.name} ended without an exit code: {seen.message or seen.phase}"
     )
 
 
 def of_request(state: State, refusal: Refusal | None) -> Ending | None:
-    """How a request stands; None: its answer is still on the way. An answer goes before a hold."""
+    """How a request stands; None: its response is still to come. A response goes before a hold."""
     counts = {"request": state.status, "rows": state.count or 0, "quarantined": state.quarantined}
     match state.status:
         case "complete":
@@ -90,7 +90,7 @@ def of_request(state: State, refusal: Refusal | None) -> Ending | None:
         case "empty":
             return Ending(Status.EMPTY, Exit.NOT_DONE, state.reason or "the partner has nothing for this date", counts)
         case "refused":
-            return Ending(Status.REFUSED, Exit.PARTNER, state.reason or "the partner said no", counts)
+            return Ending(Status.REFUSED, Exit.PARTNER, state.reason or "the partner refused", counts)
     if refusal:
         return Ending(refusal.status, Exit.NOT_DONE, refusal.reason, counts)
     return None

@@ -1,6 +1,6 @@
-"""Waiting for something that runs elsewhere: patient with outages, quick to hear a signal, never past its time.
+"""Waiting for a run in Argo: it retries during an outage, ends at once at a signal, and never waits past its time.
 
-Hera's `create(wait=True)` is not it: it returns on Pending, and returns as if all were well on Failed.
+Hera's `create(wait=True)` does not serve: it returns on Pending, and on Failed it returns as on success.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from operate.argo import Argo
-from operate.ending import Workflow
+from operate.ending import WorkflowState
 from steps.run.exits import Failure, Transient
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 
 POLL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two requests."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
 class Stopped(Exception):  # noqa: N818 -- reads as what happened
-    """A signal asked us to end."""
+    """A signal was received."""
 
 
 class Late(Exception):  # noqa: N818 -- likewise
-    """The time that was given is over."""
+    """The time is over."""
 
 
 @dataclass
 class Watch:
-    """One command's waiting. `patience`: seconds in which a failing call is tried again; `timeout`: of all."""
+    """How long one act waits. `patience`: seconds for which a failing call is retried; `timeout`: seconds in all."""
 
     stop: threading.Event
     patience: float
     timeout: float
     say: Say
     grace: float = 90.0
-    """Seconds that a Workflow is given to stop: a pod has 60."""
+    """Seconds that a Workflow has to stop: a pod has 60."""
     began: float = field(default_factory=time.monotonic)
 
     def pause(self, seconds: float = POLL) -> None:
-        """Wait. Raises Stopped as soon as a signal comes, Late at the end of the time."""
+        """Wait. Raises Stopped at a signal, Late at the end of the time."""
         left = self.began + self.timeout - time.monotonic()
         if self.stop.wait(max(min(seconds, left), 0)):
             raise Stopped
@@ -54,7 +54,7 @@ class Watch:
             raise Late
 
     def patiently(self, act: Callable[[], T]) -> T:
-        """Do it; while it fails for outside reasons, do it again for as long as the patience lasts."""
+        """Do it; while it fails with Transient, retry for as long as the patience lasts."""
         since, pause = time.monotonic(), FIRST_PAUSE
         while True:
             if self.stop.is_set():
@@ -65,13 +65,13 @@ class Watch:
                 if time.monotonic() - since >= self.patience:
                     raise
                 if pause == FIRST_PAUSE:
-                    self.say(f"{error}; trying for {self.patience:.0f} s")
+                    self.say(f"{error}; retrying for {self.patience:.0f} s")
             self.pause(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
 class Tail:
-    """Prints a Workflow's log as it grows. A RESULT line is kept back: only the command's own may be the last."""
+    """Hands on a Workflow's log as it grows, but no RESULT line: only the command's own may be the last."""
 
     def __init__(self, argo: Argo, name: str, out: Say) -> None:
         self.result = ""
@@ -85,12 +85,12 @@ class Tail:
         self._thread.start()
 
     def close(self) -> None:
-        """Print no more."""
+        """Hand on no more lines."""
         with self._lock:
             self._over.set()
 
     def finish(self) -> None:
-        """The Workflow is over: print what is left. Where Argo cannot tell, what was read is all there is."""
+        """The Workflow is over: hand on the rest. Where Argo is out of reach, what was read is all."""
         self.close()
         if self._thread.ident:
             self._thread.join(2)
@@ -103,12 +103,12 @@ class Tail:
 
     def _follow(self) -> None:
         while not self._over.is_set():
-            with suppress(Failure):  # the main thread asks Argo too, and says what is wrong
+            with suppress(Failure):  # the main thread calls Argo too, and reports the failure
                 self._read(follow=True)
             self._over.wait(POLL)
 
     def _read(self, *, follow: bool) -> None:
-        """Read from the beginning, and print only what was not printed before."""
+        """Read from the beginning, and hand on only the new lines."""
         read: Counter[str] = Counter()
         for pod, line in self._argo.log(self._name, follow=follow):
             with self._lock:
@@ -117,9 +117,9 @@ class Tail:
                 read[pod] += 1
                 if read[pod] > self._shown[pod]:
                     self._shown[pod] += 1
-                    self._print(line)
+                    self._hand_on(line)
 
-    def _print(self, line: str) -> None:
+    def _hand_on(self, line: str) -> None:
         if not line.startswith("RESULT "):
             self._out(line)
             return
@@ -128,10 +128,12 @@ class Tail:
         self.result = line
 
 
-def follow(argo: Argo, name: str, watch: Watch, out: Say, start: Callable[[], object] = str) -> tuple[Workflow, str]:
-    """Start a Workflow and wait until it is over; what Argo says of it, and its RESULT line.
+def follow(
+    argo: Argo, name: str, watch: Watch, out: Say, start: Callable[[], object] = str
+) -> tuple[WorkflowState, str]:
+    """Start a Workflow and wait until it is over. Returns what Argo says of it, and its RESULT line.
 
-    Raises Late and Failure, which leave it running, and Stopped, which does not.
+    Raises Late and Failure, which leave it running, and Stopped, which stops it.
     """
     tail = Tail(argo, name, out)
     try:
@@ -140,17 +142,17 @@ def follow(argo: Argo, name: str, watch: Watch, out: Say, start: Callable[[], ob
         seen = over(argo, name, watch)
         tail.finish()
     except Stopped:
-        _, told = halt(argo, name, watch, "its `feedfall submit` was told to end")
+        stop = halt(argo, name, watch, "its `feedfall submit` received a signal")
         tail.finish()
-        raise Stopped(told) from None
+        raise Stopped(stop.text) from None
     finally:
         tail.close()
     return seen, tail.result
 
 
-def over(argo: Argo, name: str, watch: Watch) -> Workflow:
-    """Wait until a Workflow is over, and say what it is at: an image that cannot be pulled is not over for hours."""
-    told = ""
+def over(argo: Argo, name: str, watch: Watch) -> WorkflowState:
+    """Wait until a Workflow is over, and say its phase: where an image cannot be pulled it is Pending for hours."""
+    last = ""
     while True:
         seen = watch.patiently(lambda: argo.get(name))
         if seen is None:
@@ -158,21 +160,30 @@ def over(argo: Argo, name: str, watch: Watch) -> Workflow:
         if seen.over:
             return seen
         now = f"{name} is {seen.phase}" + (f": {seen.message}" if seen.message else "")
-        if now != told:
+        if now != last:
             watch.say(now)
-        told = now
+        last = now
         watch.pause()
 
 
-def halt(argo: Argo, name: str, watch: Watch, why: str) -> tuple[bool, str]:
-    """Stop a Workflow and wait for it, a grace long; is it over, and a sentence on it. Hears no second signal."""
+@dataclass(frozen=True)
+class StopResult:
+    """What became of a stop: is the Workflow over, and a sentence about it."""
+
+    is_over: bool
+    text: str
+
+
+def halt(argo: Argo, name: str, watch: Watch, why: str) -> StopResult:
+    """Stop a Workflow, and wait for its end for as long as the grace lasts. A second signal does not end this."""
     own = Watch(threading.Event(), watch.grace, watch.grace, watch.say, watch.grace)
     try:
         own.patiently(lambda: argo.stop(name, why))
         if own.patiently(lambda: argo.get(name)) is None:
-            return True, f"{name} was not started yet"
+            return StopResult(is_over=True, text=f"{name} was not started yet")
         seen = over(argo, name, own)
     except (Late, Failure) as error:
         cause = str(error) or f"{watch.grace:.0f} s were not enough"
-        return False, f"{name} was told to stop, and was not seen to do so: {cause}"
-    return True, f"{name} {'had succeeded' if seen.phase == 'Succeeded' else 'was stopped'}"
+        return StopResult(is_over=False, text=f"a stop of {name} was requested, and its end was not seen: {cause}")
+    end = "had succeeded" if seen.phase == "Succeeded" else "was stopped"
+    return StopResult(is_over=True, text=f"{name} {end}")

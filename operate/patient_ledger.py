@@ -1,26 +1,25 @@
-"""A patient reader of the ledger, for commands that wait: it connects when it is asked, and again where that broke."""
+"""A session of the ledger for commands that wait: opened at the first question, and again after an outage."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
-from ledger.database import Connection, check, connect
+from ledger import databases
+from ledger.database import Connection
 from ledger.errors import Failure
 from operate.follow import Watch
-from steps.run.exits import Misconfigured
 
 T = TypeVar("T")
 
 
-class Book:
-    """Call it with a question to the ledger. Each is a transaction of its own."""
+class PatientLedger:
+    """Call it with a function of a connection. Each call is a transaction of its own, retried during an outage."""
 
     def __init__(self, environ: Mapping[str, str], watch: Watch) -> None:
-        self._url, self._watch = environ.get("DATABASE_URL") or "", watch
+        self._environ, self._watch = environ, watch
         self._connection: Connection | None = None
-        if not self._url:
-            raise Misconfigured("not set: DATABASE_URL. The ledger tells when a feed's rows are there")
+        databases.url(environ, "The ledger tells when a feed's rows are there")  # refused before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -28,15 +27,14 @@ class Book:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def __call__(self, ask: Callable[[Connection], T]) -> T:
-        return self._watch.patiently(lambda: self._once(ask))
+    def __call__(self, query: Callable[[Connection], T]) -> T:
+        return self._watch.patiently(lambda: self._once(query))
 
-    def _once(self, ask: Callable[[Connection], T]) -> T:
+    def _once(self, query: Callable[[Connection], T]) -> T:
         try:
             if self._connection is None:
-                self._connection = connect(self._url, "feedfall", autocommit=True)
-                check(self._connection)
-            return ask(self._connection)
+                self._connection = databases.open_session(self._environ, "feedfall", autocommit=True)
+            return query(self._connection)
         except Failure:
             self._close()
             raise

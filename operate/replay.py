@@ -24,11 +24,12 @@ from operate.reread import left, rereading
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
 from steps.run import gate
-from steps.run.execution import Execution, Outcome
+from steps.run.execution import Execution, Outcome, executing
 from steps.run.exits import Misconfigured, OffsetGap
 from steps.run.status import Status
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
     from datetime import date
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from operate.reread import Passage
     from steps.drain.kafka import Ends
     from steps.drain.lease_keeper import Keeper
+    from steps.run.settings import Settings
 
 FORM = "TOPIC/PARTITION:FROM-TO"
 
@@ -82,6 +84,15 @@ def offsets(text: str) -> Offsets:
     if wanted.last < wanted.first:
         raise Misconfigured(f"--offsets {text!r} ends before it begins")
     return wanted
+
+
+def replay_range(
+    settings: Settings, feed: Feed, wanted: Offsets | tuple[date, date], by: str, reason: str, stop: threading.Event
+) -> Outcome:
+    """Replay a range in a run of its own, as `feedfall runs` shows it. Its counts are those of `FATES`, and more."""
+    with executing(settings, LeaseKey(feed.name, "replay"), stop) as execution:
+        outcome = execution.outcome = run(execution, feed, wanted, by, reason)
+    return outcome
 
 
 def run(execution: Execution, feed: Feed, wanted: Offsets | Dates, by: str, reason: str) -> Outcome:
@@ -202,4 +213,4 @@ class Replay:
         return {"run": self._execution.run, "offsets": read, "base_dates": dates, **fates}
 
 
-__all__ = ["Dates", "Offsets", "offsets", "run"]
+__all__ = ["Dates", "Offsets", "offsets", "replay_range", "run"]

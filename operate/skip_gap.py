@@ -1,8 +1,8 @@
-"""skip-gap: a person accepts that Kafka lost offsets before they were read, and the feed goes on behind them.
+"""skip-gap: a person accepts that Kafka lost offsets before they were read, and the feed goes on after them.
 
-checkpoint ──▶ is the topic the one we know? ─ no ─▶ its source is closed; the new topic is read from its beginning
-               is the low watermark beyond? ── yes ▶ a span of lost offsets, and the checkpoint behind it
-               does it end before the checkpoint? ─▶ no gap to skip: nobody knows what was lost, or is still to come
+checkpoint ──▶ is it the topic that was read? ─ no ─▶ its source is closed; the new topic is read from its beginning
+               is the low watermark beyond? ── yes ─▶ a span of lost offsets, and the checkpoint after it
+               does it end before the checkpoint? ──▶ refused: it is unknown what was lost
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from ledger.errors import translated
 from ledger.key import LeaseKey
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
-from steps.run.execution import Execution, Outcome
+from steps.run.execution import Execution, Outcome, executing
 from steps.run.exits import Exit, OffsetGap
 from steps.run.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import threading
+    from collections.abc import Iterator, Sequence
 
     from catalog import Feed
     from ledger.chunk import Source
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gap:
-    """What one partition's checkpoint expects and Kafka no longer has. `end` None: the topic was made anew."""
+    """What one partition's checkpoint expects and Kafka no longer has. `end` None: the topic was created anew."""
 
     key: LeaseKey
     topic: str
@@ -47,6 +48,28 @@ class Gap:
         if self.end is None:
             return "the topic was made anew: it is read from its beginning, and what the old one held is lost"
         return "retention took them before they were read"
+
+
+@dataclass(frozen=True)
+class SkipResult:
+    """How it ended, and the gaps: those that were found, or those that were accepted."""
+
+    outcome: Outcome
+    gaps: Sequence[Gap]
+
+
+def look(settings: Settings, connection: Connection, feed: Feed) -> SkipResult:
+    """Find the gaps of a feed and change nothing."""
+    gaps = find(settings, connection, feed)
+    return SkipResult(Outcome(Status.SHOWN if gaps else Status.NOTHING), gaps)
+
+
+def skip(settings: Settings, feed: Feed, by: str, reason: str, stop: threading.Event) -> SkipResult:
+    """Accept every gap of a feed in a run of its own, as `feedfall runs` shows it."""
+    with executing(settings, LeaseKey(feed.name, "skip-gap"), stop) as execution:
+        result = accept(execution, feed, by, reason)
+        execution.outcome = result.outcome
+    return result
 
 
 def find(settings: Settings, connection: Connection, feed: Feed) -> list[Gap]:
@@ -88,8 +111,8 @@ def _ahead(topic: Topic, source: Source, high: int) -> OffsetGap:
     )
 
 
-def skip(execution: Execution, feed: Feed, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
-    """Accept every gap of a feed, a drain at a time, and free the feed if a gap blocked it; what was accepted."""
+def accept(execution: Execution, feed: Feed, by: str, reason: str) -> SkipResult:
+    """Accept every gap of a feed, one drain after the other; lift the block if a gap caused it."""
     connection = execution.connection
     drains = defaultdict(list)
     for found in find(execution.settings, connection, feed):
@@ -98,12 +121,12 @@ def skip(execution: Execution, feed: Feed, by: str, reason: str) -> tuple[Outcom
     for key, gaps in drains.items():
         outcome = exclusively(execution, key, partial(_accept, execution, gaps, by, reason))
         if outcome.status is Status.BUSY:
-            return outcome, done
+            return SkipResult(outcome, done)
         done += gaps
     freed = bool(done) and gap.unblock(connection, feed.name, Exit.GAP)
     connection.commit()
     counts = {"gaps": len(done), "offsets": sum(each.end - each.source.next_offset for each in done if each.end)}
-    return Outcome(Status.SUCCEEDED, counts={**counts, "freed": freed}), done
+    return SkipResult(Outcome(Status.SUCCEEDED, counts={**counts, "freed": freed}), done)
 
 
 def _accept(execution: Execution, gaps: list[Gap], by: str, reason: str, held: Lease, _: Keeper) -> Outcome:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 import business_day
+from ledger import databases
 from ledger.errors import Failure, Misconfigured
 from service.calendar_api.routes import api
 from service.snapshot import Current
@@ -33,14 +34,13 @@ def serve(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None
 
 def build(environ: Mapping[str, str]) -> FastAPI:
     """The service as the environment says."""
-    if not environ.get("DATABASE_URL"):
-        raise Misconfigured("not set: DATABASE_URL. The overrides are there")
+    url = databases.url(environ, "The overrides are there")
     folder = environ.get("FEEDFALL_CALENDAR_TOKENS")
     try:
         own = business_day.read_own(environ.get("FEEDFALL_CALENDARS", ""))
     except business_day.CalendarError as error:
         raise Misconfigured(str(error)) from error
-    return api(Current(environ["DATABASE_URL"], own), Tokens(Path(folder) if folder else None))
+    return api(Current(url, own), Tokens(Path(folder) if folder else None))
 
 
 if __name__ == "__main__":

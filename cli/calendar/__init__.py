@@ -1,1 +1,1 @@
-"""`feedfall calendar`: its commands, and a month as it hangs on a wall."""
+"""`feedfall calendar`: its commands, and how a month is drawn."""

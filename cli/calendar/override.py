@@ -1,83 +1,56 @@
-"""Decisions about days, as a person takes them: declare, withdraw, list. They hold from the next run on.
-
-A local file does the same without a database (FEEDFALL_CALENDARS); the calendar service does it over HTTP.
-"""
+"""`feedfall calendar declare`, `withdraw` and `overrides`: decisions about days. They hold from the next run on."""
 
 from __future__ import annotations
 
-import getpass
 import os
-from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
 
-import business_day
 from business_day import Override, read_date
+from business_day.dates import FORMS
 from cli import show
 from cli.options import By, Json, Reason
-from ledger import calendar as book
-from ledger.database import Connection, session
-from ledger.errors import Misconfigured
+from operate.calendar import overrides as decisions
 
-Named = Annotated[str, typer.Argument(help="The calendar, such as BANK.", metavar="CALENDAR")]
-AnyCalendar = Annotated[str | None, typer.Argument(help="Only this one; all if absent.", metavar="[CALENDAR]")]
-Day = Annotated[str, typer.Argument(help="YYYY-MM-DD, YYYYMMDD or YYMMDD.", metavar="DAY")]
-State = Annotated[
+CalendarName = Annotated[
+    str, typer.Argument(help="A calendar, such as BANK; `feedfall calendar list` names all.", metavar="CALENDAR")
+]
+AnyCalendar = Annotated[str | None, typer.Argument(help="Only this calendar; all if absent.", metavar="[CALENDAR]")]
+BaseDay = Annotated[str, typer.Argument(help=f"기준일자: {FORMS}.", metavar="DATE")]
+OpenOrClosed = Annotated[
     bool, typer.Option("--open/--closed", help="What it is, whatever its table says.", show_default=False)
 ]
-Evidence = Annotated[str, typer.Option(help="Where that can be read: a gazette's number, a letter, an address.")]
-History = Annotated[bool, typer.Option("--history", help="Also what was withdrawn.")]
+Evidence = Annotated[str, typer.Option(help="Where the decision can be read: a gazette's number, a letter, a URL.")]
+History = Annotated[bool, typer.Option("--history", help="Also withdrawn overrides.")]
 
 
-def declare(name: Named, day: Day, reason: Reason, evidence: Evidence, by: By, *, is_open: State) -> None:
+def declare(
+    name: CalendarName, day: BaseDay, reason: Reason, evidence: Evidence, by: By, *, is_open: OpenOrClosed
+) -> None:
     """Declare a day open or closed, whatever its table says. Holds from the next run on; nothing is deployed."""
-    wanted = Override(name, read_date(day), is_open=is_open, reason=reason, evidence=evidence, by=by)
-    keep([wanted])
-    typer.echo(f"{name} {wanted.day} is declared {_word(wanted)}: {reason}. It holds from the next run on.")
+    wanted = Override(name, read_date(day), is_open=is_open, reason=reason, evidence=evidence)
+    [declared] = decisions.declare(os.environ, [wanted], by)
+    show.say(f"{name} {declared.day} is declared {_word(declared)}: {reason}. It holds from the next run on.")
 
 
-def withdraw(name: Named, day: Day, reason: Reason, by: By) -> None:
-    """Withdraw what was declared about a day: its table speaks again. What was declared stays in the history."""
-    with _home() as connection:
-        gone = book.withdraw(connection, name, read_date(day), by, reason)
-    typer.echo(f"{name} {gone.day} is no longer declared {_word(gone)}.")
+def withdraw(name: CalendarName, day: BaseDay, reason: Reason, by: By) -> None:
+    """Withdraw the override of a day: its table decides again. The override stays in the history."""
+    gone = decisions.withdraw(os.environ, name, read_date(day), by, reason)
+    show.say(f"{name} {gone.day} is no longer declared {_word(gone)}.")
 
 
 def overrides(name: AnyCalendar = None, *, history: History = False, as_json: Json = False) -> None:
-    """List the decisions that hold, with their reasons and evidence."""
-    with _home() as connection:
-        found = book.history(connection, name)
-    lines = [_line(each, until) for each, until in found if history or not until]
+    """List the overrides in force, with their reasons and evidence."""
+    found = decisions.list_overrides(os.environ, name, history=history)
+    lines = [(o.calendar, o.day, _word(o), o.reason, o.evidence, o.by, o.at, until) for o, until in found]
     if as_json:
         return show.as_json([dict(zip(COLUMNS, line, strict=True)) for line in lines])
     return show.table(COLUMNS, lines, empty="Nothing is declared: the tables hold as they are.")
 
 
-def keep(wanted: list[Override]) -> None:
-    """Let decisions hold: all of them or none, a journal line each. Raises Conflict."""
-    own = business_day.read_own(os.environ.get("FEEDFALL_CALENDARS", ""))
-    with _home() as connection:
-        for name in sorted({each.calendar for each in wanted}):
-            table = business_day.calendar(name, own=own)
-            book.declare(connection, table, [each for each in wanted if each.calendar == name])
-
-
 COLUMNS = ("calendar", "day", "is", "reason", "evidence", "by", "at", "withdrawn")
 
 
-def _line(each: Override, until: object) -> tuple[object, ...]:
-    return (each.calendar, each.day, _word(each), each.reason, each.evidence, each.by, each.at, until)
-
-
-def _word(each: Override) -> str:
-    return "open" if each.is_open else "closed"
-
-
-def _home() -> AbstractContextManager[Connection]:
-    """The calendars' home, checked. Misconfigured where it is elsewhere: what is declared here would never be asked."""
-    if url := os.environ.get("FEEDFALL_CALENDAR_URL"):
-        raise Misconfigured(f"the calendars' home is {url}: declare there (docs/calendar.md), or unset the variable")
-    if not os.environ.get("DATABASE_URL"):
-        raise Misconfigured("not set: DATABASE_URL. What is declared is kept there")
-    return session(os.environ["DATABASE_URL"], f"feedfall {getpass.getuser()}")
+def _word(override: Override) -> str:
+    return "open" if override.is_open else "closed"

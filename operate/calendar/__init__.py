@@ -1,1 +1,1 @@
-"""OTHER SOURCES OF BUSINESS DAYS: the government's list, a bank's own table, and where they differ from ours."""
+"""WHAT A PERSON DOES WITH CALENDARS: look, decide about days, compare with the government or with a bank's table."""

@@ -1,4 +1,4 @@
-"""A bank's own business-day table, exported as CSV: read, and believed only where it agrees with itself.
+"""A bank's own business-day table, exported as CSV: read, and refused where it contradicts itself.
 
     dw_bas_ddt, biz_dt, next_biz_dt, bf1_biz_dt       a day is open where biz_dt is the day itself
     STD_DT, HDY_YN, NXT_SLS_DT, BF_SLS_DT             a day is open where HDY_YN is N
@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from business_day import CalendarError, read_date
 from ledger.errors import DataRefused, Misconfigured
-from operate.calendar.compare import Said
+from operate.calendar.compare import SourceDay
 
 #: What a column means. One of `open` (Y: business day), `closed` (Y: holiday) and `current` (the day itself, if open).
 MEANINGS = ("day", "open", "closed", "current", "next", "previous", "name")
@@ -28,12 +28,12 @@ SHAPES: Sequence[Mapping[str, str]] = (
     {"day": "std_dt", "closed": "hdy_yn", "next": "nxt_sls_dt", "previous": "bf_sls_dt"},
 )
 YES_NO = {"y": True, "n": False, "1": True, "0": False}
-TOLD = 5
-"""So many mistakes are told; the rest are counted."""
+SHOWN = 5
+"""How many mistakes are shown; the others are only counted."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of the table."""
 
     line: int
@@ -44,7 +44,7 @@ class Row:
     name: str
 
 
-def read(content: bytes, given: Mapping[str, str]) -> list[Said]:
+def read(content: bytes, given: Mapping[str, str]) -> list[SourceDay]:
     """Read a whole table in the order of its days. Raises Misconfigured for its columns, DataRefused for its rows."""
     lines = csv.reader(io.StringIO(_decoded(content)))
     header = next(lines, None)
@@ -55,9 +55,9 @@ def read(content: bytes, given: Mapping[str, str]) -> list[Said]:
     rows = sorted(_rows(lines, places, wrong), key=lambda row: (row.day, row.line))
     wrong += _contradictions(rows)
     if wrong or not rows:
-        more = f" … and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
-        raise DataRefused("\n".join(wrong[:TOLD]) + more if wrong else "the file has no day in it")
-    return [Said(row.day, row.is_open, row.name) for row in rows]
+        more = f" … and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataRefused("\n".join(wrong[:SHOWN]) + more if wrong else "the file has no day in it")
+    return [SourceDay(row.day, row.is_open, row.name) for row in rows]
 
 
 def mapping(pairs: Sequence[str]) -> dict[str, str]:
@@ -95,7 +95,7 @@ def _places(header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
     return {meaning: columns[column] for meaning, column in chosen.items()}
 
 
-def _rows(lines: Iterator[list[str]], places: Mapping[str, int], wrong: list[str]) -> Iterator[Row]:
+def _rows(lines: Iterator[list[str]], places: Mapping[str, int], wrong: list[str]) -> Iterator[TableRow]:
     for number, cells in enumerate(lines, 2):
         if not any(cell.strip() for cell in cells):
             continue
@@ -107,10 +107,10 @@ def _rows(lines: Iterator[list[str]], places: Mapping[str, int], wrong: list[str
             wrong.append(f"line {number}: {error}")
 
 
-def _row(number: int, cells: Mapping[str, str]) -> Row:
+def _row(number: int, cells: Mapping[str, str]) -> TableRow:
     day = read_date(cells["day"])
     after, before = (read_date(cells[side]) if cells.get(side) else None for side in ("next", "previous"))
-    return Row(number, day, _is_open(day, cells), after, before, cells.get("name", ""))
+    return TableRow(number, day, _is_open(day, cells), after, before, cells.get("name", ""))
 
 
 def _is_open(day: date, cells: Mapping[str, str]) -> bool:
@@ -122,7 +122,7 @@ def _is_open(day: date, cells: Mapping[str, str]) -> bool:
     return YES_NO[word.lower()] is ("open" in cells)
 
 
-def _contradictions(rows: Sequence[Row]) -> list[str]:
+def _contradictions(rows: Sequence[TableRow]) -> list[str]:
     """What the table says against itself, in the order of its days."""
     wrong = []
     for row, after in pairwise(rows):
@@ -136,13 +136,13 @@ def _contradictions(rows: Sequence[Row]) -> list[str]:
     return wrong or [*_neighbours(rows, "next", 1), *_neighbours(rows[::-1], "previous", -1)]
 
 
-def _neighbours(rows: Sequence[Row], side: str, sign: int) -> Iterator[str]:
+def _neighbours(rows: Sequence[TableRow], side: str, sign: int) -> Iterator[str]:
     """Compare each row's neighbour with the nearest open day; walk against the direction in which it looks."""
     nearest: date | None = None
     for row in reversed(rows):
-        told = getattr(row, side)
-        beyond = told is not None and nearest is None and (told - rows[-1].day).days * sign > 0
-        if told is not None and told != nearest and not beyond:
+        named = getattr(row, side)
+        beyond = named is not None and nearest is None and (named - rows[-1].day).days * sign > 0
+        if named is not None and named != nearest and not beyond:
             wanted = nearest or f"a day beyond {rows[-1].day}"
-            yield f"line {row.line}: the {side} business day of {row.day} is {told}, but its flags make it {wanted}"
+            yield f"line {row.line}: the {side} business day of {row.day} is {named}, but its flags make it {wanted}"
         nearest = row.day if row.is_open else nearest

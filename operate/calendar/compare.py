@@ -1,9 +1,9 @@
-"""Where a calendar and another source differ, as overrides that a person may take over: pure, values to values.
+"""Where a calendar and another source differ, as overrides that a person may declare. Pure: values to values.
 
     from_government(calendar, published)   the list of public holidays: closes days, and opens public holidays it lacks
     from_bank(calendar, rows)              a bank's own table: it knows every day
 
-Nothing here is applied. A day that a person has decided about already is not proposed again, but `decided_otherwise`.
+Nothing here is applied. A day that has an override is not proposed again: it is in `decided_otherwise`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import date, timedelta
 from business_day import Calendar, CalendarError, Closure, NotCovered, Override, year
 from business_day.words import SATURDAY
 
-#: Closures that the government decrees, and so must know of. The others are the banks' and the markets' own.
+#: Closures that the government decrees, so that its list has them. The others are of banks and markets.
 DECREED = ("PUBLIC", "SUBSTITUTE", "TEMPORARY", "ELECTION")
 
 
 @dataclass(frozen=True)
-class Said:
+class SourceDay:
     """What another source says of a day."""
 
     day: date
@@ -37,7 +37,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CalendarComparison:
     """All differences of one source. `outside`: days of it that the calendar does not cover."""
 
     compared: int
@@ -46,51 +46,53 @@ class Comparison:
     outside: int = 0
 
 
-def from_government(calendar: Calendar, holidays: Mapping[date, str], asked: int, evidence: str) -> Comparison:
+def from_government(
+    calendar: Calendar, holidays: Mapping[date, str], in_year: int, evidence: str
+) -> CalendarComparison:
     """Compare a year with the public holidays of the government's list. Weekends are closed without it.
 
     Raises NotCovered where no day can be compared.
     """
-    days = _weekdays(*year(date(asked, 1, 1)))
+    days = _weekdays(*year(date(in_year, 1, 1)))
     return _compare(calendar, (_by_decree(calendar, day, holidays) for day in days), evidence)
 
 
-def from_bank(calendar: Calendar, table: Iterable[Said], evidence: str) -> Comparison:
+def from_bank(calendar: Calendar, table: Iterable[SourceDay], evidence: str) -> CalendarComparison:
     """Compare with a table that has every day. Raises NotCovered where no day can be compared."""
     return _compare(calendar, table, evidence)
 
 
-def _by_decree(calendar: Calendar, day: date, holidays: Mapping[date, str]) -> Said:
+def _by_decree(calendar: Calendar, day: date, holidays: Mapping[date, str]) -> SourceDay:
     if day in holidays:
-        return Said(day, is_open=False, name=holidays[day])
+        return SourceDay(day, is_open=False, name=holidays[day])
     ours = _closure(calendar, day)
     own = ours is not None and ours.kind not in (*DECREED, "OVERRIDE")
-    return Said(day, is_open=not own, name="" if own else "not on the government's list of public holidays")
+    return SourceDay(day, is_open=not own, name="" if own else "not on the government's list of public holidays")
 
 
-def _compare(calendar: Calendar, table: Iterable[Said], evidence: str) -> Comparison:
+def _compare(calendar: Calendar, table: Iterable[SourceDay], evidence: str) -> CalendarComparison:
     compared = outside = 0
     differences: list[Difference] = []
     decided: list[Difference] = []
-    for said in table:
+    for theirs in table:
         try:
-            ours = calendar.closure(said.day)
+            ours = calendar.closure(theirs.day)
         except CalendarError:
             outside += 1
             continue
         compared += 1
-        if said.is_open is not (ours is None):
-            found = Difference(_override(calendar, said, evidence), f"closed: {ours}" if ours else "open")
-            (decided if calendar.override(said.day) else differences).append(found)
+        if theirs.is_open is not (ours is None):
+            found = Difference(_override(calendar, theirs, evidence), f"closed: {ours}" if ours else "open")
+            (decided if calendar.override(theirs.day) else differences).append(found)
     if not compared:
         first, last = calendar.covers
         raise NotCovered(f"{calendar.name} covers {first} to {last}: there is no day to compare")
-    return Comparison(compared, tuple(differences), tuple(decided), outside)
+    return CalendarComparison(compared, tuple(differences), tuple(decided), outside)
 
 
-def _override(calendar: Calendar, said: Said, evidence: str) -> Override:
-    reason = said.name or f"{'open' if said.is_open else 'closed'} in {evidence}"
-    return Override(calendar.name, said.day, is_open=said.is_open, reason=reason, evidence=evidence)
+def _override(calendar: Calendar, theirs: SourceDay, evidence: str) -> Override:
+    reason = theirs.name or f"{'open' if theirs.is_open else 'closed'} in {evidence}"
+    return Override(calendar.name, theirs.day, is_open=theirs.is_open, reason=reason, evidence=evidence)
 
 
 def _closure(calendar: Calendar, day: date) -> Closure | None:
@@ -118,22 +120,26 @@ def as_toml(override: Override) -> str:
     return "\n".join(lines)
 
 
-def as_calendar(name: str, calendar: Calendar, table: Iterable[Said]) -> str:
+def as_calendar(name: str, calendar: Calendar, table: Iterable[SourceDay]) -> str:
     """A bank's whole table as a calendar file: its own range, closures, and weekends that are open.
 
     The table says which days; where it does not say why, `calendar` may know.
     """
-    days = sorted(table, key=lambda said: said.day)
-    closed = [said for said in days if not said.is_open and said.day.weekday() < SATURDAY]
-    opened = [said for said in days if said.is_open and said.day.weekday() >= SATURDAY]
+    days = sorted(table, key=lambda each: each.day)
+    closed = [each for each in days if not each.is_open and each.day.weekday() < SATURDAY]
+    opened = [each for each in days if each.is_open and each.day.weekday() >= SATURDAY]
     head = [f"[{name}]", f"zone = {_text(calendar.zone)}", f"from = {days[0].day}", f"through = {days[-1].day}", ""]
     return "\n".join(
         [*head, *_section(f"{name}.closed", calendar, closed), *_section(f"{name}.open", calendar, opened)]
     )
 
 
-def _section(name: str, calendar: Calendar, days: list[Said]) -> list[str]:
-    return [f"[{name}]", *(f"{said.day} = {_text(said.name or _name(calendar, said.day))}" for said in days), ""]
+def _section(name: str, calendar: Calendar, days: list[SourceDay]) -> list[str]:
+    return [
+        f"[{name}]",
+        *(f"{each.day} = {_text(each.name or _name(calendar, each.day))}" for each in days),
+        "",
+    ]
 
 
 def _name(calendar: Calendar, day: date) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ledger import databases
 from steps.run.exits import Misconfigured
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ KAFKA = (
 #: Where Kubernetes mounts a pod's own token.
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path, not a password
 
-NEEDED = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL")
-NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify": ("DATABASE_URL",)}
+NEEDED = ("KAFKA_BOOTSTRAP_SERVERS", databases.VARIABLE)
+NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify": (databases.VARIABLE,)}
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
         raise Misconfigured(f"not set: {', '.join(missing)}. See docs/reference.md, Settings")
     return Settings(
         kafka={name[6:].lower().replace("_", "."): environ[name] for name in KAFKA if environ.get(name)},
-        database_url=environ["DATABASE_URL"],
+        database_url=databases.url(environ),
         domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
         topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
         feeds=packages(environ),

@@ -258,7 +258,7 @@ def test_sync__of_a_year_that_is_not_published_says_nothing_of_its_holidays() ->
 def test_sync__passes_over_what_the_list_calls_no_holiday_and_says_so() -> None:
     days = [*rows((20260101, "1월1일")), *rows((20260717, "제헌절"), flag="N")]
     ended = sync(answer(days))
-    assert "passed over: 2026-07-17 제헌절, which the answer lists as no holiday\n" in ended.stderr
+    assert "skipped: 2026-07-17 제헌절, which the answer lists as no holiday\n" in ended.stderr
     assert "2026-07-17 금 Fri  ours: closed: 제헌절 (Constitution Day)  theirs: open, not on the" in ended.stdout
 
 

@@ -139,7 +139,7 @@ def test_deep__says_how_much_is_no_longer_in_kafka(loaded: Bank) -> None:
     found = deep(loaded)
     assert (found["broken"], found["depth"]) == ([], {"offsets": 5, "rows": 4, "gone": 8, "unread": 0})
     said = CliRunner().invoke(app, ["verify", "fx", "--deep"], env=loaded.environ).stdout
-    assert "Not compared: 8 settled offsets that are no longer in Kafka." in said
+    assert "Not compared: 8 recorded offsets that are no longer in Kafka." in said
 
 
 def test_deep__a_definition_that_has_become_narrower_is_said_and_breaks_nothing(loaded: Bank) -> None:

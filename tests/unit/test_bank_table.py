@@ -11,7 +11,7 @@ from business_day import Calendar, Closure, Override
 from gazette import gazette
 from ledger.errors import DataRefused, Misconfigured
 from operate.calendar import bank_table, compare
-from operate.calendar.compare import Difference, Said
+from operate.calendar.compare import Difference, SourceDay
 
 BANK = business_day.calendar("BANK")
 FIRST, LAST = date(2026, 9, 14), date(2026, 10, 16)
@@ -53,13 +53,13 @@ KOREAN = bank_table.mapping(["day=기준일자", "open=영업일여부", "name=�
 @pytest.mark.parametrize("shape", [dwa, om])
 def test_table__of_a_known_shape_needs_no_words(shape: Callable[[], str]) -> None:
     read = bank_table.read(shape().encode(), {})
-    assert read == [Said(day, BANK.is_business_day(day)) for day in span()]
+    assert read == [SourceDay(day, BANK.is_business_day(day)) for day in span()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
 def test_table__of_another_shape_is_mapped(encoding: str) -> None:
     read = bank_table.read(korean().encode(encoding), KOREAN)
-    assert read == [Said(day, BANK.is_business_day(day), str(BANK.closure(day) or "")) for day in span()]
+    assert read == [SourceDay(day, BANK.is_business_day(day), str(BANK.closure(day) or "")) for day in span()]
 
 
 def test_table__may_come_in_any_order_with_blank_lines() -> None:
@@ -173,7 +173,7 @@ def test_from_bank__leaves_alone_what_a_person_decided() -> None:
 
 
 def test_from_bank__counts_days_that_the_calendar_does_not_cover() -> None:
-    table = [Said(date(2028, 12, 31) + timedelta(days=n), is_open=False) for n in range(3)]
+    table = [SourceDay(date(2028, 12, 31) + timedelta(days=n), is_open=False) for n in range(3)]
     found = compare.from_bank(BANK, table, "table.csv")
     assert (found.compared, found.outside, found.differences) == (1, 2, ())
 

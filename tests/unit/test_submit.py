@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from cli.submit import seconds
+from cli.options import seconds
 from ledger.request import State
 from operate.argo import Argo, read
-from operate.ending import Ending, Workflow, of_pod, of_request, words
+from operate.ending import Ending, WorkflowState, of_pod, of_request, words
 from operate.follow import Late, Stopped, Tail, Watch
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
@@ -50,20 +50,22 @@ def line(status: str) -> str:
 def test_of_pod__is_the_pods_own_word(
     phase: str, code: int | None, *, stopped: bool, status: str, ending: tuple[str, int]
 ) -> None:
-    seen = Workflow("x", phase, code, stopped)
+    seen = WorkflowState("x", phase, code, stopped)
     found = of_pod(seen, line(status) if status else "")
     assert (found.status, found.code) == ending
     assert found.result("fx", "sub", "x", 1.0).count("RESULT ") == 1
 
 
 def test_of_pod__a_strangers_container_has_no_result_and_needs_none() -> None:
-    assert of_pod(Workflow("x", "Succeeded", 0, ours=False), "").code == 0
+    assert of_pod(WorkflowState("x", "Succeeded", 0, ours=False), "").code == 0
 
 
 def test_result__is_the_pods_own_line_only_where_that_tells_it_all() -> None:
-    stopped = of_pod(Workflow("x", "Failed", 75, stopped=True, message="Stopped with strategy 'Stop'"), line("FAILED"))
+    stopped = of_pod(
+        WorkflowState("x", "Failed", 75, stopped=True, message="Stopped with strategy 'Stop'"), line("FAILED")
+    )
     assert "status=STOPPED" in stopped.result("fx", "sub", "x", 1.0)
-    assert of_pod(Workflow("x", "Succeeded"), line("HELD")).result("-", "-", "-", 9.9) == line("HELD")
+    assert of_pod(WorkflowState("x", "Succeeded"), line("HELD")).result("-", "-", "-", 9.9) == line("HELD")
 
 
 HELD = Refusal(Status.HELD, "held by kim")

@@ -1,0 +1,279 @@
+"""submit: start a feed, one stage of it or any template, and follow it to its end. A request that came before is found.
+
+a feed's rows ─▶ the calendar judges the date ─▶ is there such a request in the ledger?
+                                                  ├─ its response is complete ─▶ ALREADY_DONE
+                                                  ├─ it was sent ──────────────▶ wait for its rows
+                                                  └─ no ─▶ pub ────────────────▶ wait for its rows
+a template    ─▶ a run with these parameters that is not over, or a new one ──▶ its own end
+
+The ledger knows what was requested, and Argo what runs: so the same request again finds its run. A SIGKILL leaves the
+run alone; SIGTERM stops it. Called by `feedfall submit`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from itertools import count
+from uuid import UUID
+
+from catalog import Feed, Policy, find
+from catalog.message import correlation
+from ledger import control, journal, request
+from ledger.absence import facts
+from ledger.request import State
+from operate.argo import MARK, TEMPLATE, Argo
+from operate.ending import Ending, of_pod, of_request
+from operate.follow import Late, Say, Stopped, Watch, follow
+from operate.patient_ledger import PatientLedger
+from steps.run import calendars, gate, settings
+from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
+from steps.run.status import Status
+from steps.watch import absence
+
+#: Of these a run's suffix is made: without vowels, and without what looks alike.
+LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True)
+class SubmitRequest:
+    """What to start. `day` None: the feed's today. `rerun`: with the next free seq, for a `reason`."""
+
+    name: str
+    by: str
+    stage: str = ""
+    day: date | None = None
+    seq: int = 1
+    rerun: bool = False
+    reason: str = ""
+    policy: Policy | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    wait: bool = False
+    until_due: bool = True
+    """Wait until the feed's due time, where that is still to come; False: as long as the watch says."""
+
+
+@dataclass
+class Progress:
+    """What a RESULT line can tell at any moment."""
+
+    feed: str = ""
+    stage: str = "-"
+    run: str = "-"
+    counts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SubmitResult:
+    """How it ended, and of which run."""
+
+    ending: Ending
+    progress: Progress
+
+    def line(self, seconds: float) -> str:
+        """The last line of stdout."""
+        return self.ending.result(self.progress.feed or "-", self.progress.stage, self.progress.run, seconds)
+
+
+def submit(wanted: SubmitRequest, environ: Mapping[str, str], watch: Watch, out: Say) -> SubmitResult:
+    """Find the run or start it, and follow it. `out` takes the lines of its log. Failures become its ending."""
+    progress = Progress()
+    try:
+        with Argo(environ) as argo:
+            ending = Submission(wanted, environ, argo, watch, out, progress).run()
+    except (Failure, find.UnknownFeed, Stopped, Late) as error:
+        ending = of_error(error, progress)
+    return SubmitResult(ending, progress)
+
+
+def of_error(error: Exception, progress: Progress) -> Ending:
+    """The ending of a submission that failed on its way."""
+    words = str(error) or None
+    match error:
+        case Stopped():
+            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
+        case Late():
+            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
+            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
+        case Transient():
+            lost = f"{words}. The same command goes on from here"
+            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
+    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
+    return Ending(Status.FAILED, code, words, progress.counts)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The rows that a request is for. `day`: as the calendar judged it; `id` None: closed, and no request is made."""
+
+    feed: Feed
+    day: date
+    seq: int
+    id: UUID | None
+    until: datetime | None
+    parameters: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The name of its first run."""
+        return f"{self.feed.name}-pub-{self.day:%Y%m%d}-{self.seq}"
+
+
+class Submission:
+    """One request on its way to its end."""
+
+    def __init__(
+        self, wanted: SubmitRequest, environ: Mapping[str, str], argo: Argo, watch: Watch, out: Say, progress: Progress
+    ) -> None:
+        self._wanted, self._environ, self._argo = wanted, environ, argo
+        self._watch, self._out, self._progress = watch, out, progress
+
+    def run(self) -> Ending:
+        """Raises Failure, UnknownFeed, Stopped, Late."""
+        wanted, packages = self._wanted, settings.packages(self._environ)
+        feed = find.load(wanted.name, packages) if wanted.stage or wanted.name in find.names(packages) else None
+        if feed and wanted.stage in ("", "pub"):
+            with PatientLedger(self._environ, self._watch) as ledger:
+                return self._rows(self._target(feed, ledger), ledger)
+        if wanted.rerun:
+            raise Misconfigured("--rerun is for a feed's rows: a stage or a script is simply submitted again")
+        return self._template(f"{feed.name}-{wanted.stage}" if feed else wanted.name)
+
+    # -- a feed's rows --
+
+    def _target(self, feed: Feed, ledger: PatientLedger) -> Target:
+        wanted, now = self._wanted, datetime.now(UTC)
+        base_date = wanted.day or gate.today(feed, now)
+        judged = self._judge(feed, base_date, ledger)
+        day = judged or base_date
+        due = absence.due(feed, day)
+        seq = self._next_seq(feed, day, ledger) if wanted.rerun else wanted.seq
+        parameters = {"base-date": base_date.isoformat(), "seq": str(seq)}
+        return Target(
+            feed,
+            day,
+            seq,
+            id=correlation(feed.name, judged, seq) if judged else None,
+            until=due if wanted.until_due and now < due else None,
+            parameters=parameters | ({"policy": wanted.policy} if wanted.policy else {}),
+        )
+
+    def _judge(self, feed: Feed, day: date, ledger: PatientLedger) -> date | None:
+        """The date that the pod will request, by the very calendar that it will open; None: none."""
+        policy = self._wanted.policy or feed.policy
+        if policy is Policy.ANYWAY:
+            return day
+        source = settings.calendars(self._environ)
+        return gate.judge(ledger(lambda connection: calendars.known(connection, feed.calendar, source)), day, policy)
+
+    def _next_seq(self, feed: Feed, day: date, ledger: PatientLedger) -> int:
+        """The next free seq, with a line in the journal."""
+        by, reason = self._wanted.by, self._wanted.reason
+        if not reason.strip():
+            raise Misconfigured("--rerun needs --reason: it is written to the journal")
+        seq: int = ledger(lambda connection: request.highest_seq(connection, feed.name, day)) + 1
+        detail = {"base_date": day.isoformat(), "seq": seq}
+        ledger(lambda connection: journal.write(connection, "rerun", feed.name, by, reason, **detail))
+        return seq
+
+    def _rows(self, target: Target, ledger: PatientLedger) -> Ending:
+        progress, wait = self._progress, self._wanted.wait
+        progress.feed, progress.stage, progress.run = target.feed.name, "pub", target.key
+        progress.counts = {"date": target.day.isoformat(), "seq": target.seq}
+        state = _state(target, ledger)
+        if state and state.settled:
+            return self._already_done(state)
+        if not state or state.status == "new":
+            progress.run, there = self._vacancy(target.key)
+            ending = self._run(f"{target.feed.name}-pub", target.parameters, there=there)
+            lost_log = ending.status is Status.UNKNOWN and target.id is not None
+            if not wait or (ending.code and not lost_log):  # where the log is lost, the ledger tells
+                return ending
+        elif not wait:
+            return Ending(Status.ALREADY_ORDERED, 0, counts={**progress.counts, "request": state.status})
+        try:
+            return self._response(target, ledger)
+        except Late:
+            return self._absent(target, ledger)
+
+    def _already_done(self, state: State) -> Ending:
+        ending = of_request(state, None)
+        assert ending  # noqa: S101 -- it has its response
+        status = Status.ALREADY_DONE if ending.code == 0 else ending.status
+        return replace(ending, status=status, counts={**self._progress.counts, **ending.counts})
+
+    def _vacancy(self, key: str) -> tuple[str, bool]:
+        """A key's run that is not over (True), or the next free name: an earlier run met a hold, a holiday, a fault."""
+        for number in count(1):
+            name = key if number == 1 else f"{key}-{number}"
+            seen = self._watch.patiently(partial(self._argo.get, name))
+            if seen is None or not seen.over:
+                return name, seen is not None
+        raise AssertionError
+
+    def _response(self, target: Target, ledger: PatientLedger) -> Ending:
+        """Wait until the rows are there, or until it is known why they will not come. Raises Late."""
+        counts, status = self._progress.counts, ""
+        while True:
+            state = _state(target, ledger)
+            if not state:
+                raise Misconfigured(
+                    f"{self._progress.run} ended, and the ledger has no such request: "
+                    "does DATABASE_URL name the pods' database, and does their image have this calendar?"
+                )
+            known = ledger(lambda connection: control.state(connection, target.feed.name))
+            refusal = gate.refusal(known, "sub", datetime.now(UTC))
+            counts["request"] = state.status
+            if ending := of_request(state, refusal):
+                return replace(ending, counts={**counts, **ending.counts})
+            if state.status != status:
+                status = state.status
+                self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
+            if target.until and datetime.now(UTC) >= target.until:
+                raise Late
+            self._watch.pause()
+
+    def _absent(self, target: Target, ledger: PatientLedger) -> Ending:
+        """The time is over: say what is there in place of the rows, in the words of the sweep."""
+        feed, day, now = target.feed, target.day, datetime.now(UTC)
+        due = absence.due(feed, day)
+        known = ledger(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
+        finding = absence.finding(feed, known[day], now)
+        words = finding.words if finding else "other rows of that date are there, those of this request are not"
+        late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""
+        reason = f"{late}{words}. The same command waits on"
+        return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, reason, self._progress.counts)
+
+    # -- any template --
+
+    def _template(self, template: str) -> Ending:
+        wanted, progress = self._wanted, self._progress
+        parameters = dict(wanted.parameters)
+        if wanted.day:
+            parameters |= {"base-date": f"{wanted.day}", "seq": str(wanted.seq)}
+        progress.feed, progress.stage = (wanted.name, wanted.stage) if wanted.stage else ("", template)
+        there = self._watch.patiently(lambda: self._argo.running({TEMPLATE: template, **MARK}))
+        same = [each.name for each in there if parameters.items() <= each.parameters.items()]
+        progress.run = same[0] if same else f"{template[:57]}-" + "".join(random.choices(LETTERS, k=5))
+        return self._run(template, parameters, there=bool(same))
+
+    def _run(self, template: str, parameters: Mapping[str, str], *, there: bool) -> Ending:
+        """Start it, or find it again; follow it. Its name was fixed before: a start whose reply was lost is found."""
+        argo, watch, progress = self._argo, self._watch, self._progress
+        watch.say(f"{'found' if there else 'starting'} {progress.run} at {argo.server}, namespace {argo.namespace}")
+        start = bool if there else (lambda: argo.start(template, progress.run, parameters))
+        if not self._wanted.wait:
+            watch.patiently(start)
+            return Ending(Status.STARTED, 0, counts=progress.counts)
+        seen, line = follow(argo, progress.run, watch, self._out, start)
+        progress.feed = progress.feed or seen.feed or ""
+        return of_pod(seen, line)
+
+
+def _state(target: Target, ledger: PatientLedger) -> State | None:
+    """How the request stands; None where there is none."""
+    known = target.id
+    return ledger(lambda connection: request.state(connection, known)) if known else None
