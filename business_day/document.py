@@ -33,11 +33,11 @@ def loads(text: str | bytes) -> Calendar:
     """Read a calendar. BadCalendar where it is none, or was changed."""
     try:
         document = json.loads(text)
-        told = document.pop("digest")
+        digest = document.pop("digest")
         calendar = _calendar(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCalendar(f"not a calendar's document: {type(error).__name__}: {error}") from error
-    if told != _digest(document):
+    if digest != _digest(document):
         raise BadCalendar(f"the document of {calendar.version} was changed: its digest is another")
     return calendar
 
@@ -88,20 +88,20 @@ def _calendar(document: "Document") -> Calendar:
         {int(weekday): Closure(*words) for weekday, words in document["weekend"].items()},
         {date.fromisoformat(day): Closure(*words) for day, words in document["closures"].items()},
         [_override(name, each) for each in document["overrides"]],
-        {date.fromisoformat(day): told for day, told in document["opened"].items()},
+        {date.fromisoformat(day): name for day, name in document["opened"].items()},
         tuple(map(_calendar, document["included"])),
     )
     calendar._version = str(document["version"])  # as its home says: another release may count it in another way
     return calendar
 
 
-def _override(calendar: str, told: "Document") -> Override:
+def _override(calendar: str, fields: "Document") -> Override:
     return Override(
         calendar,
-        date.fromisoformat(told["day"]),
-        is_open=bool(told["is_open"]),
-        reason=told["reason"],
-        evidence=told["evidence"],
-        by=told["by"],
-        at=datetime.fromisoformat(told["at"]) if told["at"] else None,
+        date.fromisoformat(fields["day"]),
+        is_open=bool(fields["is_open"]),
+        reason=fields["reason"],
+        evidence=fields["evidence"],
+        by=fields["by"],
+        at=datetime.fromisoformat(fields["at"]) if fields["at"] else None,
     )

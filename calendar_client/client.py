@@ -1,4 +1,4 @@
-"""Asks the calendar service, keeps what it said, and answers from that while the service is away. Never guesses."""
+"""Reads calendars from the calendar service, saves a copy of each, and uses it while the service does not answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from business_day import BadCalendar, UnknownCalendar, document
-from calendar_client.copy import HOUR, Unavailable, etag, opened
+from calendar_client.copy import HOUR, Unavailable, known_etag, open_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from business_day import Calendar
     from calendar_client.copy import Copies
 
-AGAIN = 60.0
+REFRESH_EVERY = 60.0
 
 
-class Unreachable(Exception):  # noqa: N818 -- reads as what it says
-    """The calendar service gave no answer that can be used. The text says why."""
+class Unreachable(Exception):  # noqa: N818 -- a state of the service
+    """The calendar service gave no usable answer. The text says why."""
 
 
 class Client:
@@ -34,15 +34,15 @@ class Client:
         copies: Copies,
         *,
         max_age: float = 36 * HOUR,
-        again: float = AGAIN,
+        refresh_every: float = REFRESH_EVERY,
         seconds: float = 2.0,
         ca: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         trust = ssl.create_default_context(cafile=ca) if ca else True
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=seconds, verify=trust)
-        self._copies, self._max_age, self._again, self._clock = copies, max_age, again, clock
-        self._kept: dict[str, tuple[Calendar, float]] = {}
+        self._copies, self._max_age, self._refresh_every, self._clock = copies, max_age, refresh_every, clock
+        self._cache: dict[str, tuple[Calendar, float]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -51,31 +51,31 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._http.close()
 
     def calendar(self, name: str) -> Calendar:
-        """The calendar as the service says, or as it said at most `max_age` seconds ago.
+        """The calendar from the service, or from a copy that is at most `max_age` seconds old.
 
-        Raises Unavailable; UnknownCalendar where the service knows none of this name, and there is no copy either.
+        Raises Unavailable; UnknownCalendar where the service does not know the name and there is no copy.
         """
-        calendar, asked = self._kept.get(name, (None, 0.0))
-        if calendar is None or self._clock() - asked > self._again:
-            calendar = self._asked_or_kept(name)
-            self._kept[name] = (calendar, self._clock())
+        calendar, read_at = self._cache.get(name, (None, 0.0))
+        if calendar is None or self._clock() - read_at > self._refresh_every:
+            calendar = self._refreshed_or_copy(name)
+            self._cache[name] = (calendar, self._clock())
         return calendar
 
     def refresh(self, name: str) -> None:
-        """Ask the service, and keep what it says. Raises Unreachable, UnknownCalendar."""
+        """Read the calendar from the service and save a copy. Raises Unreachable, UnknownCalendar."""
         copy = self._copies.read(name)
-        answer = self._get(name, etag(copy))
+        answer = self._get(name, known_etag(copy))
         if copy and answer.status_code == httpx.codes.NOT_MODIFIED:
-            self._copies.keep(name, copy.etag, copy.document)
+            self._copies.save(name, copy.etag, copy.document)
             return
         _check(name, answer)
-        self._copies.keep(name, answer.headers.get("ETag", ""), answer.text)
+        self._copies.save(name, answer.headers.get("ETag", ""), answer.text)
 
-    def _asked_or_kept(self, name: str) -> Calendar:
+    def _refreshed_or_copy(self, name: str) -> Calendar:
         problem: Exception | None = None
         try:
             self.refresh(name)
@@ -85,7 +85,7 @@ class Client:
         if copy is None and isinstance(problem, UnknownCalendar):
             raise problem
         try:
-            return opened(name, copy, self._max_age)
+            return open_copy(name, copy, self._max_age)
         except Unavailable as error:
             raise Unavailable(f"{error}; {problem}") from problem
 
@@ -98,18 +98,18 @@ class Client:
 
 
 def _check(name: str, answer: httpx.Response) -> None:
-    """Is this the calendar that was asked for? A proxy's own page must not be kept as one."""
+    """Is this the calendar that was requested? A proxy's error page must not be saved as one."""
     problem = answer.headers.get("Content-Type", "").startswith("application/problem+json")
     if answer.status_code == httpx.codes.NOT_FOUND and problem:
         raise UnknownCalendar(str(answer.json().get("detail")))
     if not answer.is_success:
         raise Unreachable(f"the calendar service answers {answer.status_code} for {name}: {answer.text[:200]}")
     try:
-        found = document.loads(answer.text)
+        calendar = document.loads(answer.text)
     except BadCalendar as error:
-        raise Unreachable(f"what answers for the calendar service is not one: {error}") from error
-    if found.name != name:
-        raise Unreachable(f"the calendar service answers with {found.name}, asked for {name}")
+        raise Unreachable(f"the answer of the calendar service is no calendar: {error}") from error
+    if calendar.name != name:
+        raise Unreachable(f"the calendar service answers with {calendar.name} instead of {name}")
 
 
 def _why(error: Exception) -> str:

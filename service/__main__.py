@@ -1,8 +1,8 @@
-"""The container's door: `python -m service`. Settings → service → uvicorn.
+"""The container's entry: `python -m service`. It reads the settings, builds the service and runs uvicorn.
 
-DATABASE_URL               needed, a secret: where the overrides are
-FEEDFALL_CALENDAR_TOKENS   a folder, a file a holder; without it nobody declares
-FEEDFALL_CALENDARS         calendars of one's own
+DATABASE_URL               required, a secret: the database with the overrides
+FEEDFALL_CALENDAR_TOKENS   a folder with one file a holder; without it the service is read-only
+FEEDFALL_CALENDARS         a file or folder of your own calendars
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def serve(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None
 
 
 def build(environ: Mapping[str, str]) -> FastAPI:
-    """The service as the environment says."""
+    """Build the service from the settings. Raises Misconfigured."""
     if not environ.get("DATABASE_URL"):
-        raise Misconfigured("not set: DATABASE_URL. The overrides are there")
+        raise Misconfigured("not set: DATABASE_URL. The overrides are read from that database")
     folder = environ.get("FEEDFALL_CALENDAR_TOKENS")
     try:
         own = business_day.read_own(environ.get("FEEDFALL_CALENDARS", ""))

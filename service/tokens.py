@@ -1,6 +1,6 @@
-"""Who may declare and withdraw: a folder with a file a holder, its name the holder's, its text the token.
+"""Who may declare and withdraw: a folder with one file a holder. The file's name is the holder, its text the token.
 
-So a Kubernetes Secret is mounted, key by key. Read at each request: a token is replaced without a restart.
+A Kubernetes Secret is mounted in this form. The folder is read at each request: a token is replaced without a restart.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 from ledger.errors import Misconfigured
 from service.problem import Problem
 
-SHORTEST = 20
+MIN_LENGTH = 20
 
 
 class Tokens:
-    """The tokens there are. Without a folder the service is read-only."""
+    """The tokens of a folder. Without a folder the service is read-only."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -23,23 +23,27 @@ class Tokens:
             return
         if not folder.is_dir():
             raise Misconfigured(f"FEEDFALL_CALENDAR_TOKENS is {folder}: no such folder")
-        if short := [name for name, token in self._held().items() if len(token) < SHORTEST]:
-            raise Misconfigured(f"the tokens of {', '.join(short)} are shorter than {SHORTEST} characters")
+        if short := [name for name, held in self._read_tokens().items() if len(held) < MIN_LENGTH]:
+            raise Misconfigured(f"the tokens of {', '.join(short)} are shorter than {MIN_LENGTH} characters")
 
-    def holder(self, given: str) -> str:
-        """Whose token this is. Raises Problem 401 or 403."""
+    def find_holder(self, token: str) -> str:
+        """The holder of a token. Raises Problem 401 or 403."""
         if self._folder is None:
-            raise Problem(403, "read-only", "this service takes no declarations: it was started without tokens")
+            raise Problem(
+                403, "read-only", "this service is read-only: it was started without FEEDFALL_CALENDAR_TOKENS"
+            )
         found = ""
-        for name, token in self._held().items():  # all of them, always: the time it takes tells nothing
-            if hmac.compare_digest(token.encode(), given.encode()) and len(token) >= SHORTEST:
+        for name, held in self._read_tokens().items():  # always all of them: the time must not depend on the token
+            if hmac.compare_digest(held.encode(), token.encode()) and len(held) >= MIN_LENGTH:
                 found = name
         if not found:
-            words = "declaring needs a token: send `Authorization: Bearer …`, as the calendar's owner gave it to you"
+            words = (
+                "a token is required: send `Authorization: Bearer …` with the token that the calendar's owner gave you"
+            )
             raise Problem(401, "who-are-you", words, {"WWW-Authenticate": "Bearer"})
         return found
 
-    def _held(self) -> dict[str, str]:
+    def _read_tokens(self) -> dict[str, str]:
         files = sorted(self._folder.iterdir()) if self._folder else []
         return {
             file.name: file.read_text(encoding="utf-8").strip()

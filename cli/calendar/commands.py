@@ -183,7 +183,7 @@ def _path() -> str:
     return os.environ.get("FEEDFALL_CALENDARS", "")
 
 
-def _own() -> business_day.Own:
+def _own() -> business_day.OwnCalendars:
     return business_day.read_own(_path())
 
 

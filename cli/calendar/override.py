@@ -16,7 +16,7 @@ import business_day
 from business_day import Override, read_date
 from cli import show
 from cli.options import By, Json, Reason
-from ledger import calendar as book
+from ledger.calendar import declare_overrides, load_history, withdraw_override
 from ledger.database import Connection, session
 from ledger.errors import Misconfigured
 
@@ -40,14 +40,14 @@ def declare(name: Named, day: Day, reason: Reason, evidence: Evidence, by: By, *
 def withdraw(name: Named, day: Day, reason: Reason, by: By) -> None:
     """Withdraw what was declared about a day: its table speaks again. What was declared stays in the history."""
     with _home() as connection:
-        gone = book.withdraw(connection, name, read_date(day), by, reason)
+        gone = withdraw_override(connection, name, read_date(day), by, reason)
     typer.echo(f"{name} {gone.day} is no longer declared {_word(gone)}.")
 
 
 def overrides(name: AnyCalendar = None, *, history: History = False, as_json: Json = False) -> None:
     """List the decisions that hold, with their reasons and evidence."""
     with _home() as connection:
-        found = book.history(connection, name)
+        found = load_history(connection, name)
     lines = [_line(each, until) for each, until in found if history or not until]
     if as_json:
         return show.as_json([dict(zip(COLUMNS, line, strict=True)) for line in lines])
@@ -60,7 +60,7 @@ def keep(wanted: list[Override]) -> None:
     with _home() as connection:
         for name in sorted({each.calendar for each in wanted}):
             table = business_day.calendar(name, own=own)
-            book.declare(connection, table, [each for each in wanted if each.calendar == name])
+            declare_overrides(connection, table, [each for each in wanted if each.calendar == name])
 
 
 COLUMNS = ("calendar", "day", "is", "reason", "evidence", "by", "at", "withdrawn")

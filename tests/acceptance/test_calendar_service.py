@@ -78,7 +78,7 @@ WRONG = [
     ("calendars/BANK/shift?from=20260924&days=0", 422, "no-such-day", "is closed on BANK"),
     ("calendars/BANK/shift?from=20260924&days=99999", 422, "bad-request", "less than or equal to 10000"),
     ("overrides?calendar=BNK", 404, "unknown-calendar", "no calendar 'BNK'"),
-    ("nothing", 404, "refused", "/docs has what there is"),
+    ("nothing", 404, "refused", "/docs lists every path"),
 ]
 
 

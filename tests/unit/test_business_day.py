@@ -173,7 +173,9 @@ def test_override__answers_for_its_own_day_beyond_the_table() -> None:
 
 def test_overrides__that_disagree_on_a_day_are_refused() -> None:
     both = [decided(GOOD_FRIDAY, opens=True, reason="drill"), decided(GOOD_FRIDAY, opens=False, reason="no drill")]
-    with pytest.raises(Contradiction, match=r"2026-04-03 was decided twice: open \(drill\), and closed \(no drill\)"):
+    with pytest.raises(
+        Contradiction, match=r"2026-04-03 has two overrides that disagree: open \(drill\), and closed \(no drill\)"
+    ):
         business_day.calendar("TARGET", both)
 
 
