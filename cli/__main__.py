@@ -8,7 +8,7 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, kill, local, quarantine, replay, schema, serve, skip_gap, status, submit, verify
+from cli import deploy, kill, local, quarantine, replay, schema, serve, show, skip_gap, status, submit, verify
 from cli.calendar import commands, override
 from ledger.errors import Failure
 from operate.follow import Stopped
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _leave(words: str, code: Exit) -> None:
-    print(words, file=sys.stderr)  # noqa: T201 -- the operator's line
+    show.say(words, err=True)
     sys.exit(code)
 
 

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from cli import show
 from cli.submit import seconds
 from operate.follow import Watch
 from steps.run import settings
@@ -43,17 +44,17 @@ def deploy(*, image: Image = "", file: File = "", dry_run: DryRun = False, patie
         done[verb] += 1
         _line(verb, document["kind"], document["metadata"]["name"])
         for each in differences:
-            typer.echo(f"{'':<14}{each}")
+            show.say(f"{'':<14}{each}")
     for kind, name in watch.patiently(partial(there.others, wanted)):
         _line("left alone", kind, f"{name}  (not among these: delete it, if its feed is gone)")
-    typer.echo(f"{', '.join(f'{number} {verb}' for verb, number in done.items())} in {there.service.namespace}.")
+    show.say(f"{', '.join(f'{number} {verb}' for verb, number in done.items())} in {there.service.namespace}.")
     passed_over = sorted({str(each.get("kind")) for each in found} - deploy.KINDS.keys())
     _aside(f"Passed over: {', '.join(passed_over) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
 
 
 def _line(verb: str, kind: str, name: str) -> None:
-    typer.echo(f"{verb:<14}{kind:<18}{name}")
+    show.say(f"{verb:<14}{kind:<18}{name}")
 
 
 def _aside(words: str) -> None:
-    typer.echo(words, err=True)
+    show.say(words, err=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from catalog import find
+from cli import show
 from cli.submit import By, Patience, seconds
 from ledger import journal
 from operate.argo import Argo
@@ -40,7 +41,7 @@ def kill(name: Target, reason: Reason, by: By, grace: Grace = "90s", patience: P
                 ask(partial(journal.write, verb="kill", feed=each.feed, who=by, reason=reason, workflow=each.name))
         gone = [halt(argo, each.name, watch, reason) for each in chosen]
     for _, words in gone or [(True, f"nothing of {name} runs")]:
-        typer.echo(f"{words}.")
+        show.say(f"{words}.")
     if not all(is_over for is_over, _ in gone):
         sys.exit(Exit.TRANSIENT)
 
@@ -51,13 +52,13 @@ def logs(name: Target, *, follow: Follow = False, patience: Patience = "1m") -> 
         watch = Watch(stop, seconds(patience), 86_400 * 7, _aside)
         if watch.patiently(lambda: argo.get(name)) is None:
             raise Misconfigured(f"there is no Workflow {name} (any more): `feedfall runs` lists what ran")
-        tail = Tail(argo, name, typer.echo)
+        tail = Tail(argo, name, show.say)
         if follow:
             tail.begin()
             over(argo, name, watch)
         tail.finish()
         if tail.result:
-            typer.echo(tail.result)
+            show.say(tail.result)
 
 
 def _chosen(argo: Argo, name: str) -> list[Workflow]:
@@ -70,4 +71,4 @@ def _chosen(argo: Argo, name: str) -> list[Workflow]:
 
 
 def _aside(words: str) -> None:
-    print(words, file=sys.stderr)  # noqa: T201 -- our own words
+    show.say(words, err=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli import show
 from steps.run import settings
 
 Folder = Annotated[Path, typer.Option(help="Where Kafka and PostgreSQL keep their data.", file_okay=False)]
@@ -24,7 +25,7 @@ def play(folder: Folder = Path(".local"), *, simulate: Partner = True) -> None:
     from local.partners.ecb import Ecb  # noqa: PLC0415 -- only this command needs the local extra
     from local.world import run_local  # noqa: PLC0415 -- likewise
 
-    sys.exit(run_local(folder, settings.packages(os.environ), say=typer.echo, ecb=Ecb() if simulate else None))
+    sys.exit(run_local(folder, settings.packages(os.environ), say=show.say, ecb=Ecb() if simulate else None))
 
 
 def demo(days: Days = "250") -> None:
@@ -35,7 +36,7 @@ def demo(days: Days = "250") -> None:
         raise typer.BadParameter("give a number from 1 to 7126, or all", param_hint="--days")
     with tempfile.TemporaryDirectory(prefix="feedfall-demo-") as folder:
         try:
-            story.demo(Path(folder), None if days == "all" else int(days), typer.echo)
+            story.demo(Path(folder), None if days == "all" else int(days), show.say)
         except story.Stuck as error:
-            typer.echo(str(error), err=True)
+            show.say(str(error), err=True)
             sys.exit(1)

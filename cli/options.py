@@ -11,16 +11,26 @@ from typing import Annotated
 import typer
 
 from catalog import Feed, find
+from ledger import printable
 from ledger.database import Connection, session
 from steps.run import settings
 from steps.run.settings import Settings
 
+
+def visible(option: typer.CallbackParam, text: str) -> str:
+    """Refuse an option's text with characters that cannot be seen. Raises Unprintable."""
+    printable.check(**{f"--{option.name}": text})
+    return text
+
+
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all of them if absent.", metavar="[FEED]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the journal.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the journal.", callback=visible)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many lines.")]
-By = Annotated[str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser)]
+By = Annotated[
+    str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser, callback=visible)
+]
 
 
 @contextmanager

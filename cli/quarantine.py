@@ -89,13 +89,16 @@ def show_entry(feed: FeedName, entry: One, *, as_json: Json = False) -> None:
     value, headers = told.pop("value"), told.pop("headers")
     for name, word in told.items():
         if word is not None:
-            typer.echo(f"{name:16}{word if isinstance(word, int) else show.word(word)}")
+            show.say(f"{name:16}{word if isinstance(word, int) else show.word(word)}")
     for name, word in headers:
-        typer.echo(f"{'header':16}{name} = {word}")
+        show.say(f"{'header':16}{show.word(name)} = {show.word(word)}")
     for deed in deeds:
-        details = ", ".join(f"{name} {word}" for name, word in deed.detail.items() if name not in ("entry", "source"))
-        typer.echo(f"{'history':16}{show.word(deed.at)} {deed.who} {deed.verb}: {deed.reason} ({details})")
-    return typer.echo(f"value\n{value or ''}")
+        details = ", ".join(
+            f"{name} {show.word(str(word))}" for name, word in deed.detail.items() if name not in ("entry", "source")
+        )
+        at, who, why = map(show.word, (deed.at, deed.who, deed.reason))
+        show.say(f"{'history':16}{at} {who} {deed.verb}: {why} ({details})")
+    return show.say(f"value\n{value or ''}")
 
 
 def redrive(
@@ -283,11 +286,11 @@ def _show(told: Sequence[Told]) -> None:
         show.table(("entry", "became", "why"), [tuple(vars(each).values()) for each in lines], empty="Nothing waits.")
     if len(told) > SCREEN:
         counts = Counter(each.became for each in told)
-        typer.echo(f"{len(told):,} entries: " + ", ".join(f"{count:,} {became}" for became, count in counts.items()))
+        show.say(f"{len(told):,} entries: " + ", ".join(f"{count:,} {became}" for became, count in counts.items()))
 
 
 def _not_done(status: str, why: str) -> None:
-    typer.echo(f"{status}: {why}", err=True)
+    show.say(f"{status}: {why}", err=True)
     raise typer.Exit(NOT_DONE)
 
 

@@ -60,7 +60,7 @@ def replay_feed(
     if as_json:
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, **outcome.counts})
     else:
-        typer.echo(_said(feed, outcome))
+        show.say(_said(feed, outcome))
     if outcome.exit or outcome.status in IDLE:
         sys.exit(outcome.exit or NOT_DONE)
 

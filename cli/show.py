@@ -1,4 +1,7 @@
-"""How answers look: aligned and quiet, times in Seoul with the zone said, and the same as JSON beside every table."""
+"""How answers look: aligned tables, times of Seoul with their zone, and the same as JSON.
+
+Whatever a command prints goes through this module: a character that a terminal would obey is shown as its escape.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from ledger import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +28,7 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
     """Print lines under their columns; numbers to the right. `empty` says what no line means."""
     rows = [list(line) for line in lines]
     if not rows:
-        print(empty)  # noqa: T201 -- a command's answer
+        say(empty)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
@@ -36,19 +42,32 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # noqa: T201 -- a command's answer
 
 
+def say(text: object, *, err: bool = False) -> None:
+    """Print text of one or more lines; on standard error if `err`."""
+    print(printable.escaped(str(text), keep="\n\t"), file=sys.stderr if err else sys.stdout)
+
+
+def styled(*lines: Text) -> None:
+    """Print lines with their colours; a line with a dangerous character is shown without."""
+    screen = console()
+    for line in lines:
+        harmless = printable.escaped(line.plain)
+        screen.print(line if harmless == line.plain else Text(harmless), soft_wrap=True)
+
+
 def as_json(answer: object) -> None:
     """Print the answer for a program."""
-    json.dump(answer, sys.stdout, default=_plain, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    text = json.dumps(answer, default=_plain, ensure_ascii=False, indent=2)
+    print(printable.escaped_json(text))  # noqa: T201 -- a command's answer
 
 
 def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
-    """One cell."""
+    """One cell, on one line."""
     match value:
         case None:
             return ""
         case datetime():
-            return f"{value.astimezone(SEOUL):%m-%d %H:%M:%S} KST"
+            return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S} KST"
         case bool():
             return "yes" if value else "no"
         case int():
@@ -56,9 +75,9 @@ def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
         case float():
             return f"{value:,.1f}"
         case bytes() | memoryview():
-            return bytes(value).decode(errors="backslashreplace")[:200]
+            return printable.escaped(bytes(value).decode(errors="backslashreplace")[:200])
         case _:
-            return str(value)
+            return printable.escaped(str(value))
 
 
 def console() -> Console:

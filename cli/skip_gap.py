@@ -53,11 +53,11 @@ def _skip(feed: str, by: str, reason: str) -> tuple[Outcome, list[Gap]]:
 def _say(feed: str, outcome: Outcome, gaps: list[Gap]) -> None:
     show.table(COLUMNS, map(_line, gaps), empty=f"{feed} has no gap: there is nothing to skip.")
     if outcome.status == "SHOWN":
-        typer.echo("Nothing was changed. With --yes these offsets are accepted as lost.")
+        show.say("Nothing was changed. With --yes these offsets are accepted as lost.")
     elif outcome.status == "BUSY":
-        typer.echo(f"BUSY: {outcome.reason}. Try again.")
+        show.say(f"BUSY: {outcome.reason}. Try again.")
     elif gaps:
-        typer.echo("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
+        show.say("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
 
 
 COLUMNS = ("stage", "topic", "partition", "from", "to", "offsets", "why")

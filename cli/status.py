@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import typer
-
 from catalog import Feed
 from cli import show
 from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, chosen, known, ledger
@@ -42,14 +40,14 @@ def hold(feed: FeedName, reason: Reason, by: By) -> None:
     """Stop a feed: when this returns, nothing of it commits any more. Its messages stay in Kafka."""
     with ledger() as (_, connection):
         control.hold(connection, known(feed).name, by, reason)
-    typer.echo(f"{feed} is held by {by}: {reason}. `feedfall free {feed}` lets it go on.")
+    show.say(f"{feed} is held by {by}: {reason}. `feedfall free {feed}` lets it go on.")
 
 
 def free(feed: FeedName, reason: Reason, by: By) -> None:
     """Let a held or blocked feed go on; the next doorbell or the sweep starts it."""
     with ledger() as (_, connection):
         lifted = control.free(connection, known(feed).name, by, reason)
-    typer.echo(f"{feed} is free." if lifted else f"{feed} was neither held nor blocked.")
+    show.say(f"{feed} is free." if lifted else f"{feed} was neither held nor blocked.")
 
 
 def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:

@@ -30,6 +30,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Feed, Policy, find
 from catalog.message import correlation
+from cli import show
 from ledger import control, journal, request
 from ledger.absence import facts
 from ledger.request import State
@@ -98,7 +99,7 @@ def submit(
         except (Failure, find.UnknownFeed, Stopped, Late) as error:
             ending = errand.failed(error)
     ending = ending.lenient() if lenient else ending
-    typer.echo(ending.result(errand.feed or "-", errand.stage, errand.run, time.monotonic() - began))
+    show.say(ending.result(errand.feed or "-", errand.stage, errand.run, time.monotonic() - began))
     sys.exit(ending.code)
 
 
@@ -241,7 +242,7 @@ class Errand:
         if not wait:
             watch.patiently(start)
             return Ending("STARTED", 0, counts=self.counts)
-        seen, line = follow(argo, self.run, watch, typer.echo, start)
+        seen, line = follow(argo, self.run, watch, show.say, start)
         self.feed = self.feed or seen.feed or ""
         return of_pod(seen, line)
 
@@ -297,4 +298,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _aside(words: str) -> None:
-    typer.echo(words, err=True)
+    show.say(words, err=True)

@@ -37,15 +37,15 @@ def show_account(account: verify.Account) -> None:
     lines = [tuple(vars(line).values())[: len(columns) + 3] for line in account.lines]
     show.table((*columns, "duplicate", "quarantined", "deferred"), lines, empty="Nothing was read yet.")
     for gap in account.skipped:
-        typer.echo(skipped(gap))
+        show.say(skipped(gap))
     for sentence in account.broken:
-        typer.echo(f"BROKEN {sentence}")
+        show.say(f"BROKEN {sentence}")
     if not account.broken:
         offsets = sum(line.next_offset - line.first_offset for line in account.lines)
         lost = sum(gap.offsets for gap in account.skipped)
-        typer.echo(f"Proven: each of {offsets:,} offsets has one fate{f', and {lost:,} were skipped' if lost else ''}.")
+        show.say(f"Proven: each of {offsets:,} offsets has one fate{f', and {lost:,} were skipped' if lost else ''}.")
     if account.depth:
-        typer.echo(_depth(account.depth))
+        show.say(_depth(account.depth))
 
 
 def skipped(gap: Accepted) -> str:

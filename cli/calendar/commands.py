@@ -84,7 +84,7 @@ def show_(name: Name, period: Period = "", *, as_json: Json = False) -> None:
         calendar.closure(some_day)  # says what it covers
     if as_json:
         return show.as_json([card(calendar, each.day) for each in shown if each.covered])
-    return _year(calendar, some_day) if whole_year else _print(*month.month_lines(calendar, some_day))
+    return _year(calendar, some_day) if whole_year else show.styled(*month.month_lines(calendar, some_day))
 
 
 @app.command("day")
@@ -94,7 +94,7 @@ def day_(name: Name, day: Day, *, as_json: Json = False) -> None:
     told = card(calendar, business_day.read_date(day))
     if as_json:
         return show.as_json(told)
-    return _print(*_sentences(calendar, told))
+    return show.styled(*_sentences(calendar, told))
 
 
 @app.command("shift")
@@ -106,7 +106,7 @@ def shift(name: Name, day: Day, policy: PolicyName = None, days: Days = None, *,
         answer = {"calendar": name, "base_date": asked, "policy": policy, "days": days}
         show.as_json({**answer, "shifted": found, "version": calendar.version})
     else:
-        typer.echo(found or f"{name} is closed on {asked} ({calendar.closure(asked)}): {policy}")
+        show.say(found or f"{name} is closed on {asked} ({calendar.closure(asked)}): {policy}")
     if found is None:
         raise typer.Exit(NOT_DONE)
 
@@ -124,11 +124,11 @@ def sync(year: Year, name: Other = "BANK", url: Url = kasi.URL, *, toml: Toml = 
     if published is None:
         if as_json:
             return show.as_json({"calendar": name, "year": year, "published": False})
-        return typer.echo(f"{year} is not published yet. That says nothing of its holidays: ask again later.")
+        return show.say(f"{year} is not published yet. That says nothing of its holidays: ask again later.")
     evidence = f"data.go.kr 특일정보 getRestDeInfo {year}, read {datetime.now(ZoneInfo(calendar.zone)):%Y-%m-%d}"
     found = compare.from_government(calendar, published.holidays, year, evidence)
     for day, word in published.no_holidays.items():
-        typer.echo(f"passed over: {day} {word}, which the answer lists as no holiday", err=True)
+        show.say(f"passed over: {day} {word}, which the answer lists as no holiday", err=True)
     return _tell(calendar, found, toml=toml, as_json=as_json)
 
 
@@ -149,7 +149,7 @@ def import_(
     table = bank_table.read(_bytes(file), bank_table.mapping(columns or ()))
     if as_name:
         check_name("--as", as_name, business_day.names())
-        return typer.echo(compare.as_calendar(as_name, calendar, table))
+        return show.say(compare.as_calendar(as_name, calendar, table))
     source = "standard input" if file == "-" else Path(file).name
     found = compare.from_bank(calendar, table, source)
     if apply and found.differences:
@@ -208,8 +208,8 @@ def _year(calendar: Calendar, some_day: date) -> None:
     show.table(("date", "", "kind", "closed for"), lines, empty=f"No closure of a weekday in {some_day.year}.")
     first, last = business_day.year(some_day)
     if calendar.covers[0] <= first and last <= calendar.covers[1]:
-        typer.echo(f"\n{calendar.count(first, last)} business days")
-    _print(month.foot(calendar))
+        show.say(f"\n{calendar.count(first, last)} business days")
+    show.styled(month.foot(calendar))
 
 
 def _sentences(calendar: Calendar, told: Mapping[str, object]) -> Iterator[Text]:
@@ -258,19 +258,19 @@ def _tell(calendar: Calendar, found: Comparison, *, toml: bool, as_json: bool, a
     if as_json:
         return show.as_json(_as_values(calendar, found))
     if toml:
-        return typer.echo("\n\n".join(map(compare.as_toml, overrides)))
+        return show.say("\n\n".join(map(compare.as_toml, overrides)))
     for each in found.decided_otherwise:
-        typer.echo(f"decided otherwise, and left so: {_line(each)}")
+        show.say(f"decided otherwise, and left so: {_line(each)}")
     if found.outside:
-        typer.echo(f"{found.outside} days were not compared: {calendar.name} does not cover them")
+        show.say(f"{found.outside} days were not compared: {calendar.name} does not cover them")
     if not overrides:
-        return typer.echo(f"{calendar.version} agrees on all {found.compared} days that were compared.")
-    typer.echo(f"{calendar.version} differs on {len(overrides)} of {found.compared} days:\n")
-    typer.echo("\n".join(f"  {_line(each)}" for each in found.differences))
+        return show.say(f"{calendar.version} agrees on all {found.compared} days that were compared.")
+    show.say(f"{calendar.version} differs on {len(overrides)} of {found.compared} days:\n")
+    show.say("\n".join(f"  {_line(each)}" for each in found.differences))
     if applied:
-        return typer.echo(f"\nAll {len(overrides)} are declared, and hold from the next run on.")
-    typer.echo("\nNothing was changed. After a look at each, what would take it over:\n")
-    return typer.echo("\n".join(f"  {as_command(each)}" for each in overrides))
+        return show.say(f"\nAll {len(overrides)} are declared, and hold from the next run on.")
+    show.say("\nNothing was changed. After a look at each, what would take it over:\n")
+    return show.say("\n".join(f"  {as_command(each)}" for each in overrides))
 
 
 def _line(each: compare.Difference) -> str:
@@ -303,9 +303,3 @@ def _bytes(file: str) -> bytes:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise Misconfigured(f"{file}: {error.strerror}") from error
-
-
-def _print(*lines: Text) -> None:
-    screen = show.console()
-    for line in lines:
-        screen.print(line, soft_wrap=True)

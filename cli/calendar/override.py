@@ -15,7 +15,7 @@ import typer
 import business_day
 from business_day import Override, read_date
 from cli import show
-from cli.options import By, Json, Reason
+from cli.options import By, Json, Reason, visible
 from ledger.calendar import declare_overrides, load_history, withdraw_override
 from ledger.database import Connection, session
 from ledger.errors import Misconfigured
@@ -26,7 +26,9 @@ Day = Annotated[str, typer.Argument(help="YYYY-MM-DD, YYYYMMDD or YYMMDD.", meta
 State = Annotated[
     bool, typer.Option("--open/--closed", help="What it is, whatever its table says.", show_default=False)
 ]
-Evidence = Annotated[str, typer.Option(help="Where that can be read: a gazette's number, a letter, an address.")]
+Evidence = Annotated[
+    str, typer.Option(help="Where that can be read: a gazette's number, a letter, an address.", callback=visible)
+]
 History = Annotated[bool, typer.Option("--history", help="Also what was withdrawn.")]
 
 
@@ -34,14 +36,14 @@ def declare(name: Named, day: Day, reason: Reason, evidence: Evidence, by: By, *
     """Declare a day open or closed, whatever its table says. Holds from the next run on; nothing is deployed."""
     wanted = Override(name, read_date(day), is_open=is_open, reason=reason, evidence=evidence, by=by)
     keep([wanted])
-    typer.echo(f"{name} {wanted.day} is declared {_word(wanted)}: {reason}. It holds from the next run on.")
+    show.say(f"{name} {wanted.day} is declared {_word(wanted)}: {reason}. It holds from the next run on.")
 
 
 def withdraw(name: Named, day: Day, reason: Reason, by: By) -> None:
     """Withdraw what was declared about a day: its table speaks again. What was declared stays in the history."""
     with _home() as connection:
         gone = withdraw_override(connection, name, read_date(day), by, reason)
-    typer.echo(f"{name} {gone.day} is no longer declared {_word(gone)}.")
+    show.say(f"{name} {gone.day} is no longer declared {_word(gone)}.")
 
 
 def overrides(name: AnyCalendar = None, *, history: History = False, as_json: Json = False) -> None:
