@@ -28,6 +28,7 @@ from business_day.spans import month, quarter, week, year
 from business_day.words import Closure, Override
 
 __all__ = [
+    "CENTURIES",
     "NONE",
     "BadCalendar",
     "Calendar",

@@ -164,9 +164,13 @@ class Calendar:
 
     def _nearest(self, day: date, step: timedelta) -> date:
         self.closure(day)  # a day outside the table has no neighbours either
-        day = self.date_of(day) + step
-        while not self.is_business_day(day):
+        day = self.date_of(day)
+        try:
             day += step
+            while not self.is_business_day(day):
+                day += step
+        except OverflowError:
+            raise NotCovered(f"{self.name} covers {self._range()}, and {day} has no day beside it") from None
         return day
 
     def _positions(self, first: date, last: date) -> tuple[int, int]:

@@ -164,6 +164,8 @@ def _overrides(file: str, tables: object) -> Iterator[Override]:
         day, at = entry.day("day"), table.get("at")
         if not day:
             raise entry.wrong("day", "is needed: write day = 2026-11-27")
+        if not CENTURIES[0] <= day <= CENTURIES[1]:
+            raise entry.wrong("day", f"{day} is outside {CENTURIES[0]} to {CENTURIES[1]}: no calendar has that day")
         if not isinstance(table.get("open"), bool):
             raise entry.wrong("open", "is true or false")
         if at is not None and not (isinstance(at, datetime) and at.tzinfo):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from business_day import NONE, NotCovered, Override
+from business_day import CENTURIES, NONE, NotCovered, Override
 from calendar_client.copy import Copy
+from ledger import printable
 from ledger.database import Connection, maybe, rows, run
 from ledger.errors import Permanent, translated
 from ledger.journal import write
@@ -44,12 +45,22 @@ def load_history(connection: Connection, calendar: str | None = None) -> list[tu
     return [(_override(*row), until) for *row, until in found]
 
 
-def declare_overrides(connection: Connection, table: Calendar, overrides: Iterable[Override]) -> None:
-    """Declare these overrides, all or none, with a journal line each. The caller commits. Raises Conflict.
+def check_override(wanted: Override) -> None:
+    """Refuse invisible characters and a day that no calendar has. Raises Unprintable, NotCovered."""
+    printable.check(calendar=wanted.calendar, reason=wanted.reason, evidence=wanted.evidence, by=wanted.by)
+    first, last = CENTURIES
+    if not first <= wanted.day <= last:
+        raise NotCovered(f"{wanted.day} is outside {first} to {last}: no calendar has that day")
 
-    `table` is the calendar without overrides: what it says already needs none.
+
+def declare_overrides(connection: Connection, table: Calendar, overrides: Iterable[Override]) -> None:
+    """Declare these overrides, all or none, with a journal line each. The caller commits.
+
+    `table` is the calendar without overrides: what it says already needs none. Raises Conflict, and what
+    `check_override` raises.
     """
     for each in overrides:
+        check_override(each)
         with translated():
             _refuse_a_second(connection, each)
             _refuse_the_obvious(table, each)
@@ -60,7 +71,8 @@ def declare_overrides(connection: Connection, table: Calendar, overrides: Iterab
 
 
 def withdraw_override(connection: Connection, calendar: str, day: date, by: str, reason: str) -> Override:
-    """Withdraw the override of a day, and return it. The caller commits. Raises NoOverride."""
+    """Withdraw the override of a day, and return it. The caller commits. Raises NoOverride, Unprintable."""
+    printable.check(calendar=calendar, by=by, reason=reason)
     with translated():
         found = maybe(connection, "calendar.in_force_on", calendar=calendar, day=day)
         if not (found and run(connection, "calendar.withdraw", calendar=calendar, day=day)):

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.problem import Problem, response_of
+from service.problem import READING, Problem, response_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from service.refusals import RefusalLog
+
 MAX_BODY = 16_384
-READING = ("GET", "HEAD", "OPTIONS")
 
 
 class BodyLimit:
     """The application, for requests whose length is known and small."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, log: RefusalLog) -> None:
+        self._app, self._log = app, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in READING and _too_long(scope):
             words = f"a request body has at most {MAX_BODY} bytes, and its Content-Length header must be set"
-            await response_of(Problem(413, "too-long", words))(scope, receive, send)
+            problem = Problem(413, "too-long", words)
+            self._log.add(scope, problem)
+            await response_of(problem)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -1,6 +1,6 @@
 """A failure as application/problem+json (RFC 9457): one clear sentence in `detail`, a `type` for programs.
 
-401 who-are-you · 403 read-only · 404 unknown-calendar, no-override, refused · 409 conflict ·
+401 who-are-you · 403 read-only, forbidden · 404 unknown-calendar, no-override, refused · 409 conflict ·
 413 too-long · 422 bad-request, no-such-day, not-covered · 500 bad-calendar, fault · 503 out-of-date, database, stuck
 """
 
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 import business_day
 from ledger.calendar import Conflict, NoOverride
 from ledger.errors import Failure, Transient
+from ledger.printable import Unprintable
 from service.snapshot import OutOfDate
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request
 
+    from service.refusals import RefusalLog
+
 MEDIA_TYPE = "application/problem+json"
+READING = ("GET", "HEAD", "OPTIONS")
 
 
 class Problem(Exception):  # noqa: N818 -- RFC 9457's own word
@@ -69,17 +73,21 @@ EXPLAINED: tuple[tuple[type[Exception], int, str], ...] = (
     (business_day.NotCovered, 422, "not-covered"),
     (business_day.NoSuchDay, 422, "no-such-day"),
     (business_day.CalendarError, 500, "bad-calendar"),
+    (Unprintable, 422, "bad-request"),
     (NoOverride, 404, "no-override"),
     (Conflict, 409, "conflict"),
     (OutOfDate, UNAVAILABLE, "out-of-date"),
 )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every failure with a problem."""
+def install(app: FastAPI, log: RefusalLog) -> None:
+    """Answer every failure with a problem. The refusal of a change is logged."""
 
-    async def handle(_: Request, error: Exception) -> JSONResponse:
-        return response_of(problem_of(error))
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error)
+        if request.method not in READING:
+            log.add(request.scope, problem)
+        return response_of(problem)
 
     ours = (Problem, business_day.CalendarError, OutOfDate, Failure)
     for kind in (*ours, RequestValidationError, HTTPException, Exception):

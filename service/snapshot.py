@@ -118,7 +118,7 @@ class Current:
                 if self._snapshot is None or overrides != self._snapshot.overrides:
                     self._snapshot = Snapshot(overrides, self._own)
                 self._read_at = began
-            except Failure:
+            except Exception:
                 self.close()
                 raise
 
@@ -146,6 +146,8 @@ class Current:
             words = ""
         except Failure as error:
             words = f"overrides not read: {error}"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the next refresh must come
+            words = f"overrides not read: an internal error (a bug in feedfall): {type(error).__name__}: {error}"
         if words != self._reported:
             print(words or "overrides read again", flush=True)  # noqa: T201 -- the pod's log
         self._reported, self._tried_at = words, self._clock()

@@ -40,7 +40,7 @@ def serving(url: str, tokens: Path | None = None, environ: Mapping[str, str] | N
 
 def holders(folder: Path) -> Path:
     """A folder of tokens, as a Secret is mounted."""
-    (folder / "kim").write_text(f"{TOKEN}\n")
+    (folder / "kim").write_text(f"{TOKEN}\npast = yes\n")
     (folder / "..data").mkdir()
     return folder
 

@@ -7,29 +7,35 @@ and withdraw needs a token; the journal keeps the name of its holder.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.openapi.models import Example
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
 
 import business_day
 from business_day import Override, Policy, document, read_date
 from business_day.card import card
-from ledger.calendar import declare_overrides, withdraw_override
+from ledger import printable
+from ledger.calendar import check_override, declare_overrides, withdraw_override
 from service import problem
 from service.calendar_api import answers, schemas
+from service.calendar_api.page import add_page
 from service.calendar_api.schemas import bilingual
+from service.calendar_api.token_first import token_first
 from service.limits import BodyLimit
 from service.metrics import MeasureRequests, Metrics
 from service.problem import MEDIA_TYPE, Problem
+from service.refusals import RefusalLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import date
 
     from service.snapshot import Current
@@ -39,6 +45,10 @@ MAX_RANGE = 1100
 """Days of a range: three years."""
 READY_WITHIN = 10.0
 """Seconds without the database after which the service is not ready."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _example(value: str) -> dict[str, Example]:
@@ -77,10 +87,8 @@ PolicyName = Literal["DoNotOrder", "OrderOnNextConfirmedDay", "OrderOnPreviousCo
 PolicyOption = Annotated[
     PolicyName | None, Query(description=bilingual("휴일 처리 방침", "what to do on a closed day"))
 ]
-BearerToken = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description=bilingual("등록 권한 토큰", "the token of a holder"))),
-]
+TOKEN = Depends(HTTPBearer(auto_error=False, description=bilingual("등록 권한 토큰", "the token of a holder")))
+"""For the document; `token_first` reads it before anything else of the request."""
 
 ABOUT = bilingual(
     "은행 공통 영업일 서비스. 달력이 책임지지 않는 일자는 추측하지 않고 오류로 답한다.",
@@ -88,7 +96,7 @@ ABOUT = bilingual(
 )
 
 
-def api(current: Current, tokens: Tokens) -> FastAPI:
+def api(current: Current, tokens: Tokens, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """Build the application. It follows the database while it runs."""
 
     @asynccontextmanager
@@ -97,15 +105,22 @@ def api(current: Current, tokens: Tokens) -> FastAPI:
             yield
 
     app = FastAPIOffline(
-        title=bilingual("영업일", "Business days"), version="1", description=ABOUT, redoc_url=None, lifespan=lifespan
+        title=bilingual("영업일", "Business days"),
+        version="1",
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
     )
+    add_page(app)
     metrics = Metrics(current)
     _add_day_routes(app, current)
     _add_calendar_routes(app, current)
-    _add_override_routes(app, current, tokens)
+    app.router.routes.extend(_override_routes(current, tokens, now).routes)
     _add_platform_routes(app, current, metrics)
-    problem.install(app)
-    app.add_middleware(BodyLimit)
+    log = RefusalLog()
+    problem.install(app, log)
+    app.add_middleware(BodyLimit, log=log)
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app
 
@@ -194,39 +209,47 @@ def _add_calendar_routes(app: FastAPI, current: Current) -> None:
 NAMED = bilingual("이 달력만", "only of this calendar")
 
 
-def _add_override_routes(app: FastAPI, current: Current, tokens: Tokens) -> None:
+def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetime]) -> APIRouter:
     """Routes that need a token. Each runs one transaction, in a thread of its own."""
     documented = partial(_openapi_of, bilingual("등록", "Declaring"))
+    router = APIRouter(route_class=token_first(tokens), dependencies=[TOKEN])
 
-    @app.post(
+    def allow(request: Request, name: str, day: date) -> business_day.Calendar:
+        table = current.snapshot().table(name)
+        request.state.holder.check_day(day, now().astimezone(ZoneInfo(table.zone)).date())
+        return table
+
+    @router.post(
         "/v1/calendars/{name}/overrides",
         summary=bilingual("임시휴일·임시영업일 등록", "Declare a day"),
         status_code=201,
         **documented(schemas.Decision, 401, 403, 409),
     )
-    def declare(
-        request: Request, name: CalendarName, declaration: schemas.Declaration, bearer: BearerToken
-    ) -> Response:
-        by = tokens.find_holder(bearer.credentials if bearer else "")
+    def declare(request: Request, name: CalendarName, declaration: schemas.Declaration) -> Response:
         day, sent = read_date(declaration.day), declaration
+        by = request.state.holder.name
         wanted = Override(name, day, is_open=sent.is_open, reason=sent.reason, evidence=sent.evidence, by=by)
+        check_override(wanted)
+        table = allow(request, name, day)
         with current.transaction() as connection:
-            declare_overrides(connection, current.snapshot().table(name), [wanted])
+            declare_overrides(connection, table, [wanted])
         declared = current.snapshot().calendar(name).override(day)
         return _reply(request, answers.override_fields(declared or wanted), status=201)
 
-    @app.delete(
+    @router.delete(
         "/v1/calendars/{name}/overrides/{day}",
         summary=bilingual("결정 철회", "Withdraw a decision"),
         **documented(schemas.Decision, 401, 403),
     )
-    def withdraw(
-        request: Request, name: CalendarName, day: DayText, reason: WithdrawReason, bearer: BearerToken
-    ) -> Response:
-        by = tokens.find_holder(bearer.credentials if bearer else "")
+    def withdraw(request: Request, name: CalendarName, day: DayText, reason: WithdrawReason) -> Response:
+        printable.check(calendar=name, reason=reason)
+        at, by = read_date(day), request.state.holder.name
+        allow(request, name, at)
         with current.transaction() as connection:
-            withdrawn = withdraw_override(connection, name, read_date(day), by, reason)
+            withdrawn = withdraw_override(connection, name, at, by, reason)
         return _reply(request, answers.override_fields(withdrawn))
+
+    return router
 
 
 def _add_platform_routes(app: FastAPI, current: Current, metrics: Metrics) -> None:

@@ -250,3 +250,13 @@ def test_import__costs_no_heavy_module() -> None:
     command = [sys.executable, "-S", "-c", question]
     started = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert heavy.isdisjoint(started.stdout.split())
+
+
+@pytest.mark.parametrize("day", [date.max, date.min])
+def test_neighbour__of_a_day_at_the_end_of_time_is_not_covered(day: date) -> None:
+    """An override reaches beyond the table; the day after the last there is does not exist."""
+    bank = business_day.calendar("BANK", [Override("BANK", day, is_open=True, reason="by mistake")])
+    assert bank.is_business_day(day)
+    for neighbour in (bank.next, bank.previous):
+        with pytest.raises(NotCovered):
+            neighbour(day)
