@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -10,8 +11,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service.server import Listener
     from service.snapshot import Current
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The label of a request; another method is "other": a client can invent any number of them."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
 
 
@@ -29,6 +33,13 @@ class Metrics:
             "feedfall_calendar_overrides_age_seconds", "Seconds since the overrides were read", registry=self.registry
         )
         age.set_function(lambda: current.age)
+
+    def count_connections(self, listener: Listener) -> None:
+        """Show how many connections there are, and how many were closed because there were too many."""
+        names = (("open", "Connections now"), ("refused", "Connections closed at once, beyond the limit"))
+        for name, words in names:
+            gauge = Gauge(f"feedfall_calendar_connections_{name}", words, registry=self.registry)
+            gauge.set_function(partial(getattr, listener, name))
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format."""
@@ -59,5 +70,6 @@ class MeasureRequests:
             route = getattr(
                 scope.get("route"), "path", "other"
             )  # never the path itself: each day would be a label of its own
-            self._metrics.requests.labels(scope["method"], route, status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(method, route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

@@ -22,7 +22,8 @@ from service.snapshot import OutOfDate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import FastAPI, Request
+    from starlette.applications import Starlette
+    from starlette.requests import Request
 
     from service.refusals import RefusalLog
 
@@ -80,7 +81,7 @@ EXPLAINED: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-def install(app: FastAPI, log: RefusalLog) -> None:
+def install(app: Starlette, log: RefusalLog) -> None:
     """Answer every failure with a problem. The refusal of a change is logged."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:

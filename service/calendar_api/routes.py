@@ -30,7 +30,8 @@ from service.calendar_api.page import add_page
 from service.calendar_api.schemas import bilingual
 from service.calendar_api.token_first import token_first
 from service.limits import BodyLimit
-from service.metrics import MeasureRequests, Metrics
+from service.management import alive, ready
+from service.metrics import MeasureRequests
 from service.problem import MEDIA_TYPE, Problem
 from service.refusals import RefusalLog
 
@@ -38,13 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import date
 
+    from service.metrics import Metrics
     from service.snapshot import Current
     from service.tokens import Tokens
 
 MAX_RANGE = 1100
 """Days of a range: three years."""
-READY_WITHIN = 10.0
-"""Seconds without the database after which the service is not ready."""
 
 
 def utc_now() -> datetime:
@@ -96,7 +96,7 @@ ABOUT = bilingual(
 )
 
 
-def api(current: Current, tokens: Tokens, now: Callable[[], datetime] = utc_now) -> FastAPI:
+def api(current: Current, tokens: Tokens, metrics: Metrics, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """Build the application. It follows the database while it runs."""
 
     @asynccontextmanager
@@ -113,11 +113,10 @@ def api(current: Current, tokens: Tokens, now: Callable[[], datetime] = utc_now)
         lifespan=lifespan,
     )
     add_page(app)
-    metrics = Metrics(current)
     _add_day_routes(app, current)
     _add_calendar_routes(app, current)
     app.router.routes.extend(_override_routes(current, tokens, now).routes)
-    _add_platform_routes(app, current, metrics)
+    _add_platform_routes(app, current)
     log = RefusalLog()
     problem.install(app, log)
     app.add_middleware(BodyLimit, log=log)
@@ -252,23 +251,16 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
     return router
 
 
-def _add_platform_routes(app: FastAPI, current: Current, metrics: Metrics) -> None:
-    """Routes for Kubernetes and Prometheus."""
+def _add_platform_routes(app: FastAPI, current: Current) -> None:
+    """Routes for Kubernetes, as on the platform's own port."""
 
     @app.get("/healthz", include_in_schema=False)
-    async def alive() -> Response:
-        if current.stuck:
-            raise Problem(503, "stuck", "the refresh of the overrides hangs: restart this process")
-        return Response(b"ok\n", media_type="text/plain")
+    async def healthz() -> Response:
+        return alive(current)
 
     @app.get("/readyz", include_in_schema=False)
-    async def ready() -> Response:
-        current.snapshot(READY_WITHIN)
-        return Response(b"ok\n", media_type="text/plain")
-
-    @app.get("/metrics", include_in_schema=False)
-    async def numbers() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+    async def readyz() -> Response:
+        return ready(current)
 
 
 def _openapi_of(tag: str, model: Any, *statuses: int) -> dict[str, Any]:  # noqa: ANN401 -- a model, or a list of one

@@ -13,7 +13,10 @@ import pytest
 
 import business_day
 from ledger.errors import Misconfigured, Transient
+from service.__main__ import serve
 from service.calendar_api.routes import api
+from service.management import management
+from service.metrics import Metrics
 from service.snapshot import Current, Snapshot
 from service.tokens import Tokens
 
@@ -81,7 +84,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(folder: Path) -> Client:
-    return Client(api(TablesAlone(), Tokens(folder), now=lambda: NOW))
+    current = TablesAlone()
+    return Client(api(current, Tokens(folder), Metrics(current), now=lambda: NOW))
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
@@ -256,3 +260,43 @@ def test_docs__may_be_framed_by_nobody_and_run_only_its_own_script(client: Clien
     assert "'sha256-" in policy["script-src"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert client.get("/docs/oauth2-redirect").status_code == 404
+
+
+# -- what the platform reads --
+
+
+def test_metrics__have_a_label_for_every_method_that_is_invented(folder: Path) -> None:
+    current = TablesAlone()
+    metrics = Metrics(current)
+    client = Client(api(current, Tokens(folder), metrics))
+    for number in range(20):
+        client.request(f"BREW{number}", "/v1/calendars")
+    client.get("/v1/calendars")
+    numbers = Client(management(current, metrics)).get("/metrics").text  # type: ignore[arg-type] # any application
+    assert 'feedfall_calendar_requests_total{method="other",route="/v1/calendars",status="405"} 20.0' in numbers
+    assert 'method="GET"' in numbers
+    assert "BREW" not in numbers
+
+
+def test_metrics__are_not_where_clients_ask(client: Client) -> None:
+    assert problem(client.get("/metrics")) == (404, "refused")
+
+
+#: A setting → what is wrong with it.
+SETTINGS = [
+    ({"DATABASE_URL": ""}, "not set: DATABASE_URL"),
+    ({"FEEDFALL_METRICS_PORT": "all"}, "FEEDFALL_METRICS_PORT is 'all'"),
+    ({"FEEDFALL_METRICS_PORT": "65536"}, "FEEDFALL_METRICS_PORT is '65536'"),
+    ({"FEEDFALL_TLS_CERT_FILE": "tls.crt"}, "FEEDFALL_TLS_CERT_FILE and FEEDFALL_TLS_KEY_FILE go together"),
+    ({"FEEDFALL_TLS_KEY_FILE": "tls.key"}, "FEEDFALL_TLS_CERT_FILE and FEEDFALL_TLS_KEY_FILE go together"),
+    ({"FEEDFALL_TLS_CERT_FILE": "/nowhere", "FEEDFALL_TLS_KEY_FILE": "/nowhere"}, "the TLS certificate /nowhere"),
+    ({"FEEDFALL_CALENDAR_TOKENS": "/nowhere"}, "FEEDFALL_CALENDAR_TOKENS is /nowhere: no such folder"),
+    ({"FEEDFALL_CALENDARS": "/nowhere"}, "FEEDFALL_CALENDARS names a file or a folder"),
+]
+
+
+@pytest.mark.parametrize(("environ", "words"), SETTINGS)
+def test_settings__that_are_wrong_are_refused_at_start(environ: dict[str, str], words: str) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    with pytest.raises(Misconfigured, match=words):
+        serve("127.0.0.1", 0, {**nowhere, **environ})
