@@ -22,12 +22,13 @@ from business_day import files, table
 from business_day.dates import read as read_date
 from business_day.days import Calendar
 from business_day.errors import BadCalendar, CalendarError, Contradiction, NoSuchDay, NotCovered, UnknownCalendar
-from business_day.files import CENTURIES, NOTHING, Own
+from business_day.files import CENTURIES, NOTHING, OwnCalendars
 from business_day.policy import Policy, shift
 from business_day.spans import month, quarter, week, year
 from business_day.words import Closure, Override
 
 __all__ = [
+    "CENTURIES",
     "NONE",
     "BadCalendar",
     "Calendar",
@@ -37,7 +38,7 @@ __all__ = [
     "NoSuchDay",
     "NotCovered",
     "Override",
-    "Own",
+    "OwnCalendars",
     "Policy",
     "UnknownCalendar",
     "calendar",
@@ -55,7 +56,7 @@ NONE = "NONE"
 """The calendar on which every day is a business day."""
 
 
-def calendar(name: str, overrides: Iterable[Override] = (), own: Own = NOTHING) -> Calendar:
+def calendar(name: str, overrides: Iterable[Override] = (), own: OwnCalendars = NOTHING) -> Calendar:
     """Open a calendar, with what was decided since: by `overrides`, and by those in one's own files (`read_own`).
 
     Overrides of other calendars are left aside, except where it includes them. Reads its table anew each time: keep
@@ -64,7 +65,7 @@ def calendar(name: str, overrides: Iterable[Override] = (), own: Own = NOTHING) 
     return _opened(name, [*own.overrides, *overrides], own)
 
 
-def _opened(name: str, overrides: list[Override], own: Own) -> Calendar:
+def _opened(name: str, overrides: list[Override], own: OwnCalendars) -> Calendar:
     decided = [each for each in overrides if each.calendar == name]
     if name == NONE:
         return Calendar(NONE, "UTC", CENTURIES, {}, {}, decided)
@@ -76,11 +77,11 @@ def _opened(name: str, overrides: list[Override], own: Own) -> Calendar:
     return table.read(name, decided)
 
 
-def read_own(path: str) -> Own:
+def read_own(path: str) -> OwnCalendars:
     """Read one's own calendars and overrides: a TOML file, or a folder of them; none if empty. Raises BadCalendar."""
     return files.read(path, names()) if path else NOTHING
 
 
-def names(own: Own = NOTHING) -> list[str]:
+def names(own: OwnCalendars = NOTHING) -> list[str]:
     """List the calendars there are."""
     return sorted([NONE, *table.names(), *own.calendars])

@@ -22,7 +22,7 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
 def card(calendar: Calendar, day: date) -> dict[str, object]:
-    """Tell everything that is known of a day. Raises NotCovered."""
+    """Everything that is known about a day, as one row. Raises NotCovered."""
     day = calendar.date_of(day)
     closure, override = calendar.closure(day), calendar.override(day)
     first, last = month(day)

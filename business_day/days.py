@@ -37,7 +37,7 @@ class Calendar:
         self.name = name
         self.zone = zone
         self.covers = covers
-        """The first and the last day that somebody answers for."""
+        """The first and the last day that the calendar answers for."""
         self._weekend = weekend
         self._closures = closures
         self._opened = opened or {}
@@ -54,7 +54,7 @@ class Calendar:
         if type(day) is not date:
             day = self.date_of(day)
         try:
-            return self._known[day]  # asked before: ten times as quick as to look again
+            return self._known[day]  # known already: ten times as fast as to look again
         except KeyError:
             known = self._known[day] = self.closure(day) is None
             return known
@@ -65,7 +65,7 @@ class Calendar:
         decided = self._overrides.get(day)
         if decided:
             return None if decided.is_open else Closure("OVERRIDE", decided.reason)
-        self._reach(day)
+        self._check_covered(day)
         if day in self._opened:
             return None
         return self._closures.get(day) or self._weekend.get(day.weekday()) or self._included_closure(day)
@@ -103,7 +103,7 @@ class Calendar:
     def offset(self, day: date, days: int) -> date:
         """Go so many business days forwards, or backwards if negative. From a closed day the first step leaves it.
 
-        0 is the day itself, if it is open; from a closed day it is NoSuchDay: that is a question for `shift`.
+        0 is the day itself, if it is open; from a closed day it is NoSuchDay: use `shift` there.
         """
         closure, day = self.closure(day), self.date_of(day)
         if days == 0:
@@ -120,20 +120,22 @@ class Calendar:
 
     def days(self, first: date, last: date) -> list[date]:
         """List the business days from `first` to `last`, both included. Raises NotCovered."""
-        low, high = self._between(first, last)
+        low, high = self._positions(first, last)
         return self._open_days()[low:high]
 
     def count(self, first: date, last: date) -> int:
         """Count the business days from `first` to `last`, both included. Raises NotCovered."""
-        low, high = self._between(first, last)
+        low, high = self._positions(first, last)
         return high - low
 
     def nth(self, n: int, first: date, last: date) -> date:
         """The n-th business day of a span: 1 is its first, -1 its last. Raises NotCovered, NoSuchDay."""
-        low, high = self._between(first, last)
+        low, high = self._positions(first, last)
         index = low + n - 1 if n > 0 else high + n
         if n == 0 or not low <= index < high:
-            raise NoSuchDay(f"{first} to {last} has {high - low} business days on {self.name}: no {n}. one")
+            raise NoSuchDay(
+                f"{first} to {last} has {high - low} business days on {self.name}: business day {n} does not exist"
+            )
         return self._open_days()[index]
 
     # -- what it decides with --
@@ -149,7 +151,7 @@ class Calendar:
 
     # -- within --
 
-    def _reach(self, day: date) -> None:
+    def _check_covered(self, day: date) -> None:
         first, last = self.covers
         if not first <= day <= last:
             raise NotCovered(f"{self.name} covers {self._range()}, not {day}: extend its table or hand in an override")
@@ -162,17 +164,21 @@ class Calendar:
 
     def _nearest(self, day: date, step: timedelta) -> date:
         self.closure(day)  # a day outside the table has no neighbours either
-        day = self.date_of(day) + step
-        while not self.is_business_day(day):
+        day = self.date_of(day)
+        try:
             day += step
+            while not self.is_business_day(day):
+                day += step
+        except OverflowError:
+            raise NotCovered(f"{self.name} covers {self._range()}, and {day} has no day beside it") from None
         return day
 
-    def _between(self, first: date, last: date) -> tuple[int, int]:
+    def _positions(self, first: date, last: date) -> tuple[int, int]:
         first, last = self.date_of(first), self.date_of(last)
         if first > last:
             raise NoSuchDay(f"{first} to {last} runs backwards: the earlier day comes first")
-        self._reach(first)
-        self._reach(last)
+        self._check_covered(first)
+        self._check_covered(last)
         opens = self._open_days()
         return bisect_left(opens, first), bisect_right(opens, last)
 
@@ -210,11 +216,12 @@ def _by_day(overrides: Iterable[Override]) -> dict[date, Override]:
         other = decided.setdefault(each.day, each)
         if other.is_open != each.is_open:
             raise Contradiction(
-                f"{each.calendar} {each.day} was decided twice: {_told(other)}, and {_told(each)}. Withdraw one"
+                f"{each.calendar} {each.day} has two overrides that disagree: "
+                f"{_describe(other)}, and {_describe(each)}. Withdraw one"
             )
     return decided
 
 
-def _told(override: Override) -> str:
+def _describe(override: Override) -> str:
     who = f" by {override.by}" if override.by else ""
     return f"{'open' if override.is_open else 'closed'}{who} ({override.reason})"

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from business_day.days import Calendar
 from business_day.errors import BadCalendar
+from business_day.files import CENTURIES
 from business_day.words import Closure, Override
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     Document = dict[str, Any]
@@ -33,11 +35,12 @@ def loads(text: str | bytes) -> Calendar:
     """Read a calendar. BadCalendar where it is none, or was changed."""
     try:
         document = json.loads(text)
-        told = document.pop("digest")
+        digest = document.pop("digest")
         calendar = _calendar(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        own_digest = _digest(document)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadCalendar(f"not a calendar's document: {type(error).__name__}: {error}") from error
-    if told != _digest(document):
+    if digest != own_digest:
         raise BadCalendar(f"the document of {calendar.version} was changed: its digest is another")
     return calendar
 
@@ -81,27 +84,39 @@ def _decision(override: Override) -> "Document":
 
 def _calendar(document: "Document") -> Calendar:
     name, (first, last) = str(document["calendar"]), map(date.fromisoformat, document["covers"])
+    if not CENTURIES[0] <= first <= last <= CENTURIES[1]:
+        raise ValueError(f"{name} cannot cover {first} to {last}")
+    (zone,) = _texts([document["zone"]])
     calendar = Calendar(
         name,
-        document["zone"],
+        zone,
         (first, last),
-        {int(weekday): Closure(*words) for weekday, words in document["weekend"].items()},
-        {date.fromisoformat(day): Closure(*words) for day, words in document["closures"].items()},
+        {int(weekday): Closure(*_texts(words)) for weekday, words in document["weekend"].items()},
+        {date.fromisoformat(day): Closure(*_texts(words)) for day, words in document["closures"].items()},
         [_override(name, each) for each in document["overrides"]],
-        {date.fromisoformat(day): told for day, told in document["opened"].items()},
+        dict(zip(map(date.fromisoformat, document["opened"]), _texts(document["opened"].values()), strict=True)),
         tuple(map(_calendar, document["included"])),
     )
     calendar._version = str(document["version"])  # as its home says: another release may count it in another way
     return calendar
 
 
-def _override(calendar: str, told: "Document") -> Override:
+def _texts(values: "Iterable[Any]") -> "list[str]":
+    """The values, which are text. Raises TypeError."""
+    texts = list(values)
+    if not all(isinstance(each, str) for each in texts):
+        raise TypeError("text was expected")
+    return texts
+
+
+def _override(calendar: str, fields: "Document") -> Override:
+    reason, evidence, by = _texts(fields[name] for name in ("reason", "evidence", "by"))
     return Override(
         calendar,
-        date.fromisoformat(told["day"]),
-        is_open=bool(told["is_open"]),
-        reason=told["reason"],
-        evidence=told["evidence"],
-        by=told["by"],
-        at=datetime.fromisoformat(told["at"]) if told["at"] else None,
+        date.fromisoformat(fields["day"]),
+        is_open=bool(fields["is_open"]),
+        reason=reason,
+        evidence=evidence,
+        by=by,
+        at=datetime.fromisoformat(fields["at"]) if fields["at"] else None,
     )

@@ -4,16 +4,16 @@ CalendarError
 ├── NotCovered        the calendar does not reach this day, and does not guess
 ├── UnknownCalendar   no calendar has this name
 ├── NoSuchDay         a date that is none, a 23rd business day of a month with 20, no business days from a closed day
-├── Contradiction     two overrides say different things of one day
+├── Contradiction     two overrides of one day disagree
 └── BadCalendar       a calendar file that cannot be read; the text names file and key
 """
 
 
 class CalendarError(Exception):
-    """Something is wrong with a calendar, or with what it was asked."""
+    """Something is wrong with a calendar, or with a question about it."""
 
 
-class NotCovered(CalendarError, LookupError):  # noqa: N818 -- reads as what it says, like the others
+class NotCovered(CalendarError, LookupError):  # noqa: N818 -- a state of a calendar, like the others
     """The calendar does not reach this day, and does not guess."""
 
 
@@ -26,7 +26,7 @@ class NoSuchDay(CalendarError, ValueError):  # noqa: N818
 
 
 class Contradiction(CalendarError, ValueError):  # noqa: N818
-    """Two overrides of one day say different things."""
+    """Two overrides of one day disagree."""
 
 
 class BadCalendar(CalendarError, ValueError):  # noqa: N818

@@ -2,23 +2,23 @@
 
     [DESK]
     include = ["BANK", "US"]          # closed when one of these is
-    through = 2027-12-31              # who asks about a later day hears NotCovered; `from` likewise
+    through = 2027-12-31              # a later day is NotCovered; `from` likewise
     # zone = "Asia/Seoul"             # needed without include; otherwise the first one's
-    # weekend = ["sat", "sun"]        # that is the rule without include
+    # weekend = ["sat", "sun"]        # the default without include
 
     [DESK.closed]
     2026-10-02 = "창립기념일"
 
     [DESK.open]
-    2026-07-18 = "차세대 이행"         # wins over whatever closes that day
+    2026-07-18 = "차세대 이행"         # open even if an included calendar is closed
 
-    [[override]]                      # of any calendar; what `feedfall calendar declare` keeps in the ledger
+    [[override]]                      # of any calendar; like `feedfall calendar declare`
     calendar = "BANK"
     day = 2026-11-27
     open = false
     reason = "임시공휴일"              # also: evidence = "관보 …", by = "kim", at = 2026-11-03T10:00:00+09:00
 
-Every mistake is a BadCalendar that names file and key. Only who has such a file pays for TOML's import.
+Every mistake is a BadCalendar that names file and key. TOML is imported only where there is such a file.
 """
 
 import os
@@ -82,8 +82,8 @@ class Definition:
         return first, last
 
 
-class Own:
-    """What the calendar files say."""
+class OwnCalendars:
+    """The content of the calendar files."""
 
     __slots__ = ("calendars", "overrides")
 
@@ -92,10 +92,10 @@ class Own:
         self.overrides = overrides
 
 
-NOTHING = Own({}, ())
+NOTHING = OwnCalendars({}, ())
 
 
-def read(path: str, taken: list[str]) -> Own:
+def read(path: str, taken: list[str]) -> OwnCalendars:
     """Read a file, or every *.toml of a folder. `taken`: names that are feedfall's own. Raises BadCalendar."""
     calendars: dict[str, Definition] = {}
     overrides: list[tuple[str, Override]] = []
@@ -112,7 +112,7 @@ def read(path: str, taken: list[str]) -> Own:
     for file, each in overrides:
         if each.calendar not in known:
             raise BadCalendar(f"{file}: override {each.day}: no calendar {each.calendar!r}: there are {_list(known)}")
-    return Own(calendars, tuple(each for _, each in overrides))
+    return OwnCalendars(calendars, tuple(each for _, each in overrides))
 
 
 def _files(path: str) -> list[str]:
@@ -164,6 +164,8 @@ def _overrides(file: str, tables: object) -> Iterator[Override]:
         day, at = entry.day("day"), table.get("at")
         if not day:
             raise entry.wrong("day", "is needed: write day = 2026-11-27")
+        if not CENTURIES[0] <= day <= CENTURIES[1]:
+            raise entry.wrong("day", f"{day} is outside {CENTURIES[0]} to {CENTURIES[1]}: no calendar has that day")
         if not isinstance(table.get("open"), bool):
             raise entry.wrong("open", "is true or false")
         if at is not None and not (isinstance(at, datetime) and at.tzinfo):
@@ -204,7 +206,7 @@ class _Entry:
     def __init__(self, where: str, name: str, table: object, keys: tuple[str, ...]) -> None:
         self._where, self._name = where, name
         if not isinstance(table, dict):
-            raise BadCalendar(f"{where}: {name}: is no table: write [{name}] on a line of its own")
+            raise BadCalendar(f"{where}: {name}: is not a table: write [{name}] on a line of its own")
         self._table = table
         for key in table:
             if key not in keys:

@@ -1,4 +1,4 @@
-"""What becomes of work whose day is closed, in Control-M's words (its `ExceptionPolicy`)."""
+"""What happens to work on a closed day, in Control-M's words (its `ExceptionPolicy`)."""
 
 from datetime import date
 from enum import StrEnum
@@ -7,7 +7,7 @@ from business_day.days import Calendar
 
 
 class Policy(StrEnum):
-    """Control-M's four answers to a day that is not confirmed by the calendar."""
+    """Control-M's four policies for a day that the calendar does not confirm."""
 
     SKIP = "DoNotOrder"
     NEXT = "OrderOnNextConfirmedDay"
@@ -16,7 +16,7 @@ class Policy(StrEnum):
 
 
 def shift(calendar: Calendar, day: date, policy: Policy) -> date | None:
-    """Say on which day work of `day` runs, None for not at all. ANYWAY asks no calendar: never NotCovered."""
+    """The day on which the work of `day` runs; None: it does not run. ANYWAY uses no calendar: never NotCovered."""
     day = calendar.date_of(day)
     if policy is Policy.ANYWAY or calendar.is_business_day(day):
         return day

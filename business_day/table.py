@@ -1,4 +1,4 @@
-"""The dated tables that come with feedfall: one file a calendar, and the range that somebody answers for.
+"""The dated tables that come with feedfall: one file a calendar, and the range that it covers.
 
     # zone: Asia/Seoul                       comments first; zone and covers are the ones that are read
     # covers: 2018-01-01..2028-12-31

@@ -1,6 +1,6 @@
-"""What is said of a day: why it is closed, and what was decided about it since.
+"""The values of a day: why it is closed (Closure), and a later decision about it (Override).
 
-Values, compared by what they hold; a calendar keeps them, so do not change one. Written by hand: `dataclasses` or
+They are compared by their content. A calendar keeps them, so never change one. Written by hand: `dataclasses` or
 `typing` would take longer to import than a whole answer takes.
 """
 

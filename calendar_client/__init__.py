@@ -7,6 +7,6 @@
     bank = calendars.calendar("BANK")          # a business_day.Calendar: every answer is local from here on
     bank.is_business_day(day), bank.next(day)
 
-Asked at most once a minute, with an ETag. When the service does not answer, the last good copy does, up to 36 hours;
-then, and where there is no copy, `Unavailable` is raised: nothing is ever guessed.
+It sends a request at most once a minute, with an ETag. When the service does not answer, the last good copy is used for
+up to 36 hours. After that, and where there is no copy, `Unavailable` is raised: nothing is guessed.
 """

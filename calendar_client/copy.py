@@ -1,4 +1,4 @@
-"""The last good copy of a calendar: where it lies, how old it is, and the Calendar in it. The standard library only.
+"""The last good copy of a calendar: where it is stored, how old it is, and the Calendar in it. Standard library only.
 
 Read by `sub` in every pod, so this file never imports httpx.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 
 
-class Unavailable(Exception):  # noqa: N818 -- reads as what it says
-    """Nobody can say what the calendar is: no copy, or one that is too old. The text says which."""
+class Unavailable(Exception):  # noqa: N818 -- a state of the calendar
+    """The calendar is not known: there is no copy, or it is too old. The text says which."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """What the service said of one calendar, `age` seconds ago."""
+    """The document of one calendar, confirmed by the service `age` seconds ago."""
 
     etag: str
     document: str
@@ -36,40 +36,40 @@ class Copy:
 
 
 class Copies(Protocol):
-    """Where copies lie. A domain's pods keep them in their database, other programs in a `Folder`."""
+    """Where copies are stored: pods store them in their database, other programs in a `Folder`."""
 
     def read(self, name: str) -> Copy | None:
         """The copy of a calendar, if there is one."""
 
-    def keep(self, name: str, etag: str, document: str) -> None:
-        """The service says that this holds now."""
+    def save(self, name: str, etag: str, document: str) -> None:
+        """Store a document that the service has just confirmed."""
 
 
 class Folder:
-    """Copies as files, one a calendar; replaced whole, so a reader never sees half of one."""
+    """Copies as files, one a calendar. A file is replaced as a whole, so a reader never sees half of one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, name: str) -> Copy | None:
         try:
-            kept = json.loads(self._file(name).read_text(encoding="utf-8"))
-            return Copy(kept["etag"], kept["document"], max(time.time() - kept["confirmed_at"], 0.0))
+            stored = json.loads(self._file(name).read_text(encoding="utf-8"))
+            return Copy(stored["etag"], stored["document"], max(time.time() - stored["confirmed_at"], 0.0))
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # no copy, or none that can be read: as good as none
+            return None  # no copy, or one that cannot be read
 
-    def keep(self, name: str, etag: str, document: str) -> None:
+    def save(self, name: str, etag: str, document: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         new = self._file(name).with_suffix(f".{os.getpid()}")
-        kept = {"etag": etag, "confirmed_at": time.time(), "document": document}
-        new.write_text(json.dumps(kept), encoding="utf-8")
+        stored = {"etag": etag, "confirmed_at": time.time(), "document": document}
+        new.write_text(json.dumps(stored), encoding="utf-8")
         new.replace(self._file(name))
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{quote(name, safe='')}.json"
 
 
-def opened(name: str, copy: Copy | None, max_age: float) -> Calendar:
+def open_copy(name: str, copy: Copy | None, max_age: float) -> Calendar:
     """The calendar in a copy that is at most `max_age` seconds old. Raises Unavailable."""
     if copy is None:
         raise Unavailable(f"there is no copy of calendar {name} yet")
@@ -83,8 +83,8 @@ def opened(name: str, copy: Copy | None, max_age: float) -> Calendar:
         raise Unavailable(f"the copy of calendar {name} cannot be read: {error}") from error
 
 
-def etag(copy: Copy | None) -> str | None:
-    """What to ask with: the ETag of a copy that can be read. One that cannot must be sent whole again."""
+def known_etag(copy: Copy | None) -> str | None:
+    """The ETag for the next request: that of a readable copy. None makes the service send the document again."""
     try:
         return copy.etag if copy and document.loads(copy.document) else None
     except BadCalendar:

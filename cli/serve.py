@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
+from cli import show
+
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")]
+MetricsPort = Annotated[
+    int, typer.Option(min=0, max=65_535, envvar="FEEDFALL_METRICS_PORT", help="The port of /metrics; 0: no metrics.")
+]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
+def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort = 0) -> None:
     """Serve the business days over HTTP until Ctrl-C: every calendar, with what was declared in DATABASE_URL."""
-    from service.__main__ import serve as run  # noqa: PLC0415 -- no other command pays for a web server
+    import service.__main__ as calendar_service  # noqa: PLC0415 -- no other command pays for a web server
 
-    typer.echo(f"http://{host}:{port}/docs")
-    run(host, port)
+    scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"
+    show.say(f"{scheme}://{host}:{port}/docs")
+    calendar_service.serve(host, port, {**os.environ, "FEEDFALL_METRICS_PORT": str(metrics_port)})

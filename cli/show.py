@@ -1,4 +1,7 @@
-"""How answers look: aligned and quiet, times in Seoul with the zone said, and the same as JSON beside every table."""
+"""How answers look: aligned tables, times of Seoul with their zone, and the same as JSON.
+
+Whatever a command prints goes through this module: a character that a terminal would obey is shown as its escape.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ledger import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,24 +44,25 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
 
 def say(text: object, *, err: bool = False) -> None:
     """Print text of one or more lines; on standard error if `err`."""
-    print(text, file=sys.stderr if err else sys.stdout)
+    print(printable.escaped(str(text), keep="\n\t"), file=sys.stderr if err else sys.stdout)
 
 
 def styled(*lines: Text) -> None:
-    """Print lines with their colours."""
+    """Print lines with their colours; a line with a dangerous character is shown without."""
     screen = console()
     for line in lines:
-        screen.print(line, soft_wrap=True)
+        harmless = printable.escaped(line.plain)
+        screen.print(line if harmless == line.plain else Text(harmless), soft_wrap=True)
 
 
 def as_json(answer: object) -> None:
     """Print the answer for a program."""
-    json.dump(answer, sys.stdout, default=_plain, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    text = json.dumps(answer, default=_plain, ensure_ascii=False, indent=2)
+    print(printable.escaped_json(text))  # noqa: T201 -- a command's answer
 
 
 def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
-    """One cell."""
+    """One cell, on one line."""
     match value:
         case None:
             return ""
@@ -69,9 +75,9 @@ def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
         case float():
             return f"{value:,.1f}"
         case bytes() | memoryview():
-            return bytes(value).decode(errors="backslashreplace")[:200]
+            return printable.escaped(bytes(value).decode(errors="backslashreplace")[:200])
         case _:
-            return str(value)
+            return printable.escaped(str(value))
 
 
 def console() -> Console:

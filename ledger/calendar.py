@@ -1,7 +1,7 @@
-"""What was decided about days since the tables were made, and copies of calendars whose home is another database.
+"""Overrides of calendars, and copies of calendars whose home is another database.
 
-    declare ──▶ holds ──▶ withdraw     one decision a (calendar, day) holds; the journal keeps who did what, and why
-    keep ──▶ copy                      a domain that asks the calendar service decides from what it last heard
+    declare ──▶ in force ──▶ withdraw   at most one override a calendar and day; the journal keeps who, what and why
+    save_copy ──▶ load_copy             a domain with a calendar service decides from the last copy of its answer
 
 Called by `feedfall calendar`, by `service/calendar_api/` and, to read, by every run (`steps/run/calendars.py`).
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from business_day import NONE, NotCovered, Override
+from business_day import CENTURIES, NONE, NotCovered, Override
 from calendar_client.copy import Copy
+from ledger import printable
 from ledger.database import Connection, maybe, rows, run
 from ledger.errors import Permanent, translated
 from ledger.journal import write
@@ -24,86 +25,99 @@ if TYPE_CHECKING:
 
 
 class Conflict(Permanent):
-    """A decision that cannot be taken as it stands: the day is decided already, or the table says so itself."""
+    """An override that is refused: the day has one already, or the table says the same."""
 
 
 class NoOverride(Permanent):
-    """There is nothing to withdraw."""
+    """There is no override to withdraw."""
 
 
-def overrides(connection: Connection, calendar: str | None = None) -> list[Override]:
-    """What holds, of one calendar or of all. Ends no transaction."""
+def load_overrides(connection: Connection, calendar: str | None = None) -> list[Override]:
+    """The overrides in force, of one calendar or of all. Ends no transaction."""
     with translated():
-        return [_override(*found) for found in rows(connection, "calendar.valid", calendar=calendar)]
+        return [_override(*found) for found in rows(connection, "calendar.in_force", calendar=calendar)]
 
 
-def history(connection: Connection, calendar: str | None = None) -> list[tuple[Override, datetime | None]]:
-    """Whatever was decided, and since when it no longer holds."""
+def load_history(connection: Connection, calendar: str | None = None) -> list[tuple[Override, datetime | None]]:
+    """Every override ever declared, and when it was withdrawn."""
     with translated():
         found = rows(connection, "calendar.history", calendar=calendar)
     return [(_override(*row), until) for *row, until in found]
 
 
-def declare(connection: Connection, table: Calendar, overrides: Iterable[Override]) -> None:
-    """Let these decisions hold, all or none, a journal line each. The caller commits. Raises Conflict.
+def check_override(wanted: Override) -> None:
+    """Refuse invisible characters and a day that no calendar has. Raises Unprintable, NotCovered."""
+    printable.check(calendar=wanted.calendar, reason=wanted.reason, evidence=wanted.evidence, by=wanted.by)
+    first, last = CENTURIES
+    if not first <= wanted.day <= last:
+        raise NotCovered(f"{wanted.day} is outside {first} to {last}: no calendar has that day")
 
-    `table` is the calendar without any override: what it says already needs no decision.
+
+def declare_overrides(connection: Connection, table: Calendar, overrides: Iterable[Override]) -> None:
+    """Declare these overrides, all or none, with a journal line each. The caller commits.
+
+    `table` is the calendar without overrides: what it says already needs none. Raises Conflict, and what
+    `check_override` raises.
     """
     for each in overrides:
+        check_override(each)
         with translated():
             _refuse_a_second(connection, each)
             _refuse_the_obvious(table, each)
-            if not run(connection, "calendar.declare", **_values(each)):  # somebody else did, in this very moment
+            if not run(connection, "calendar.declare", **_values(each)):  # another session was quicker
                 _refuse_a_second(connection, each)
                 raise Conflict(f"{each.calendar} {each.day} was declared and withdrawn just now: declare it again")
             write(connection, "declare", None, each.by, each.reason, **_detail(each), evidence=each.evidence)
 
 
-def withdraw(connection: Connection, calendar: str, day: date, by: str, reason: str) -> Override:
-    """End the decision about a day; what it was. The caller commits. Raises NoOverride."""
+def withdraw_override(connection: Connection, calendar: str, day: date, by: str, reason: str) -> Override:
+    """Withdraw the override of a day, and return it. The caller commits. Raises NoOverride, Unprintable."""
+    printable.check(calendar=calendar, by=by, reason=reason)
     with translated():
-        found = maybe(connection, "calendar.standing", calendar=calendar, day=day)
+        found = maybe(connection, "calendar.in_force_on", calendar=calendar, day=day)
         if not (found and run(connection, "calendar.withdraw", calendar=calendar, day=day)):
             raise NoOverride(f"{calendar} {day} has no override: `feedfall calendar overrides` lists those there are")
-        gone = _override(*found)
-        write(connection, "withdraw", None, by, reason, **_detail(gone))
-    return gone
+        withdrawn = _override(*found)
+        write(connection, "withdraw", None, by, reason, **_detail(withdrawn))
+    return withdrawn
 
 
-def copy(connection: Connection, calendar: str) -> Copy | None:
-    """What the calendar service last said of a calendar, and how long ago. Ends no transaction."""
+def load_copy(connection: Connection, calendar: str) -> Copy | None:
+    """The copy of a calendar, and its age. Ends no transaction."""
     with translated():
         found = maybe(connection, "calendar.copy", calendar=calendar)
     return Copy(*found) if found else None
 
 
-def keep(connection: Connection, calendar: str, etag: str, document: str) -> None:
-    """Keep what the calendar service says now. Commits."""
+def save_copy(connection: Connection, calendar: str, etag: str, document: str) -> None:
+    """Store a document that the calendar service has just confirmed. Commits."""
     with translated():
-        run(connection, "calendar.keep", calendar=calendar, etag=etag, document=document)
+        run(connection, "calendar.save_copy", calendar=calendar, etag=etag, document=document)
         connection.commit()
 
 
 def _refuse_a_second(connection: Connection, wanted: Override) -> None:
-    found = maybe(connection, "calendar.standing", calendar=wanted.calendar, day=wanted.day)
+    found = maybe(connection, "calendar.in_force_on", calendar=wanted.calendar, day=wanted.day)
     if found is not None:
-        standing = _override(*found)
+        present = _override(*found)
         raise Conflict(
-            f"{wanted.calendar} {wanted.day} is declared {_word(standing)} already, by {standing.by} "
-            f"({standing.reason}): first `feedfall calendar withdraw {wanted.calendar} {wanted.day}`"
+            f"{wanted.calendar} {wanted.day} is declared {_word(present)} already, by {present.by} "
+            f"({present.reason}): first `feedfall calendar withdraw {wanted.calendar} {wanted.day}`"
         )
 
 
 def _refuse_the_obvious(table: Calendar, wanted: Override) -> None:
     if table.name == NONE:
         raise Conflict(f"{NONE} is the calendar on which every day is a business day: it takes no override")
-    told = table.override(wanted.day)
-    if told is not None and told.calendar == wanted.calendar:
-        raise Conflict(f"a calendar file declares {table.name} {wanted.day} {_word(told)} already: change it there")
+    from_file = table.override(wanted.day)
+    if from_file is not None and from_file.calendar == wanted.calendar:
+        raise Conflict(
+            f"a calendar file declares {table.name} {wanted.day} {_word(from_file)} already: change it there"
+        )
     try:
         closure = table.closure(wanted.day)
     except NotCovered:
-        return  # beyond the table an override is all that is known
+        return  # outside the table only an override can tell
     if wanted.is_open and closure is None:
         raise Conflict(f"{table.name} is open on {wanted.day} already: nothing to declare")
     if not wanted.is_open and closure is not None:

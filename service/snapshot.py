@@ -1,10 +1,10 @@
-"""Every calendar as it stands now: the tables, read once, and the ledger's overrides, read every two seconds.
+"""Every calendar as it is now: the tables, read once, and the ledger's overrides, read every two seconds.
 
     refresher (a thread)  ──▶ Snapshot ──▶ any number of requests      no request waits for the database
-    declare, withdraw     ──▶ a transaction of their own, then a refresh: who declared sees it at once
+    declare, withdraw     ──▶ a transaction of their own, then a refresh: the next answer has it
 
-An answer is at most `EVERY` old while the database answers. When it does not, the last snapshot serves for `LIMIT`;
-then OutOfDate: an old answer must not pass for a new one.
+An answer is at most `REFRESH_EVERY` seconds old while the database answers. When it does not, the last snapshot is used
+for `SERVE_FOR` seconds. Then OutOfDate is raised: an old answer must not look like a new one.
 """
 
 from __future__ import annotations
@@ -16,88 +16,90 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import business_day
-from ledger import calendar as book
+from ledger.calendar import load_overrides
 from ledger.database import Connection, check, connect
 from ledger.errors import Failure, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from business_day import Calendar, Override, Own
+    from business_day import Calendar, Override, OwnCalendars
 
-EVERY = 2.0
-LIMIT = 300.0
-STUCK = 60.0
-"""Seconds after which a look that has not come back, not even with an error, never will: start the process again."""
+REFRESH_EVERY = 2.0
+SERVE_FOR = 300.0
+STUCK_AFTER = 60.0
+"""Seconds: a refresh that has neither succeeded nor failed for so long hangs, and the process must be restarted."""
 
 
-class OutOfDate(Exception):  # noqa: N818 -- reads as what it says
-    """The database was not heard for too long: what is known may no longer hold."""
+class OutOfDate(Exception):  # noqa: N818 -- a state, not an error of ours
+    """The overrides were not read for too long: the last snapshot may no longer be right."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What held at one moment. Calendars are opened when first asked for."""
+    """The overrides at one moment. A calendar is opened at its first use."""
 
     overrides: Sequence[Override]
-    own: Own
-    _opened: dict[str, Calendar] = field(default_factory=dict)
+    own: OwnCalendars
+    _calendars: dict[str, Calendar] = field(default_factory=dict)
 
     def calendar(self, name: str) -> Calendar:
-        """Open a calendar, once. Raises UnknownCalendar."""
-        found = self._opened.get(name)
-        if found is None:
-            found = self._opened[name] = business_day.calendar(name, self.overrides, self.own)
-        return found
+        """The calendar of that name; opened once, then kept. Raises UnknownCalendar."""
+        calendar = self._calendars.get(name)
+        if calendar is None:
+            calendar = self._calendars[name] = business_day.calendar(name, self.overrides, self.own)
+        return calendar
 
     def calendars(self) -> dict[str, Calendar]:
-        """Every calendar there is, by name."""
+        """All calendars by name."""
         return {name: self.calendar(name) for name in business_day.names(self.own)}
 
     def overrides_of(self, name: str | None) -> list[Override]:
-        """The decisions about one calendar, or all of them."""
+        """The overrides of one calendar, or all of them."""
         return [each for each in self.overrides if name in (None, each.calendar)]
 
     def table(self, name: str) -> Calendar:
-        """A calendar as it is without the ledger's decisions. Raises UnknownCalendar."""
+        """A calendar without the ledger's overrides. Raises UnknownCalendar."""
         return business_day.calendar(name, (), self.own)
 
 
 class Current:
-    """The newest snapshot, and the way to change what holds."""
+    """The newest snapshot, and transactions that change the overrides."""
 
-    def __init__(self, url: str, own: Own, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, own: OwnCalendars, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._own, self._clock = url, own, clock
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._connection: Connection | None = None
         self._snapshot: Snapshot | None = None
-        self._heard = float("-inf")
-        self._looked = clock()
-        self._said = ""
+        self._read_at = float("-inf")
+        self._tried_at = clock()
+        self._reported = ""
 
     @property
     def stuck(self) -> bool:
-        """Has nobody looked for so long? An outage does not count: there the looks fail, one by one."""
-        return self._clock() - self._looked > STUCK
+        """Does the refresh hang? An outage does not count: there each refresh fails, and the next one starts."""
+        return self._clock() - self._tried_at > STUCK_AFTER
 
     @property
     def age(self) -> float:
-        """Seconds since the database was last heard."""
-        return self._clock() - self._heard
+        """Seconds since the overrides were last read."""
+        return self._clock() - self._read_at
 
-    def snapshot(self, limit: float = LIMIT) -> Snapshot:
-        """What holds now, or held at most so many seconds ago. Raises OutOfDate."""
+    def snapshot(self, limit: float = SERVE_FOR) -> Snapshot:
+        """The newest snapshot, at most `limit` seconds old. Raises OutOfDate."""
         if self._snapshot is None:
-            raise OutOfDate("the database was not heard yet: nothing is known")
+            raise OutOfDate("overrides not loaded yet: the service has just started, or its database does not answer")
         if self.age > limit:
-            raise OutOfDate(f"the database was not heard for {self.age:.0f} s: what is known may no longer hold")
+            raise OutOfDate(
+                f"overrides not read for {self.age:.0f} s: the database does not answer, and they may have changed"
+            )
         return self._snapshot
 
     @contextmanager
-    def following(self) -> Iterator[None]:
+    def follow_database(self) -> Iterator[None]:
         """Refresh now, and then every two seconds until the block ends."""
-        self._try()
-        thread = threading.Thread(target=self._follow, name="overrides", daemon=True)
+        self._try_refresh()
+        thread = threading.Thread(target=self._refresh_until_stopped, name="overrides", daemon=True)
         thread.start()
         try:
             yield
@@ -107,22 +109,22 @@ class Current:
             self.close()
 
     def refresh(self) -> None:
-        """Read the overrides. Raises Transient or Misconfigured, and then keeps what was known."""
+        """Read the overrides. Raises Transient or Misconfigured, and then keeps the last snapshot."""
         with self._lock:
             try:
-                asked = self._clock()
+                began = self._clock()
                 with translated():
-                    found = book.overrides(self._open())
-                if self._snapshot is None or found != self._snapshot.overrides:
-                    self._snapshot = Snapshot(found, self._own)
-                self._heard = asked
-            except Failure:
+                    overrides = load_overrides(self._open())
+                if self._snapshot is None or overrides != self._snapshot.overrides:
+                    self._snapshot = Snapshot(overrides, self._own)
+                self._read_at = began
+            except Exception:
                 self.close()
                 raise
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction of one's own; what it changed is known here when the block has ended, or two seconds later."""
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction on a connection of its own. The snapshot has its changes after the block, or 2 s later."""
         connection = connect(self._url, "feedfall calendar")
         try:
             yield connection
@@ -130,23 +132,25 @@ class Current:
                 connection.commit()
         finally:
             connection.close()
-        with suppress(Failure):  # it is committed, whatever the next look says
+        with suppress(Failure):  # it is committed, even if this refresh fails
             self.refresh()
 
-    def _follow(self) -> None:
-        while not self._stopped.wait(EVERY):
-            self._try()
+    def _refresh_until_stopped(self) -> None:
+        while not self._stopped.wait(REFRESH_EVERY):
+            self._try_refresh()
 
-    def _try(self) -> None:
-        """Look once more. An outage is said when it begins and when it ends, not every two seconds."""
+    def _try_refresh(self) -> None:
+        """Refresh once. An outage is logged when it begins and when it ends, not every two seconds."""
         try:
             self.refresh()
             words = ""
         except Failure as error:
-            words = f"the overrides were not read: {error}"
-        if words != self._said:
-            print(words or "the overrides are read again", flush=True)  # noqa: T201 -- the pod's log is its desk
-        self._said, self._looked = words, self._clock()
+            words = f"overrides not read: {error}"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the next refresh must come
+            words = f"overrides not read: an internal error (a bug in feedfall): {type(error).__name__}: {error}"
+        if words != self._reported:
+            print(words or "overrides read again", flush=True)  # noqa: T201 -- the pod's log
+        self._reported, self._tried_at = words, self._clock()
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -155,7 +159,7 @@ class Current:
         return self._connection
 
     def close(self) -> None:
-        """Give the connection back; the next look opens another."""
+        """Close the connection; the next refresh opens another."""
         if self._connection:
             self._connection.close()
         self._connection = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from bank import ROOT
 from local.servers.process import free_port
@@ -23,14 +26,18 @@ KIM = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @contextmanager
-def serving(url: str, tokens: Path | None = None, environ: Mapping[str, str] | None = None) -> Iterator[httpx.Client]:
-    """Serve from a database until the block ends."""
+def serving(
+    url: str, tokens: Path | None = None, environ: Mapping[str, str] | None = None, ca: Path | None = None
+) -> Iterator[httpx.Client]:
+    """Serve from a database until the block ends. `ca`: over TLS, with the certificate that `environ` names."""
     port = free_port()
     own = {**os.environ, "DATABASE_URL": url, **({"FEEDFALL_CALENDAR_TOKENS": str(tokens)} if tokens else {})}
     command = [sys.executable, "-m", "cli", "serve", f"--port={port}"]
     child = subprocess.Popen(command, env={**own, **(environ or {})}, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        address = f"https://localhost:{port}" if ca else f"http://127.0.0.1:{port}"
+        trust = ssl.create_default_context(cafile=ca) if ca else True
+        with httpx.Client(base_url=address, timeout=10, verify=trust) as client:
             _wait(client, child)
             yield client
     finally:
@@ -40,9 +47,21 @@ def serving(url: str, tokens: Path | None = None, environ: Mapping[str, str] | N
 
 def holders(folder: Path) -> Path:
     """A folder of tokens, as a Secret is mounted."""
-    (folder / "kim").write_text(f"{TOKEN}\n")
+    (folder / "kim").write_text(f"{TOKEN}\npast = yes\n")
     (folder / "..data").mkdir()
     return folder
+
+
+def certificate(folder: Path, *names: str) -> tuple[Path, Path]:
+    """A certificate that signs itself, and its key; for localhost if no name is given."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no `openssl` on the PATH")
+    key, cert = folder / "tls.key", folder / "tls.crt"
+    subject = "subjectAltName=IP:127.0.0.1," + ",".join(f"DNS:{name}" for name in names or ("localhost",))
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", subject]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    subprocess.run([*command, *curve, "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
 
 
 def _wait(client: httpx.Client, child: subprocess.Popen[bytes]) -> None:

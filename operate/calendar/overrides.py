@@ -23,14 +23,14 @@ def declare(environ: Mapping[str, str], overrides: Iterable[Override], by: str) 
     with _home(environ) as connection:
         for name in sorted({each.calendar for each in signed}):
             table = business_day.calendar(name, own=own)
-            calendar.declare(connection, table, [each for each in signed if each.calendar == name])
+            calendar.declare_overrides(connection, table, [each for each in signed if each.calendar == name])
     return signed
 
 
 def withdraw(environ: Mapping[str, str], name: str, day: date, by: str, reason: str) -> Override:
     """Withdraw the override of a day; what it was stays in the history. Raises NoOverride."""
     with _home(environ) as connection:
-        return calendar.withdraw(connection, name, day, by, reason)
+        return calendar.withdraw_override(connection, name, day, by, reason)
 
 
 def list_overrides(
@@ -38,7 +38,7 @@ def list_overrides(
 ) -> list[tuple[Override, datetime | None]]:
     """The overrides in force of one calendar or of all; with `history` the others too, and when each was withdrawn."""
     with _home(environ) as connection:
-        found = calendar.history(connection, name)
+        found = calendar.load_history(connection, name)
     return [(each, until) for each, until in found if history or not until]
 
 

@@ -17,7 +17,7 @@ from steps.run import calendars, settings
 from steps.run.exits import Misconfigured
 
 
-def own_calendars(environ: Mapping[str, str]) -> business_day.Own:
+def own_calendars(environ: Mapping[str, str]) -> business_day.OwnCalendars:
     """What one's own files define. Raises BadCalendar."""
     return business_day.read_own(environ.get("FEEDFALL_CALENDARS", ""))
 

@@ -1,1 +1,1 @@
-"""The shared business days over HTTP: its routes, its answers, and what their fields mean."""
+"""The shared business days over HTTP: routes, answers, and what their fields mean."""

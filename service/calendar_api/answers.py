@@ -1,4 +1,4 @@
-"""Answers out of a calendar, beside `business_day.card`: values in, plain values out, in the words of `words.py`."""
+"""Answers out of a calendar, beside `business_day.card`: plain values with the fields of `schemas.py`."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
     from business_day import Override
 
-Answer = dict[str, Any]
+Fields = dict[str, Any]
 DAY = timedelta(days=1)
 WEEK = 7
 
 
-def short(calendar: Calendar, asked: date) -> Answer:
+def day_brief(calendar: Calendar, day: date) -> Fields:
     """One day, as a range lists it. Raises NotCovered."""
-    closure = calendar.closure(asked)
+    closure = calendar.closure(day)
     return {
-        "base_date": asked,
-        "weekday": WEEKDAYS[asked.weekday()],
+        "base_date": day,
+        "weekday": WEEKDAYS[day.weekday()],
         "is_business_day": closure is None,
         "holiday_kind": closure and closure.kind,
         "holiday_name": closure and closure.name,
     }
 
 
-def days(calendar: Calendar, first: date, last: date) -> Answer:
+def day_range(calendar: Calendar, first: date, last: date) -> Fields:
     """Every day from first to last. Raises NotCovered, NoSuchDay."""
     return {
         "calendar": calendar.name,
         "business_days": calendar.count(first, last),
-        "days": [short(calendar, each) for each in _every(first, last)],
+        "days": [day_brief(calendar, each) for each in _every(first, last)],
         "version": calendar.version,
     }
 
 
-def grid(calendar: Calendar, asked: date) -> Answer:
+def month_grid(calendar: Calendar, day: date) -> Fields:
     """The month of a day, in weeks that begin on Sunday. Raises NotCovered."""
-    first, last = month(asked)
+    first, last = month(day)
     before = (first.weekday() + 1) % WEEK
-    cells: list[Answer | None] = [None] * before
-    cells += [short(calendar, each) for each in _every(first, last)]
+    cells: list[Fields | None] = [None] * before
+    cells += [day_brief(calendar, each) for each in _every(first, last)]
     cells += [None] * (-len(cells) % WEEK)
     return {
         "calendar": calendar.name,
@@ -56,13 +56,13 @@ def grid(calendar: Calendar, asked: date) -> Answer:
     }
 
 
-def flags(calendars: Mapping[str, Calendar], asked: date) -> Answer:
+def day_flags(calendars: Mapping[str, Calendar], day: date) -> Fields:
     """One day on every calendar, in the flags of KIS's chk-holiday."""
-    found = {name: _open(calendar, asked) for name, calendar in calendars.items()}
+    found = {name: _open(calendar, day) for name, calendar in calendars.items()}
     bank, exchange = found.get("BANK"), found.get("KRX")
     return {
-        "bass_dt": f"{asked:%Y%m%d}",
-        "wday_dvsn_cd": f"{asked.isoweekday() % WEEK + 1:02}",
+        "bass_dt": f"{day:%Y%m%d}",
+        "wday_dvsn_cd": f"{day.isoweekday() % WEEK + 1:02}",
         "bzdy_yn": _yn(bank),
         "opnd_yn": _yn(exchange),
         "sttl_day_yn": None if bank is None or exchange is None else _yn(bank and exchange),
@@ -72,7 +72,7 @@ def flags(calendars: Mapping[str, Calendar], asked: date) -> Answer:
     }
 
 
-def coverage(calendar: Calendar, overrides: Sequence[Override]) -> Answer:
+def coverage(calendar: Calendar, overrides: Sequence[Override]) -> Fields:
     """How far a calendar reaches."""
     return {
         "calendar": calendar.name,
@@ -84,8 +84,8 @@ def coverage(calendar: Calendar, overrides: Sequence[Override]) -> Answer:
     }
 
 
-def decision(override: Override) -> Answer:
-    """A decision as it is told."""
+def override_fields(override: Override) -> Fields:
+    """The fields of an override."""
     names = ("calendar", "day", "is_open", "reason", "evidence", "by", "at")
     return {name: getattr(override, name) for name in names}
 
@@ -94,9 +94,9 @@ def _every(first: date, last: date) -> list[date]:
     return [first + number * DAY for number in range((last - first).days + 1)]
 
 
-def _open(calendar: Calendar, asked: date) -> bool | None:
+def _open(calendar: Calendar, day: date) -> bool | None:
     try:
-        return calendar.is_business_day(asked)
+        return calendar.is_business_day(day)
     except NotCovered:
         return None
 

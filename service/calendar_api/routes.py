@@ -1,221 +1,281 @@
-"""The service's routes. Thin: read what is asked, ask the snapshot, answer with an ETag.
+"""The service's routes: they parse a request, look into the snapshot and answer with an ETag.
 
-Every answer carries the calendar's version; `If-None-Match` with its ETag is answered 304. Reading is open to all,
-declaring and withdrawing need a token, and the journal keeps its holder's name.
+Every answer has the calendar's version; `If-None-Match` with its ETag is answered 304. Everybody may read. To declare
+and withdraw needs a token; the journal keeps the name of its holder.
 """
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.openapi.models import Example
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
 
 import business_day
 from business_day import Override, Policy, document, read_date
 from business_day.card import card
-from ledger import calendar as book
+from ledger import printable
+from ledger.calendar import check_override, declare_overrides, withdraw_override
 from service import problem
 from service.calendar_api import answers, schemas
-from service.calendar_api.schemas import told
-from service.limits import Bounded
-from service.metrics import Measured, Metrics
-from service.problem import KIND, Problem
+from service.calendar_api.page import add_page
+from service.calendar_api.schemas import bilingual
+from service.calendar_api.token_first import token_first
+from service.limits import BodyLimit
+from service.management import alive, ready
+from service.metrics import MeasureRequests
+from service.problem import MEDIA_TYPE, Problem
+from service.refusals import RefusalLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import date
 
+    from service.metrics import Metrics
     from service.snapshot import Current
     from service.tokens import Tokens
 
-LONGEST = 1100
+MAX_RANGE = 1100
 """Days of a range: three years."""
-SILENT = 10.0
-"""Seconds without the database after which the service is not ready."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _example(value: str) -> dict[str, Example]:
-    """What the page puts into an empty field."""
+    """The value that /docs shows in an empty field."""
     return {value: {"value": value}}
 
 
-Name = Annotated[str, Path(description=told("달력 이름", "the calendar's name"), openapi_examples=_example("BANK"))]
-Asked = Annotated[
+CalendarName = Annotated[
+    str, Path(description=bilingual("달력 이름", "the calendar's name"), openapi_examples=_example("BANK"))
+]
+DayText = Annotated[
     str,
     Path(
-        description=told("일자: YYYY-MM-DD, YYYYMMDD, YYMMDD", "a date in one of these forms"),
+        description=bilingual("일자: YYYY-MM-DD, YYYYMMDD, YYMMDD", "a date in one of these forms"),
         openapi_examples=_example("20261224"),
     ),
 ]
-Month = Annotated[str, Path(description=told("연월: YYYY-MM, YYYYMM", "a month"), openapi_examples=_example("2026-12"))]
-First = Annotated[
-    str, Query(alias="from", description=told("시작 일자", "the first day"), openapi_examples=_example("2026-12-01"))
+MonthText = Annotated[
+    str, Path(description=bilingual("연월: YYYY-MM, YYYYMM", "a month"), openapi_examples=_example("2026-12"))
 ]
-Last = Annotated[
-    str, Query(alias="to", description=told("종료 일자", "the last day"), openapi_examples=_example("2026-12-31"))
+FirstDay = Annotated[
+    str,
+    Query(alias="from", description=bilingual("시작 일자", "the first day"), openapi_examples=_example("2026-12-01")),
 ]
-Why = Annotated[str, Query(min_length=1, max_length=500, description=told("철회 사유", "why it is withdrawn"))]
-Days = Annotated[
-    int | None, Query(ge=-10_000, le=10_000, description=told("가감할 영업일 수, 음수는 이전", "so many business days"))
+LastDay = Annotated[
+    str, Query(alias="to", description=bilingual("종료 일자", "the last day"), openapi_examples=_example("2026-12-31"))
 ]
-Word = Literal["DoNotOrder", "OrderOnNextConfirmedDay", "OrderOnPreviousConfirmedDay", "OrderAnyway"]
-Rule = Annotated[Word | None, Query(description=told("휴일 처리 방침", "what to do on a closed day"))]
-Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description=told("등록 권한 토큰", "the token of a holder"))),
+WithdrawReason = Annotated[
+    str, Query(min_length=1, max_length=500, description=bilingual("철회 사유", "why it is withdrawn"))
 ]
+DayCount = Annotated[
+    int | None,
+    Query(ge=-10_000, le=10_000, description=bilingual("가감할 영업일 수, 음수는 이전", "so many business days")),
+]
+PolicyName = Literal["DoNotOrder", "OrderOnNextConfirmedDay", "OrderOnPreviousConfirmedDay", "OrderAnyway"]
+PolicyOption = Annotated[
+    PolicyName | None, Query(description=bilingual("휴일 처리 방침", "what to do on a closed day"))
+]
+TOKEN = Depends(HTTPBearer(auto_error=False, description=bilingual("등록 권한 토큰", "the token of a holder")))
+"""For the document; `token_first` reads it before anything else of the request."""
 
-ABOUT = told(
+ABOUT = bilingual(
     "은행 공통 영업일 서비스. 달력이 책임지지 않는 일자는 추측하지 않고 오류로 답한다.",
     "The shared business-day service. A day that no calendar answers for is an error, never a guess.",
 )
 
 
-def api(current: Current, tokens: Tokens) -> FastAPI:
-    """Put the service together. It follows the database while it runs."""
+def api(current: Current, tokens: Tokens, metrics: Metrics, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """Build the application. It follows the database while it runs."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        with current.following():
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with current.follow_database():
             yield
 
     app = FastAPIOffline(
-        title=told("영업일", "Business days"), version="1", description=ABOUT, redoc_url=None, lifespan=life
+        title=bilingual("영업일", "Business days"),
+        version="1",
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
     )
-    metrics = Metrics(current)
-    _days(app, current)
-    _calendars(app, current)
-    _declaring(app, current, tokens)
-    _operating(app, current, metrics)
-    problem.install(app)
-    app.add_middleware(Bounded)
-    app.add_middleware(Measured, metrics=metrics)
+    add_page(app)
+    _add_day_routes(app, current)
+    _add_calendar_routes(app, current)
+    app.router.routes.extend(_override_routes(current, tokens, now).routes)
+    _add_platform_routes(app, current)
+    log = RefusalLog()
+    problem.install(app, log)
+    app.add_middleware(BodyLimit, log=log)
+    app.add_middleware(MeasureRequests, metrics=metrics)
     return app
 
 
-def _days(app: FastAPI, current: Current) -> None:
-    """What everybody may ask of days. No request waits for the database."""
-    says = partial(_documented, told("일자", "Days"))
+def _add_day_routes(app: FastAPI, current: Current) -> None:
+    """Routes about days. No request waits for the database."""
+    documented = partial(_openapi_of, bilingual("일자", "Days"))
 
-    @app.get("/v1/calendars/{name}/days/{day}", summary=told("한 일자", "One day"), **says(schemas.Day))
-    async def one(request: Request, name: Name, day: Asked) -> Response:
+    @app.get("/v1/calendars/{name}/days/{day}", summary=bilingual("한 일자", "One day"), **documented(schemas.DayFull))
+    async def one(request: Request, name: CalendarName, day: DayText) -> Response:
         return _reply(request, card(current.snapshot().calendar(name), read_date(day)))
 
-    @app.get("/v1/calendars/{name}/days", summary=told("기간", "A range, at most 1,100 days"), **says(schemas.Range))
-    async def many(request: Request, name: Name, first: First, last: Last) -> Response:
-        return _reply(request, answers.days(current.snapshot().calendar(name), *_range(first, last)))
+    @app.get(
+        "/v1/calendars/{name}/days",
+        summary=bilingual("기간", "A range, at most 1,100 days"),
+        **documented(schemas.DayRange),
+    )
+    async def many(request: Request, name: CalendarName, first: FirstDay, last: LastDay) -> Response:
+        return _reply(request, answers.day_range(current.snapshot().calendar(name), *_range(first, last)))
 
-    @app.get("/v1/calendars/{name}/months/{month}", summary=told("월력", "A month's grid"), **says(schemas.Month))
-    async def month(request: Request, name: Name, month: Month) -> Response:
-        return _reply(request, answers.grid(current.snapshot().calendar(name), _month(month)))
+    @app.get(
+        "/v1/calendars/{name}/months/{month}",
+        summary=bilingual("월력", "A month's grid"),
+        **documented(schemas.MonthGrid),
+    )
+    async def month(request: Request, name: CalendarName, month: MonthText) -> Response:
+        return _reply(request, answers.month_grid(current.snapshot().calendar(name), _month(month)))
 
-    @app.get("/v1/calendars/{name}/shift", summary=told("영업일 가감", "Business days away"), **says(schemas.Shifted))
-    async def shift(request: Request, name: Name, first: First, days: Days = None, policy: Rule = None) -> Response:
-        return _reply(request, _shifted(current.snapshot().calendar(name), read_date(first), days, policy))
+    @app.get(
+        "/v1/calendars/{name}/shift",
+        summary=bilingual("영업일 가감", "Business days away"),
+        **documented(schemas.ShiftResult),
+    )
+    async def shift(
+        request: Request, name: CalendarName, first: FirstDay, days: DayCount = None, policy: PolicyOption = None
+    ) -> Response:
+        return _reply(request, _shift_fields(current.snapshot().calendar(name), read_date(first), days, policy))
 
-    @app.get("/v1/days/{day}", summary=told("한 일자의 모든 구분", "A day in all its flags"), **says(schemas.Flags))
-    async def flags(request: Request, day: Asked) -> Response:
-        return _reply(request, answers.flags(current.snapshot().calendars(), read_date(day)))
+    @app.get(
+        "/v1/days/{day}",
+        summary=bilingual("한 일자의 모든 구분", "A day in all its flags"),
+        **documented(schemas.DayFlags),
+    )
+    async def flags(request: Request, day: DayText) -> Response:
+        return _reply(request, answers.day_flags(current.snapshot().calendars(), read_date(day)))
 
 
-def _calendars(app: FastAPI, current: Current) -> None:
-    """What there is, and on what the answers rest."""
-    says = partial(_documented, told("달력", "Calendars"))
+def _add_calendar_routes(app: FastAPI, current: Current) -> None:
+    """Routes about calendars: which there are, their tables and overrides."""
+    documented = partial(_openapi_of, bilingual("달력", "Calendars"))
 
-    @app.get("/v1/calendars", summary=told("달력 목록", "The calendars there are"), **says(list[schemas.Coverage]))
+    @app.get(
+        "/v1/calendars", summary=bilingual("달력 목록", "The calendars there are"), **documented(list[schemas.Coverage])
+    )
     async def calendars(request: Request) -> Response:
         now = current.snapshot()
         return _reply(
             request, [answers.coverage(each, now.overrides_of(name)) for name, each in now.calendars().items()]
         )
 
-    @app.get("/v1/calendars/{name}", summary=told("달력의 범위", "How far it reaches"), **says(schemas.Coverage))
-    async def calendar(request: Request, name: Name) -> Response:
+    @app.get(
+        "/v1/calendars/{name}", summary=bilingual("달력의 범위", "How far it reaches"), **documented(schemas.Coverage)
+    )
+    async def calendar(request: Request, name: CalendarName) -> Response:
         now = current.snapshot()
         return _reply(request, answers.coverage(now.calendar(name), now.overrides_of(name)))
 
-    @app.get("/v1/calendars/{name}/table", summary=told("달력 전체", "A whole calendar"), **says(schemas.Table))
-    async def table(request: Request, name: Name) -> Response:
+    @app.get(
+        "/v1/calendars/{name}/table",
+        summary=bilingual("달력 전체", "A whole calendar"),
+        **documented(schemas.CalendarTable),
+    )
+    async def table(request: Request, name: CalendarName) -> Response:
         return _reply(request, document.dumps(current.snapshot().calendar(name)).encode())
 
-    @app.get("/v1/overrides", summary=told("유효한 결정", "Decisions that hold"), **says(list[schemas.Decision]))
+    @app.get(
+        "/v1/overrides", summary=bilingual("유효한 결정", "Decisions that hold"), **documented(list[schemas.Decision])
+    )
     async def overrides(request: Request, calendar: Annotated[str | None, Query(description=NAMED)] = None) -> Response:
         now = current.snapshot()
         if calendar:
-            now.calendar(calendar)  # one that there is
-        return _reply(request, [answers.decision(each) for each in now.overrides_of(calendar)])
+            now.calendar(calendar)  # raises UnknownCalendar
+        return _reply(request, [answers.override_fields(each) for each in now.overrides_of(calendar)])
 
 
-NAMED = told("이 달력만", "only of this calendar")
+NAMED = bilingual("이 달력만", "only of this calendar")
 
 
-def _declaring(app: FastAPI, current: Current, tokens: Tokens) -> None:
-    """What needs a token. A transaction each, in a thread of its own."""
-    says = partial(_documented, told("등록", "Declaring"))
+def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetime]) -> APIRouter:
+    """Routes that need a token. Each runs one transaction, in a thread of its own."""
+    documented = partial(_openapi_of, bilingual("등록", "Declaring"))
+    router = APIRouter(route_class=token_first(tokens), dependencies=[TOKEN])
 
-    @app.post(
+    def allow(request: Request, name: str, day: date) -> business_day.Calendar:
+        table = current.snapshot().table(name)
+        request.state.holder.check_day(day, now().astimezone(ZoneInfo(table.zone)).date())
+        return table
+
+    @router.post(
         "/v1/calendars/{name}/overrides",
-        summary=told("임시휴일·임시영업일 등록", "Declare a day"),
+        summary=bilingual("임시휴일·임시영업일 등록", "Declare a day"),
         status_code=201,
-        **says(schemas.Decision, 401, 403, 409),
+        **documented(schemas.Decision, 401, 403, 409),
     )
-    def declare(request: Request, name: Name, declaration: schemas.Declaration, bearer: Bearer) -> Response:
-        by = tokens.holder(bearer.credentials if bearer else "")
-        day, said = read_date(declaration.day), declaration
-        wanted = Override(name, day, is_open=said.is_open, reason=said.reason, evidence=said.evidence, by=by)
-        with current.writing() as connection:
-            book.declare(connection, current.snapshot().table(name), [wanted])
-        held = current.snapshot().calendar(name).override(day)
-        return _reply(request, answers.decision(held or wanted), status=201)
+    def declare(request: Request, name: CalendarName, declaration: schemas.Declaration) -> Response:
+        day, sent = read_date(declaration.day), declaration
+        by = request.state.holder.name
+        wanted = Override(name, day, is_open=sent.is_open, reason=sent.reason, evidence=sent.evidence, by=by)
+        check_override(wanted)
+        table = allow(request, name, day)
+        with current.transaction() as connection:
+            declare_overrides(connection, table, [wanted])
+        declared = current.snapshot().calendar(name).override(day)
+        return _reply(request, answers.override_fields(declared or wanted), status=201)
 
-    @app.delete(
+    @router.delete(
         "/v1/calendars/{name}/overrides/{day}",
-        summary=told("결정 철회", "Withdraw a decision"),
-        **says(schemas.Decision, 401, 403),
+        summary=bilingual("결정 철회", "Withdraw a decision"),
+        **documented(schemas.Decision, 401, 403),
     )
-    def withdraw(request: Request, name: Name, day: Asked, reason: Why, bearer: Bearer) -> Response:
-        by = tokens.holder(bearer.credentials if bearer else "")
-        with current.writing() as connection:
-            gone = book.withdraw(connection, name, read_date(day), by, reason)
-        return _reply(request, answers.decision(gone))
+    def withdraw(request: Request, name: CalendarName, day: DayText, reason: WithdrawReason) -> Response:
+        printable.check(calendar=name, reason=reason)
+        at, by = read_date(day), request.state.holder.name
+        allow(request, name, at)
+        with current.transaction() as connection:
+            withdrawn = withdraw_override(connection, name, at, by, reason)
+        return _reply(request, answers.override_fields(withdrawn))
+
+    return router
 
 
-def _operating(app: FastAPI, current: Current, metrics: Metrics) -> None:
-    """What the platform asks."""
+def _add_platform_routes(app: FastAPI, current: Current) -> None:
+    """Routes for Kubernetes, as on the platform's own port."""
 
     @app.get("/healthz", include_in_schema=False)
-    async def alive() -> Response:
-        if current.stuck:
-            raise Problem(503, "stuck", "nobody looks at the database any more: start this process again")
-        return Response(b"ok\n", media_type="text/plain")
+    async def healthz() -> Response:
+        return alive(current)
 
     @app.get("/readyz", include_in_schema=False)
-    async def ready() -> Response:
-        current.snapshot(SILENT)
-        return Response(b"ok\n", media_type="text/plain")
-
-    @app.get("/metrics", include_in_schema=False)
-    async def numbers() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+    async def readyz() -> Response:
+        return ready(current)
 
 
-def _documented(tag: str, model: Any, *statuses: int) -> dict[str, Any]:  # noqa: ANN401 -- a model, or a list of one
-    """What the OpenAPI document says of a route's answers. They are written directly, not through the model."""
-    said = {"description": told("오류", "a failure"), "content": {KIND: {"schema": schemas.Said.model_json_schema()}}}
-    fine = 201 if 409 in statuses else 200  # noqa: PLR2004 -- only declaring can conflict
+def _openapi_of(tag: str, model: Any, *statuses: int) -> dict[str, Any]:  # noqa: ANN401 -- a model, or a list of one
+    """What the OpenAPI document says about a route's answers. Answers are written directly, not through the model."""
+    failure = {
+        "description": bilingual("오류", "a failure"),
+        "content": {MEDIA_TYPE: {"schema": schemas.ProblemDetails.model_json_schema()}},
+    }
+    success = 201 if 409 in statuses else 200  # noqa: PLR2004 -- only declaring can conflict
     return {
         "tags": [tag],
         "response_model": None,
         "responses": {
-            fine: {"model": model, "description": told("답", "the answer")},
-            **dict.fromkeys((404, 422, 503, *statuses), said),
+            success: {"model": model, "description": bilingual("답", "the answer")},
+            **dict.fromkeys((404, 422, 503, *statuses), failure),
         },
     }
 
@@ -232,8 +292,8 @@ def _reply(request: Request, answer: object, status: int = 200) -> Response:
 
 def _range(first: str, last: str) -> tuple[date, date]:
     low, high = read_date(first), read_date(last)
-    if (high - low).days >= LONGEST:
-        raise Problem(422, "bad-request", f"a range is at most {LONGEST} days: {low} to {high} has more")
+    if (high - low).days >= MAX_RANGE:
+        raise Problem(422, "bad-request", f"a range is at most {MAX_RANGE} days: {low} to {high} has more")
     return low, high
 
 
@@ -244,12 +304,12 @@ def _month(text: str) -> date:
         raise Problem(422, "no-such-day", f"{text!r} is not a month: write YYYY-MM or YYYYMM") from None
 
 
-def _shifted(calendar: business_day.Calendar, day: date, days: int | None, policy: str | None) -> answers.Answer:
+def _shift_fields(calendar: business_day.Calendar, day: date, days: int | None, policy: str | None) -> answers.Fields:
     if days is not None and policy is None:
         found: date | None = calendar.offset(day, days)
     elif policy is not None and days is None:
         found = business_day.shift(calendar, day, Policy(policy))
     else:
         raise Problem(422, "bad-request", f"give days=… or policy=…, one of the two; policies: {', '.join(Policy)}")
-    asked = {"base_date": day, "days": days, "policy": policy}
-    return {"calendar": calendar.name, **asked, "business_day": found, "version": calendar.version}
+    question = {"base_date": day, "days": days, "policy": policy}
+    return {"calendar": calendar.name, **question, "business_day": found, "version": calendar.version}

@@ -1,7 +1,7 @@
-"""What an answer's fields mean, in Korean and English: the models of the OpenAPI document, and of what is sent in.
+"""What the fields mean, in Korean and English: the models of the OpenAPI document, and of a request's body.
 
-A day is told as `business_day/card.py` tells it; `Flags` alone has the names and forms of KIS's chk-holiday. Dates are
-YYYY-MM-DD in answers, and in questions YYYY-MM-DD, YYYYMMDD or Control-M's YYMMDD.
+A day has the fields of `business_day/card.py`; only `DayFlags` has the names and forms of KIS's chk-holiday. Dates are
+YYYY-MM-DD in answers, and YYYY-MM-DD, YYYYMMDD or Control-M's YYMMDD in requests.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 YN = Literal["Y", "N"]
 
 
-def told(korean: str, english: str) -> str:
+def bilingual(korean: str, english: str) -> str:
     """One description in both languages."""
     return f"{korean} · {english}"
 
 
 def _field(korean: str, english: str) -> object:
-    return Field(description=told(korean, english))
+    return Field(description=bilingual(korean, english))
 
 
 Version = Annotated[str, _field("판단에 쓴 달력 버전", "what was decided with: table and overrides")]
@@ -46,12 +46,12 @@ class Declaration(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     day: Annotated[str, _field("일자, YYYY-MM-DD 또는 YYYYMMDD", "the day")]
-    is_open: Annotated[bool, Field(strict=True, description=told("영업이면 true", "true: open for business"))]
+    is_open: Annotated[bool, Field(strict=True, description=bilingual("영업이면 true", "true: open for business"))]
     reason: Annotated[Text, _field("사유", "why, as it is shown")]
     evidence: Annotated[Text, _field("근거 (관보, 공문 번호, 주소)", "where that can be read")]
 
 
-class Short(BaseModel):
+class DayBrief(BaseModel):
     """기간 안의 한 일자 · A day of a range."""
 
     base_date: Annotated[date, _field("기준일자", "the day")]
@@ -64,7 +64,7 @@ class Short(BaseModel):
     holiday_name: Annotated[str | None, _field("휴일명", "its name")]
 
 
-class Day(Short):
+class DayFull(DayBrief):
     """한 일자 · One day of one calendar."""
 
     holiday_name_en: Annotated[str | None, _field("휴일명(영문)", "its name in English, where there is one")]
@@ -85,29 +85,29 @@ class Day(Short):
     updated_at: Annotated[datetime | None, _field("결정 등록 시각", "when")]
 
 
-class Range(BaseModel):
+class DayRange(BaseModel):
     """기간 · A range of days."""
 
     calendar: Name
     business_days: Annotated[int, _field("기간 안의 영업일 수", "how many of them are business days")]
-    days: Annotated[list[Short], _field("일자 목록", "each day, in order")]
+    days: Annotated[list[DayBrief], _field("일자 목록", "each day, in order")]
     version: Version
 
 
-class Month(BaseModel):
+class MonthGrid(BaseModel):
     """월력 · A month as a grid."""
 
     calendar: Name
     month: Annotated[str, _field("연월, YYYY-MM", "the month")]
     business_days: Annotated[int, _field("당월 영업일 수", "how many business days it has")]
     weeks: Annotated[
-        list[list[Short | None]],
+        list[list[DayBrief | None]],
         _field("주 목록, 일요일 시작; 다른 달의 칸은 null", "from Sunday; null: another month's"),
     ]
     version: Version
 
 
-class Shifted(BaseModel):
+class ShiftResult(BaseModel):
     """영업일 가감 · A business day so many business days away."""
 
     calendar: Name
@@ -118,7 +118,7 @@ class Shifted(BaseModel):
     version: Version
 
 
-class Flags(BaseModel):
+class DayFlags(BaseModel):
     """한 일자의 모든 구분 · A day in all its flags, as in KIS's chk-holiday. null: no calendar answers for it."""
 
     bass_dt: Annotated[str, _field("기준일자 YYYYMMDD", "the day, as KIS writes it")]
@@ -142,7 +142,7 @@ class Coverage(BaseModel):
     version: Version
 
 
-class Table(BaseModel):
+class CalendarTable(BaseModel):
     """달력 전체 · A whole calendar, as `calendar_client/` keeps it."""
 
     calendar: Name
@@ -156,7 +156,7 @@ class Table(BaseModel):
     included: Annotated[list[dict[str, object]], _field("포함된 달력", "calendars within this one")]
 
 
-class Said(BaseModel):
+class ProblemDetails(BaseModel):
     """오류 (RFC 9457) · A failure."""
 
     type: Annotated[str, _field("오류 유형", "for programs")]

@@ -8,7 +8,7 @@ import httpx
 
 from business_day import UnknownCalendar
 from calendar_client.client import Client, Unreachable
-from ledger import calendar as book
+from ledger.calendar import load_copy, save_copy
 from steps.run.exits import Misconfigured
 
 if TYPE_CHECKING:
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from steps.run.execution import Execution
 
 
-class Copies:
-    """The copies in the run's own database, for a pod has no disk."""
+class LedgerCopies:
+    """Copies in the run's own database: a pod has no disk."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
 
     def read(self, name: str) -> Copy | None:
-        return book.copy(self._execution.connection, name)
+        return load_copy(self._execution.connection, name)
 
-    def keep(self, name: str, etag: str, document: str) -> None:
-        book.keep(self._execution.connection, name, etag, document)
+    def save(self, name: str, etag: str, document: str) -> None:
+        save_copy(self._execution.connection, name, etag, document)
 
 
-def ask(execution: Execution, names: Iterable[str]) -> None:
-    """Ask for each calendar; after the first that is not answered, for no other: the run has more to do than wait."""
+def refresh_copies(execution: Execution, names: Iterable[str]) -> None:
+    """Refresh each calendar. Stop at the first that is not answered: the run must not wait for the others."""
     with _client(execution) as client:
         for name in names:
             try:
                 client.refresh(name)
             except UnknownCalendar as error:
-                print(f"CALENDAR {name}: the service says: {error}", flush=True)  # noqa: T201 -- the pod's log is its desk
+                print(f"CALENDAR {name}: the calendar service answers: {error}", flush=True)  # noqa: T201 -- the pod's log
             except Unreachable as error:
-                print(f"CALENDAR {name}: {error}; the copy here still counts, until it is too old", flush=True)  # noqa: T201 -- likewise
+                print(f"CALENDAR {name}: {error}; its copy is used until it is too old", flush=True)  # noqa: T201 -- likewise
                 return
 
 
 def _client(execution: Execution) -> Client:
     source = execution.settings.calendars
     try:
-        return Client(source.url, Copies(execution), ca=source.ca)
+        return Client(source.url, LedgerCopies(execution), ca=source.ca)
     except (OSError, httpx.InvalidURL) as error:
-        words = f"the calendar service cannot be asked: {error}"
+        words = f"no request can be sent to the calendar service: {error}"
         raise Misconfigured(f"{words}. Check FEEDFALL_CALENDAR_URL and FEEDFALL_CALENDAR_CA_FILE") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import business_day
 from calendar_client import copy
-from ledger import calendar as book
+from ledger.calendar import load_copy, load_overrides
 from steps.run.exits import Misconfigured, Transient
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def known(connection: Connection, name: str, source: Calendars) -> business_day.
     """The same for who has no run: `feedfall submit` must judge a day as the pod will. Ends no transaction."""
     try:
         if not source.url or name == business_day.NONE:
-            return business_day.calendar(name, book.overrides(connection), business_day.read_own(source.files))
-        return copy.opened(name, book.copy(connection, name), source.hours * copy.HOUR)
+            return business_day.calendar(name, load_overrides(connection), business_day.read_own(source.files))
+        return copy.open_copy(name, load_copy(connection, name), source.hours * copy.HOUR)
     except copy.Unavailable as error:
         raise Transient(f"{error}, and {source.url} has not confirmed it since. {TO_DO}") from error
     except business_day.CalendarError as error:
@@ -43,9 +43,9 @@ def known(connection: Connection, name: str, source: Calendars) -> business_day.
 def refresh(execution: Execution, names: Iterable[str]) -> None:
     """Ask the calendar service, where there is one, what it says now. Its outage is said, and nothing more. Commits."""
     if execution.settings.calendars.url:
-        from steps.run.calendar_refresh import ask  # noqa: PLC0415 -- sub reads this module and never pays for an HTTP client
+        from steps.run.calendar_refresh import refresh_copies  # noqa: PLC0415 -- sub reads this module and never pays for an HTTP client
 
-        ask(execution, sorted(set(names) - {business_day.NONE}))
+        refresh_copies(execution, sorted(set(names) - {business_day.NONE}))
 
 
 TO_DO = (

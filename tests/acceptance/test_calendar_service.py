@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,8 +12,11 @@ import psycopg
 import pytest
 
 from bank import Bank
-from calendar_service import KIM, holders, serving
+from calendar_client.client import Client
+from calendar_client.copy import Folder
+from calendar_service import KIM, certificate, holders, serving
 from ledger import schema
+from local.servers.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +82,7 @@ WRONG = [
     ("calendars/BANK/shift?from=20260924&days=0", 422, "no-such-day", "is closed on BANK"),
     ("calendars/BANK/shift?from=20260924&days=99999", 422, "bad-request", "less than or equal to 10000"),
     ("overrides?calendar=BNK", 404, "unknown-calendar", "no calendar 'BNK'"),
-    ("nothing", 404, "refused", "/docs has what there is"),
+    ("nothing", 404, "refused", "/docs lists every path"),
 ]
 
 
@@ -228,13 +232,32 @@ def test_answers__of_a_calendar_of_ones_own(bank: Bank, tmp_path: Path) -> None:
     assert (day["is_business_day"], day["holiday_kind"], day["holiday_name"]) == (False, "OWN", "창립기념일")
 
 
-def test_operations__health_readiness_and_metrics(service: httpx.Client) -> None:
-    assert [service.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
-    service.get("/v1/calendars/BANK/days/20261224")
-    numbers = service.get("/metrics").text
+def test_operations__health_readiness_and_metrics(bank: Bank) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with serving(bank.url, environ={"FEEDFALL_METRICS_PORT": str(port)}) as service:
+        assert [service.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+        assert [httpx.get(f"{address}{path}").status_code for path in ("/healthz", "/readyz")] == [200, 200]
+        service.get("/v1/calendars/BANK/days/20261224")
+        numbers = httpx.get(f"{address}/metrics").text
+        assert problem(service.get("/metrics"))[:2] == (404, "refused")  # clients ask elsewhere
     assert 'route="/v1/calendars/{name}/days/{day}",status="200"' in numbers
     assert "20261224" not in numbers
     assert "feedfall_calendar_overrides_age_seconds" in numbers
+    assert "feedfall_calendar_connections_open 1.0" in numbers
+
+
+def test_tls__tokens_and_answers_are_encrypted(bank: Bank, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    tokens = tmp_path / "tokens"
+    tokens.mkdir()
+    environ = {"FEEDFALL_TLS_CERT_FILE": str(cert), "FEEDFALL_TLS_KEY_FILE": str(key)}
+    with serving(bank.url, holders(tokens), environ, cert) as service:
+        assert service.post(OVERRIDES, json=CLOSED, headers=KIM).status_code == 201
+        with Client(str(service.base_url), Folder(tmp_path / "copies"), ca=str(cert)) as client:
+            assert client.calendar("BANK").override(date(2026, 12, 24))
+        with pytest.raises(httpx.TransportError):
+            httpx.get(str(service.base_url.copy_with(scheme="http")))
 
 
 def test_readiness__fails_where_the_database_has_no_ledger(servers: tuple[str, str]) -> None:
@@ -265,7 +288,10 @@ def test_rights__of_the_services_own_role_are_enough(bank: Bank, tmp_path: Path)
 
 
 def test_documents__load_nothing_from_outside(service: httpx.Client) -> None:
-    page = service.get("/docs").text
+    answer = service.get("/docs")
+    page = answer.text
     assert "https://" not in page
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
-        assert service.get(f"/static-offline-docs/{asset}").status_code == 200
+        found = service.get(f"/static-offline-docs/{asset}")
+        assert (found.status_code, found.headers["X-Content-Type-Options"]) == (200, "nosniff")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ import httpx
 import pytest
 
 from bank import ROOT
+from calendar_service import certificate
 from cluster import world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAME = "feedfall-calendar"
 PODS = f"app.kubernetes.io/name={NAME}"
@@ -37,6 +40,7 @@ class Service:
     lane: Lane
     role: str
     took: float
+    ca: Path
 
     @property
     def cluster(self) -> Cluster:
@@ -46,7 +50,7 @@ class Service:
         """Is this a business day? What each pod says by itself."""
         found = set()
         for pod in self.cluster.items("pods", PODS):
-            door = f"/api/v1/namespaces/{world.NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy"
+            door = f"/api/v1/namespaces/{world.NAMESPACE}/pods/https:{pod['metadata']['name']}:8080/proxy"
             answer = json.loads(self.cluster.kubectl("get", "--raw", f"{door}{TARGET}/days/{day}").stdout)
             found.add(answer["is_business_day"])
         return found
@@ -58,22 +62,24 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(cluster: Cluster, publisher: Partner) -> Iterator[Service]:
-    """Its image, its role with the printed rights, its two Secrets, its Deployment; all gone at the end."""
+def service(cluster: Cluster, publisher: Partner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Its image, its role with the printed rights, its three Secrets, its Deployment; all gone at the end."""
     lane = Lane(cluster, publisher, "holiday")
     world.image("e2e", ROOT, "calendar")
     role, password = cluster.bank.url.rpartition("/")[2] + "_calendar", secrets.token_hex(16)
     grant(lane, role, password)
     secret(cluster, NAME, {"database-url": as_role(cluster, role, password)})
-    secret(cluster, f"{NAME}-tokens", {HOLDER: TOKEN})
+    cert, key = certificate(tmp_path_factory.mktemp("tls"), f"{NAME}.{world.NAMESPACE}.svc")
+    secret(cluster, f"{NAME}-tls", {"tls.crt": cert.read_text(), "tls.key": key.read_text()})
+    secret(cluster, f"{NAME}-tokens", {HOLDER: f"{TOKEN}\npast = yes\n"})
     began = time.time()
     try:
         cluster.kubectl("apply", "-k", OVERLAY)
         cluster.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=120s")
-        yield Service(lane, role, time.time() - began)
+        yield Service(lane, role, time.time() - began, cert)
     finally:
         cluster.kubectl("delete", "-k", OVERLAY, "--ignore-not-found")
-        cluster.kubectl("delete", "secret", NAME, f"{NAME}-tokens")
+        cluster.kubectl("delete", "secret", NAME, f"{NAME}-tls", f"{NAME}-tokens")
         cluster.bank.rows(f"DROP OWNED BY {role}")
         cluster.bank.rows(f"DROP ROLE {role}")
 
@@ -94,6 +100,10 @@ def as_role(cluster: Cluster, role: str, password: str) -> str:
     return url._replace(netloc=f"{role}:{password}@{url.netloc.rpartition('@')[2]}").geturl()
 
 
+def trusting(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
 def secret(cluster: Cluster, name: str, values: dict[str, str]) -> None:
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
     cluster.kubectl("apply", "-f", "-", text=json.dumps(body))
@@ -103,8 +113,8 @@ def secret(cluster: Cluster, name: str, values: dict[str, str]) -> None:
 def client(service: Service) -> Iterator[httpx.Client]:
     """Requests from outside the cluster; they go to one of the Service's pods."""
     with (
-        service.cluster.forwarded(world.NAMESPACE, f"service/{NAME}", 80) as url,
-        httpx.Client(base_url=url, timeout=10) as http,
+        service.cluster.forwarded(world.NAMESPACE, f"service/{NAME}", 443) as url,
+        httpx.Client(base_url=url.replace("http:", "https:"), timeout=10, verify=trusting(service.ca)) as http,
     ):
         yield http
 
@@ -113,8 +123,14 @@ def client(service: Service) -> Iterator[httpx.Client]:
 def elsewhere(cluster: Cluster) -> Iterator[str]:
     """pub of a domain whose calendars have their home elsewhere: the same template, with the Service's address."""
     spec = cluster.get("workflowtemplate", "holiday-pub")["spec"]
-    url = {"name": "FEEDFALL_CALENDAR_URL", "value": f"http://{NAME}.{world.NAMESPACE}.svc"}
-    spec["templates"][0]["container"]["env"].append(url)
+    url = {"name": "FEEDFALL_CALENDAR_URL", "value": f"https://{NAME}.{world.NAMESPACE}.svc"}
+    ca = {"name": "FEEDFALL_CALENDAR_CA_FILE", "value": "/etc/feedfall/calendar/tls.crt"}
+    step = spec["templates"][0]
+    step["container"]["env"] += [url, ca]
+    certificate_only = {"secretName": f"{NAME}-tls", "items": [{"key": "tls.crt", "path": "tls.crt"}]}
+    step.setdefault("volumes", []).append({"name": "calendar-ca", "secret": certificate_only})
+    mount = {"name": "calendar-ca", "mountPath": "/etc/feedfall/calendar", "readOnly": True}
+    step["container"].setdefault("volumeMounts", []).append(mount)
     name = "elsewhere-pub"
     body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": name}, "spec": spec}
     cluster.kubectl("apply", "-f", "-", text=json.dumps(body))

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 import business_day
+from service.__main__ import port_of
 from service.calendar_api.routes import api
+from service.metrics import Metrics
 from service.snapshot import Current
 from service.tokens import Tokens
 from workflows import render
@@ -77,10 +79,26 @@ def test_deployment__is_locked_down(overlay: list[dict[str, Any]]) -> None:
 
 def test_deployment__is_alive_without_its_database_and_not_ready(overlay: list[dict[str, Any]]) -> None:
     (container,) = one(overlay, "Deployment")["template"]["spec"]["containers"]
-    probes = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness", "startup")}
-    assert probes == {"liveness": "/healthz", "readiness": "/readyz", "startup": "/healthz"}
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("liveness", "readiness", "startup")}
+    assert probes == {
+        "liveness": {"path": "/healthz", "port": "metrics"},
+        "readiness": {"path": "/readyz", "port": "https", "scheme": "HTTPS"},
+        "startup": {"path": "/healthz", "port": "https", "scheme": "HTTPS"},
+    }
     paths = {route.path for route in app().routes}  # type: ignore[attr-defined] # every one of ours has a path
-    assert set(probes.values()) <= paths
+    assert {each["path"] for each in probes.values()} <= paths
+
+
+def test_deployment__speaks_tls_and_has_a_port_for_metrics(overlay: list[dict[str, Any]]) -> None:
+    pod = one(overlay, "Deployment")["template"]["spec"]
+    (container,) = pod["containers"]
+    settings = {each["name"]: each.get("value") for each in container["env"]}
+    assert {"name": "metrics", "containerPort": port_of(settings)} in container["ports"]
+    folders = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    files = [settings["FEEDFALL_TLS_CERT_FILE"], settings["FEEDFALL_TLS_KEY_FILE"]]
+    assert files == [f"{folders['tls']}/tls.crt", f"{folders['tls']}/tls.key"]
+    (secret,) = (each["secret"] for each in pod["volumes"] if each["name"] == "tls")
+    assert (secret["secretName"], secret.get("optional")) == (f"{NAME}-tls", None)
 
 
 def test_service__and_network_policies_find_the_pods(overlay: list[dict[str, Any]]) -> None:
@@ -91,10 +109,12 @@ def test_service__and_network_policies_find_the_pods(overlay: list[dict[str, Any
         assert wanted.items() <= labels.items()
     policy = one(overlay, "NetworkPolicy", "calendar")
     assert policy["podSelector"]["matchLabels"].items() <= labels.items()
-    (port,) = container["ports"]
-    (rule,) = policy["ingress"]
-    assert [each["port"] for each in rule["ports"]] == [port["containerPort"]]
-    assert one(overlay, "Service")["ports"][0]["targetPort"] == port["name"]
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    clients, platform = policy["ingress"]
+    assert [each["port"] for each in clients["ports"]] == [ports["https"]]
+    assert [each["port"] for each in platform["ports"]] == [ports["metrics"]]
+    assert platform["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert one(overlay, "Service")["ports"] == [{"name": "https", "port": 443, "targetPort": "https"}]
 
 
 def test_calendars__of_ones_own_reach_every_pod_and_the_service(overlay: list[dict[str, Any]]) -> None:
@@ -151,7 +171,8 @@ def test_document__has_every_path_and_its_problems() -> None:
 
 
 def app() -> Any:  # noqa: ANN401 -- FastAPI's own
-    return api(Current("postgresql://nobody@127.0.0.1:1/none", business_day.read_own("")), Tokens(None))
+    current = Current("postgresql://nobody@127.0.0.1:1/none", business_day.read_own(""))
+    return api(current, Tokens(None), Metrics(current))
 
 
 def told(part: Any) -> Any:  # noqa: ANN401 -- any part of the document

@@ -173,7 +173,9 @@ def test_override__answers_for_its_own_day_beyond_the_table() -> None:
 
 def test_overrides__that_disagree_on_a_day_are_refused() -> None:
     both = [decided(GOOD_FRIDAY, opens=True, reason="drill"), decided(GOOD_FRIDAY, opens=False, reason="no drill")]
-    with pytest.raises(Contradiction, match=r"2026-04-03 was decided twice: open \(drill\), and closed \(no drill\)"):
+    with pytest.raises(
+        Contradiction, match=r"2026-04-03 has two overrides that disagree: open \(drill\), and closed \(no drill\)"
+    ):
         business_day.calendar("TARGET", both)
 
 
@@ -248,3 +250,13 @@ def test_import__costs_no_heavy_module() -> None:
     command = [sys.executable, "-S", "-c", question]
     started = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert heavy.isdisjoint(started.stdout.split())
+
+
+@pytest.mark.parametrize("day", [date.max, date.min])
+def test_neighbour__of_a_day_at_the_end_of_time_is_not_covered(day: date) -> None:
+    """An override reaches beyond the table; the day after the last there is does not exist."""
+    bank = business_day.calendar("BANK", [Override("BANK", day, is_open=True, reason="by mistake")])
+    assert bank.is_business_day(day)
+    for neighbour in (bank.next, bank.previous):
+        with pytest.raises(NotCovered):
+            neighbour(day)

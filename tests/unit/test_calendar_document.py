@@ -8,7 +8,7 @@ import pytest
 
 import business_day
 from business_day import BadCalendar, Override, document
-from calendar_client.copy import Copy, Folder, Unavailable, etag, opened
+from calendar_client.copy import Copy, Folder, Unavailable, known_etag, open_copy
 
 CLOSED = Override(
     "BANK",
@@ -75,25 +75,25 @@ def test_document__that_was_changed_is_refused(part: str) -> None:
 
 def test_copy__is_believed_up_to_its_age() -> None:
     bank = business_day.calendar("BANK")
-    assert opened("BANK", Copy("e", document.dumps(bank), 3600.0), 3600.0).version == bank.version
+    assert open_copy("BANK", Copy("e", document.dumps(bank), 3600.0), 3600.0).version == bank.version
     with pytest.raises(Unavailable, match=r"the copy of calendar BANK is 1\.1 hours old, and 1 are allowed"):
-        opened("BANK", Copy("e", document.dumps(bank), 4000.0), 3600.0)
+        open_copy("BANK", Copy("e", document.dumps(bank), 4000.0), 3600.0)
     with pytest.raises(Unavailable, match="there is no copy of calendar BANK yet"):
-        opened("BANK", None, 3600.0)
+        open_copy("BANK", None, 3600.0)
 
 
-def test_copy__that_cannot_be_read_is_none_and_is_asked_for_again() -> None:
+def test_copy__that_cannot_be_read_is_none_and_is_asked_for_refresh_every() -> None:
     good, bad = Copy("e", document.dumps(business_day.calendar("BANK")), 0.0), Copy("e", "{}", 0.0)
     with pytest.raises(Unavailable, match="the copy of calendar BANK cannot be read"):
-        opened("BANK", bad, 3600.0)
-    assert (etag(good), etag(bad), etag(None)) == ("e", None, None)
+        open_copy("BANK", bad, 3600.0)
+    assert (known_etag(good), known_etag(bad), known_etag(None)) == ("e", None, None)
 
 
 def test_folder__keeps_the_last_and_takes_half_of_one_for_none(tmp_path: Path) -> None:
     copies = Folder(tmp_path / "made" / "when needed")
     assert copies.read("BANK") is None
     for tag in ("one", "two"):
-        copies.keep("BANK", tag, "text")
+        copies.save("BANK", tag, "text")
     found = copies.read("BANK")
     assert found
     assert (found.etag, found.document, found.age < 60) == ("two", "text", True)

@@ -144,7 +144,7 @@ def test_unknown_calendar__lists_ones_own_too(file: Path) -> None:
 #: What is written → what is said of it, after the file's name.
 MISTAKES = {
     "DESK = [": "not TOML: ",
-    'DESK = "BANK"': r"DESK: is no table: write \[DESK\]",
+    'DESK = "BANK"': r"DESK: is not a table: write \[DESK\]",
     "[desk]": r"\[desk\]: a name is 1 to 31 of A-Z, 0-9 and _, a letter first",
     "[BANK]": r'\[BANK\]: there is a BANK already: take another name, and include = \["BANK"\]',
     '[DESK]\ninclud = ["BANK"]': "DESK.includ: is not known: there are include, zone, from, through",

@@ -89,7 +89,9 @@ def test_nth__finds_first_and_last_of_a_span(span: type, first: date, last: date
 
 @pytest.mark.parametrize("n", [0, 21, -21])
 def test_nth__that_a_month_does_not_have_says_how_many_it_has(n: int) -> None:
-    with pytest.raises(NoSuchDay, match=f"2026-09-01 to 2026-09-30 has 20 business days on BANK: no {n}. one"):
+    with pytest.raises(
+        NoSuchDay, match=f"2026-09-01 to 2026-09-30 has 20 business days on BANK: business day {n} does not exist"
+    ):
         BANK.nth(n, *month(date(2026, 9, 1)))
 
 
