@@ -19,6 +19,7 @@ from typing import Annotated
 
 import typer
 
+from cli import show
 from cli.options import aside, seconds
 from operate import controller
 from operate.follow import Watch
@@ -58,14 +59,14 @@ def deploy(
         counts[change.verb] += 1
         _line(change.verb, change.kind, change.name)
         for each in change.differences:
-            typer.echo(f"{'':<14}{each}")
+            show.say(f"{'':<14}{each}")
     for kind, name in watch.patiently(partial(argo.list_others, wanted)):
         _line("left alone", kind, f"{name}  (not among these: delete it, if its feed is gone)")
-    typer.echo(f"{', '.join(f'{number} {verb}' for verb, number in counts.items())} in {argo.service.namespace}.")
+    show.say(f"{', '.join(f'{number} {verb}' for verb, number in counts.items())} in {argo.service.namespace}.")
     skipped = sorted({str(each.get("kind")) for each in documents} - deploy.KINDS.keys())
     aside(f"Skipped: {', '.join(skipped) or 'rights, secrets and the doorbell'}: kubectl apply -k deploy/…")
     aside(controller.check(controller_config))
 
 
 def _line(verb: str, kind: str, name: str) -> None:
-    typer.echo(f"{verb:<14}{kind:<18}{name}")
+    show.say(f"{verb:<14}{kind:<18}{name}")

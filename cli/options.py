@@ -13,17 +13,28 @@ import typer
 
 from catalog import Feed, find
 from cli import show
+from ledger import printable
 from ledger.database import Connection, session
 from ledger.errors import Misconfigured
 from steps.run import settings
 from steps.run.settings import Settings
 
+
+def visible(option: typer.CallbackParam, text: str) -> str:
+    """Refuse an option's text with characters that cannot be seen. Raises Unprintable."""
+    printable.check(**{f"--{option.name}": text})
+    return text
+
+
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds if absent.", metavar="[FEED]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Reason = Annotated[str, typer.Option(help="Why; written to the journal.")]
+Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=visible)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
-By = Annotated[str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser)]
+By = Annotated[
+    str,
+    typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser, callback=visible),
+]
 Patience = Annotated[
     str, typer.Option(help="Retry for this long during an outage of Argo or the database, then exit 75.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from catalog import Feed, find
+from cli import show
 from ledger import databases, schema
 from ledger.database import connect
 from steps.run import settings
@@ -23,7 +24,7 @@ Database = Annotated[str, typer.Option(envvar=databases.VARIABLE, help="Where, a
 def print_schema(names: Named = None, role: Role = "feedfall_pod", calendar_role: CalendarRole = None) -> None:
     """Print the SQL of the ledger and of the feeds' tables, with the rights that a pod's role needs."""
     for part in schema.script(_feeds(names), role, calendar_role=calendar_role):
-        typer.echo(part)
+        show.say(part)
 
 
 def migrate(database: Database, names: Named = None) -> None:
@@ -33,7 +34,7 @@ def migrate(database: Database, names: Named = None) -> None:
         applied = schema.migrate(connection, _feeds(names))
     finally:
         connection.close()
-    typer.echo("\n".join(f"applied {name}" for name in applied) or "Everything is there already.")
+    show.say("\n".join(f"applied {name}" for name in applied) or "Everything is there already.")
 
 
 def _feeds(names: list[str] | None) -> list[Feed]:

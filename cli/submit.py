@@ -24,7 +24,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Policy
 from cli import show
-from cli.options import By, Grace, Patience, aside, seconds
+from cli.options import By, Grace, Patience, aside, seconds, visible
 from operate.follow import Watch
 from operate.submit import Progress, SubmitRequest, SubmitResult, of_error
 from steps.run.execution import stopping
@@ -40,7 +40,7 @@ Stage = Annotated[str | None, typer.Argument(help="sub or relay: only that stage
 BaseDate = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}; the feed's today if absent.")]
 Seq = Annotated[int, typer.Option(min=1, help="Number of the request of that date: a higher one requests it again.")]
 Rerun = Annotated[bool, typer.Option("--rerun", help="Request it again: with the next free seq. Needs --reason.")]
-RerunReason = Annotated[str, typer.Option(help="Why it is requested again; written to the journal.")]
+RerunReason = Annotated[str, typer.Option(help="Why it is requested again; written to the journal.", callback=visible)]
 PolicyName = Annotated[Policy | None, typer.Option(help="What to do on a closed day; the feed's own rule if absent.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for a template.", metavar="NAME=VALUE")

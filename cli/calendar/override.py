@@ -10,7 +10,7 @@ import typer
 from business_day import Override, read_date
 from business_day.dates import FORMS
 from cli import show
-from cli.options import By, Json, Reason
+from cli.options import By, Json, Reason, visible
 from operate.calendar import overrides as decisions
 
 CalendarName = Annotated[
@@ -21,7 +21,9 @@ BaseDay = Annotated[str, typer.Argument(help=f"기준일자: {FORMS}.", metavar=
 OpenOrClosed = Annotated[
     bool, typer.Option("--open/--closed", help="What it is, whatever its table says.", show_default=False)
 ]
-Evidence = Annotated[str, typer.Option(help="Where the decision can be read: a gazette's number, a letter, a URL.")]
+Evidence = Annotated[
+    str, typer.Option(help="Where the decision can be read: a gazette's number, a letter, a URL.", callback=visible)
+]
 History = Annotated[bool, typer.Option("--history", help="Also withdrawn overrides.")]
 
 
