@@ -11,7 +11,8 @@ import typer
 
 from catalog import find
 from cli import show
-from cli.submit import By, Patience, seconds
+from cli.options import By, Reason
+from cli.submit import Patience, seconds
 from ledger import journal
 from operate.argo import Argo
 from operate.ending import Workflow
@@ -22,7 +23,6 @@ from steps.run.execution import stopping
 from steps.run.exits import Exit, Misconfigured
 
 Target = Annotated[str, typer.Argument(help="A Workflow's name, or a feed: then all of it that runs.", metavar="NAME")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the journal.")]
 Grace = Annotated[str, typer.Option(help="Wait so long for a stopped run to be gone.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Until it is over.")]
 

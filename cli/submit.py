@@ -10,7 +10,6 @@ its run: the ledger knows what was ordered, and Argo what runs. A SIGKILL leaves
 
 from __future__ import annotations
 
-import getpass
 import os
 import random
 import re
@@ -31,6 +30,7 @@ from business_day.dates import FORMS
 from catalog import Feed, Policy, find
 from catalog.message import correlation
 from cli import show
+from cli.options import By, visible
 from ledger import control, journal, request
 from ledger.absence import facts
 from ledger.request import State
@@ -47,7 +47,6 @@ LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 LONGEST = "2h"
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
-By = Annotated[str, typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser)]
 Name = Annotated[
     str, typer.Argument(help="A feed, such as fx, or a WorkflowTemplate, such as fx-verify.", metavar="NAME")
 ]
@@ -55,7 +54,7 @@ Stage = Annotated[str | None, typer.Argument(help="sub or relay: only that stage
 Day = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}; the feed's today if absent.")]
 Seq = Annotated[int, typer.Option(min=1, help="Which request of that date: higher asks again.")]
 Rerun = Annotated[bool, typer.Option("--rerun", help="Ask again on purpose: the next free seq. Needs a reason.")]
-Reason = Annotated[str, typer.Option(help="Why it is asked again; kept in the journal.")]
+Reason = Annotated[str, typer.Option(help="Why it is asked again; kept in the journal.", callback=visible)]
 PolicyName = Annotated[Policy | None, typer.Option(help="What to do on a closed day; the feed's own rule if absent.")]
 Given = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE for a template.", metavar="NAME=VALUE")

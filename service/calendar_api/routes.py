@@ -96,24 +96,20 @@ def api(current: Current, tokens: Tokens, metrics: Metrics, now: Callable[[], da
 
 def _add_day_routes(app: FastAPI, current: Current) -> None:
     """Routes about days. No request waits for the database."""
-    documented = partial(_openapi_of, bilingual("일자", "Days"))
+    spec = partial(_openapi_of, bilingual("일자", "Days"))
 
-    @app.get("/v1/calendars/{name}/days/{day}", summary=bilingual("한 일자", "One day"), **documented(schemas.DayFull))
+    @app.get("/v1/calendars/{name}/days/{day}", summary=bilingual("한 일자", "One day"), **spec(schemas.DayFull))
     async def one(request: Request, name: CalendarName, day: DayText) -> Response:
         return _reply(request, card(current.snapshot().calendar(name), read_date(day)))
 
     @app.get(
-        "/v1/calendars/{name}/days",
-        summary=bilingual("기간", "A range, at most 1,100 days"),
-        **documented(schemas.DayRange),
+        "/v1/calendars/{name}/days", summary=bilingual("기간", "A range, at most 1,100 days"), **spec(schemas.DayRange)
     )
     async def many(request: Request, name: CalendarName, first: FirstDay, last: LastDay) -> Response:
         return _reply(request, answers.day_range(current.snapshot().calendar(name), *_range(first, last)))
 
     @app.get(
-        "/v1/calendars/{name}/months/{month}",
-        summary=bilingual("월력", "A month's grid"),
-        **documented(schemas.MonthGrid),
+        "/v1/calendars/{name}/months/{month}", summary=bilingual("월력", "A month's grid"), **spec(schemas.MonthGrid)
     )
     async def month(request: Request, name: CalendarName, month: MonthText) -> Response:
         return _reply(request, answers.month_grid(current.snapshot().calendar(name), _month(month)))
@@ -121,7 +117,7 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
     @app.get(
         "/v1/calendars/{name}/shift",
         summary=bilingual("영업일 가감", "Business days away"),
-        **documented(schemas.ShiftResult),
+        **spec(schemas.ShiftResult),
     )
     async def shift(
         request: Request, name: CalendarName, first: FirstDay, days: DayCount = None, policy: PolicyOption = None
@@ -129,9 +125,7 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
         return _reply(request, _shift_fields(current.snapshot().calendar(name), read_date(first), days, policy))
 
     @app.get(
-        "/v1/days/{day}",
-        summary=bilingual("한 일자의 모든 구분", "A day in all its flags"),
-        **documented(schemas.DayFlags),
+        "/v1/days/{day}", summary=bilingual("한 일자의 모든 구분", "A day in all its flags"), **spec(schemas.DayFlags)
     )
     async def flags(request: Request, day: DayText) -> Response:
         return _reply(request, answers.day_flags(current.snapshot().calendars(), read_date(day)))
@@ -139,35 +133,27 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
 
 def _add_calendar_routes(app: FastAPI, current: Current) -> None:
     """Routes about calendars: which there are, their tables and overrides."""
-    documented = partial(_openapi_of, bilingual("달력", "Calendars"))
+    spec = partial(_openapi_of, bilingual("달력", "Calendars"))
 
-    @app.get(
-        "/v1/calendars", summary=bilingual("달력 목록", "The calendars there are"), **documented(list[schemas.Coverage])
-    )
+    @app.get("/v1/calendars", summary=bilingual("달력 목록", "The calendars there are"), **spec(list[schemas.Coverage]))
     async def calendars(request: Request) -> Response:
         now = current.snapshot()
         return _reply(
             request, [answers.coverage(each, now.overrides_of(name)) for name, each in now.calendars().items()]
         )
 
-    @app.get(
-        "/v1/calendars/{name}", summary=bilingual("달력의 범위", "How far it reaches"), **documented(schemas.Coverage)
-    )
+    @app.get("/v1/calendars/{name}", summary=bilingual("달력의 범위", "How far it reaches"), **spec(schemas.Coverage))
     async def calendar(request: Request, name: CalendarName) -> Response:
         now = current.snapshot()
         return _reply(request, answers.coverage(now.calendar(name), now.overrides_of(name)))
 
     @app.get(
-        "/v1/calendars/{name}/table",
-        summary=bilingual("달력 전체", "A whole calendar"),
-        **documented(schemas.CalendarTable),
+        "/v1/calendars/{name}/table", summary=bilingual("달력 전체", "A whole calendar"), **spec(schemas.CalendarTable)
     )
     async def table(request: Request, name: CalendarName) -> Response:
         return _reply(request, document.dumps(current.snapshot().calendar(name)).encode())
 
-    @app.get(
-        "/v1/overrides", summary=bilingual("유효한 결정", "Decisions that hold"), **documented(list[schemas.Decision])
-    )
+    @app.get("/v1/overrides", summary=bilingual("유효한 결정", "Decisions that hold"), **spec(list[schemas.Decision]))
     async def overrides(request: Request, calendar: Annotated[str | None, Query(description=NAMED)] = None) -> Response:
         now = current.snapshot()
         if calendar:
@@ -180,7 +166,7 @@ NAMED = bilingual("이 달력만", "only of this calendar")
 
 def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetime]) -> APIRouter:
     """Routes that need a token. Each runs one transaction, in a thread of its own."""
-    documented = partial(_openapi_of, bilingual("등록", "Declaring"))
+    spec = partial(_openapi_of, bilingual("등록", "Declaring"))
     router = APIRouter(route_class=token_first(tokens), dependencies=[TOKEN])
 
     def allow(request: Request, name: str, day: date) -> business_day.Calendar:
@@ -192,11 +178,10 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
         "/v1/calendars/{name}/overrides",
         summary=bilingual("임시휴일·임시영업일 등록", "Declare a day"),
         status_code=201,
-        **documented(schemas.Decision, 401, 403, 409),
+        **spec(schemas.Decision, 401, 403, 409),
     )
     def declare(request: Request, name: CalendarName, declaration: schemas.Declaration) -> Response:
-        day, sent = read_date(declaration.day), declaration
-        by = request.state.holder.name
+        sent, day, by = declaration, read_date(declaration.day), request.state.holder.name
         wanted = Override(name, day, is_open=sent.is_open, reason=sent.reason, evidence=sent.evidence, by=by)
         check_override(wanted)
         table = allow(request, name, day)
@@ -208,7 +193,7 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
     @router.delete(
         "/v1/calendars/{name}/overrides/{day}",
         summary=bilingual("결정 철회", "Withdraw a decision"),
-        **documented(schemas.Decision, 401, 403),
+        **spec(schemas.Decision, 401, 403),
     )
     def withdraw(request: Request, name: CalendarName, day: DayText, reason: WithdrawReason) -> Response:
         printable.check(calendar=name, reason=reason)
