@@ -19,9 +19,10 @@ import business_day
 from ledger import databases
 from ledger.errors import Failure, Misconfigured
 from service.calendar_api.routes import api
+from service.certificate import Tls
 from service.management import management
 from service.metrics import Metrics
-from service.server import Endpoint, Limits, Tls, listen, run
+from service.server import Endpoint, Limits, listen, run
 from service.snapshot import Current
 from service.tokens import Tokens
 

@@ -33,4 +33,6 @@ class BodyLimit:
 def _too_long(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_BODY
+    if b"transfer-encoding" in headers or not length.isdigit() or len(length) > len(str(MAX_BODY)):
+        return True
+    return int(length) > MAX_BODY

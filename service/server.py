@@ -1,6 +1,6 @@
 """Runs applications on ports, with limits for its clients: connections, seconds of a request, of an answer.
 
-    Listener       accepts at most so many connections, and closes what is beyond without a word
+    Listener       accepts at most so many connections, and closes further ones silently
     DeadlineLoop   ends a TLS handshake that is not completed in time
     Deadlines      ends a connection whose request is not whole in time, or whose answer nobody reads
 
@@ -13,10 +13,8 @@ import asyncio
 import contextlib
 import resource
 import socket
-import ssl
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import h11
@@ -24,13 +22,13 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ledger.errors import Misconfigured
+from service.certificate import Tls, renew_for_ever
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp
 
-RENEW_EVERY = 60.0
 BACKLOG = 128
 """Accepted in one go, before any of them is looked at: small, so that the limit is not passed by far."""
 INCOMPLETE = (h11.IDLE, h11.SEND_BODY)
@@ -48,36 +46,6 @@ class Limits:
     """How long a client may leave an answer unread."""
     idle: int = 5
     """Between two requests on one connection."""
-
-
-class Tls:
-    """A certificate with its chain, and its key, as PEM files. Raises Misconfigured."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self.certificate, self._key = certificate, key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._loaded = self._stamps()
-        self._load()
-
-    def renew(self) -> None:
-        """Read the files again if they have changed. Connections that begin after it have the new certificate."""
-        stamps = self._stamps()
-        if stamps != self._loaded:
-            self._load()
-            self._loaded = stamps
-
-    def _load(self) -> None:
-        try:
-            self.context.load_cert_chain(self.certificate, self._key, password=lambda: "")
-        except (OSError, ValueError) as error:  # an SSLError is an OSError
-            words = f"the TLS certificate {self.certificate} with key {self._key} cannot be used: {error}"
-            raise Misconfigured(f"{words}. Check FEEDFALL_TLS_CERT_FILE and FEEDFALL_TLS_KEY_FILE") from error
-
-    def _stamps(self) -> tuple[int, ...]:
-        try:
-            return tuple(file.stat().st_mtime_ns for file in (self.certificate, self._key))
-        except OSError:
-            return ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +100,7 @@ def listen(host: str, port: int, limit: int) -> Listener:
 
 
 class DeadlineLoop(asyncio.SelectorEventLoop):
-    """An event loop whose servers end a TLS handshake, and its end, after so many seconds: uvicorn cannot be told."""
+    """An event loop whose servers end a TLS handshake after so many seconds. uvicorn has no setting for it."""
 
     def __init__(self, handshake: float) -> None:
         super().__init__()
@@ -235,28 +203,13 @@ def run(main: Endpoint, side: Endpoint | None) -> None:
         loop.run(_serve(main, side))
 
 
-async def _renew(tls: Tls) -> None:
-    """Look for a renewed certificate for ever. A bad one is logged, and the last good one stays."""
-    logged = ""
-    while True:
-        await asyncio.sleep(RENEW_EVERY)
-        words = ""
-        try:
-            tls.renew()
-        except Misconfigured as error:
-            words = str(error)
-        if words and words != logged:
-            print(f"TLS {words}", flush=True)  # noqa: T201 -- the pod's log
-        logged = words
-
-
 async def _serve(main: Endpoint, side: Endpoint | None) -> None:
     async with asyncio.TaskGroup() as group:
         beside = server_of(side, lifespan="off") if side else None
         if beside and side:
             beside.signals = False
             group.create_task(beside.serve(sockets=[side.listener]))
-        renewal = group.create_task(_renew(main.tls)) if main.tls else None
+        renewal = group.create_task(renew_for_ever(main.tls)) if main.tls else None
         await server_of(main).serve(sockets=[main.listener])
         if renewal:
             renewal.cancel()

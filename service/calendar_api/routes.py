@@ -10,12 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
-from fastapi.openapi.models import Example
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
 
@@ -27,6 +25,17 @@ from ledger.calendar import check_override, declare_overrides, withdraw_override
 from service import problem
 from service.calendar_api import answers, schemas
 from service.calendar_api.page import add_page
+from service.calendar_api.parameters import (
+    TOKEN,
+    CalendarName,
+    DayCount,
+    DayText,
+    FirstDay,
+    LastDay,
+    MonthText,
+    PolicyOption,
+    WithdrawReason,
+)
 from service.calendar_api.schemas import bilingual
 from service.calendar_api.token_first import token_first
 from service.limits import BodyLimit
@@ -50,45 +59,6 @@ MAX_RANGE = 1100
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
-
-def _example(value: str) -> dict[str, Example]:
-    """The value that /docs shows in an empty field."""
-    return {value: {"value": value}}
-
-
-CalendarName = Annotated[
-    str, Path(description=bilingual("달력 이름", "the calendar's name"), openapi_examples=_example("BANK"))
-]
-DayText = Annotated[
-    str,
-    Path(
-        description=bilingual("일자: YYYY-MM-DD, YYYYMMDD, YYMMDD", "a date in one of these forms"),
-        openapi_examples=_example("20261224"),
-    ),
-]
-MonthText = Annotated[
-    str, Path(description=bilingual("연월: YYYY-MM, YYYYMM", "a month"), openapi_examples=_example("2026-12"))
-]
-FirstDay = Annotated[
-    str,
-    Query(alias="from", description=bilingual("시작 일자", "the first day"), openapi_examples=_example("2026-12-01")),
-]
-LastDay = Annotated[
-    str, Query(alias="to", description=bilingual("종료 일자", "the last day"), openapi_examples=_example("2026-12-31"))
-]
-WithdrawReason = Annotated[
-    str, Query(min_length=1, max_length=500, description=bilingual("철회 사유", "why it is withdrawn"))
-]
-DayCount = Annotated[
-    int | None,
-    Query(ge=-10_000, le=10_000, description=bilingual("가감할 영업일 수, 음수는 이전", "so many business days")),
-]
-PolicyName = Literal["DoNotOrder", "OrderOnNextConfirmedDay", "OrderOnPreviousConfirmedDay", "OrderAnyway"]
-PolicyOption = Annotated[
-    PolicyName | None, Query(description=bilingual("휴일 처리 방침", "what to do on a closed day"))
-]
-TOKEN = Depends(HTTPBearer(auto_error=False, description=bilingual("등록 권한 토큰", "the token of a holder")))
-"""For the document; `token_first` reads it before anything else of the request."""
 
 ABOUT = bilingual(
     "은행 공통 영업일 서비스. 달력이 책임지지 않는 일자는 추측하지 않고 오류로 답한다.",
@@ -126,24 +96,20 @@ def api(current: Current, tokens: Tokens, metrics: Metrics, now: Callable[[], da
 
 def _add_day_routes(app: FastAPI, current: Current) -> None:
     """Routes about days. No request waits for the database."""
-    documented = partial(_openapi_of, bilingual("일자", "Days"))
+    spec = partial(_openapi_of, bilingual("일자", "Days"))
 
-    @app.get("/v1/calendars/{name}/days/{day}", summary=bilingual("한 일자", "One day"), **documented(schemas.DayFull))
+    @app.get("/v1/calendars/{name}/days/{day}", summary=bilingual("한 일자", "One day"), **spec(schemas.DayFull))
     async def one(request: Request, name: CalendarName, day: DayText) -> Response:
         return _reply(request, card(current.snapshot().calendar(name), read_date(day)))
 
     @app.get(
-        "/v1/calendars/{name}/days",
-        summary=bilingual("기간", "A range, at most 1,100 days"),
-        **documented(schemas.DayRange),
+        "/v1/calendars/{name}/days", summary=bilingual("기간", "A range, at most 1,100 days"), **spec(schemas.DayRange)
     )
     async def many(request: Request, name: CalendarName, first: FirstDay, last: LastDay) -> Response:
         return _reply(request, answers.day_range(current.snapshot().calendar(name), *_range(first, last)))
 
     @app.get(
-        "/v1/calendars/{name}/months/{month}",
-        summary=bilingual("월력", "A month's grid"),
-        **documented(schemas.MonthGrid),
+        "/v1/calendars/{name}/months/{month}", summary=bilingual("월력", "A month's grid"), **spec(schemas.MonthGrid)
     )
     async def month(request: Request, name: CalendarName, month: MonthText) -> Response:
         return _reply(request, answers.month_grid(current.snapshot().calendar(name), _month(month)))
@@ -151,7 +117,7 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
     @app.get(
         "/v1/calendars/{name}/shift",
         summary=bilingual("영업일 가감", "Business days away"),
-        **documented(schemas.ShiftResult),
+        **spec(schemas.ShiftResult),
     )
     async def shift(
         request: Request, name: CalendarName, first: FirstDay, days: DayCount = None, policy: PolicyOption = None
@@ -159,9 +125,7 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
         return _reply(request, _shift_fields(current.snapshot().calendar(name), read_date(first), days, policy))
 
     @app.get(
-        "/v1/days/{day}",
-        summary=bilingual("한 일자의 모든 구분", "A day in all its flags"),
-        **documented(schemas.DayFlags),
+        "/v1/days/{day}", summary=bilingual("한 일자의 모든 구분", "A day in all its flags"), **spec(schemas.DayFlags)
     )
     async def flags(request: Request, day: DayText) -> Response:
         return _reply(request, answers.day_flags(current.snapshot().calendars(), read_date(day)))
@@ -169,35 +133,27 @@ def _add_day_routes(app: FastAPI, current: Current) -> None:
 
 def _add_calendar_routes(app: FastAPI, current: Current) -> None:
     """Routes about calendars: which there are, their tables and overrides."""
-    documented = partial(_openapi_of, bilingual("달력", "Calendars"))
+    spec = partial(_openapi_of, bilingual("달력", "Calendars"))
 
-    @app.get(
-        "/v1/calendars", summary=bilingual("달력 목록", "The calendars there are"), **documented(list[schemas.Coverage])
-    )
+    @app.get("/v1/calendars", summary=bilingual("달력 목록", "The calendars there are"), **spec(list[schemas.Coverage]))
     async def calendars(request: Request) -> Response:
         now = current.snapshot()
         return _reply(
             request, [answers.coverage(each, now.overrides_of(name)) for name, each in now.calendars().items()]
         )
 
-    @app.get(
-        "/v1/calendars/{name}", summary=bilingual("달력의 범위", "How far it reaches"), **documented(schemas.Coverage)
-    )
+    @app.get("/v1/calendars/{name}", summary=bilingual("달력의 범위", "How far it reaches"), **spec(schemas.Coverage))
     async def calendar(request: Request, name: CalendarName) -> Response:
         now = current.snapshot()
         return _reply(request, answers.coverage(now.calendar(name), now.overrides_of(name)))
 
     @app.get(
-        "/v1/calendars/{name}/table",
-        summary=bilingual("달력 전체", "A whole calendar"),
-        **documented(schemas.CalendarTable),
+        "/v1/calendars/{name}/table", summary=bilingual("달력 전체", "A whole calendar"), **spec(schemas.CalendarTable)
     )
     async def table(request: Request, name: CalendarName) -> Response:
         return _reply(request, document.dumps(current.snapshot().calendar(name)).encode())
 
-    @app.get(
-        "/v1/overrides", summary=bilingual("유효한 결정", "Decisions that hold"), **documented(list[schemas.Decision])
-    )
+    @app.get("/v1/overrides", summary=bilingual("유효한 결정", "Decisions that hold"), **spec(list[schemas.Decision]))
     async def overrides(request: Request, calendar: Annotated[str | None, Query(description=NAMED)] = None) -> Response:
         now = current.snapshot()
         if calendar:
@@ -210,7 +166,7 @@ NAMED = bilingual("이 달력만", "only of this calendar")
 
 def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetime]) -> APIRouter:
     """Routes that need a token. Each runs one transaction, in a thread of its own."""
-    documented = partial(_openapi_of, bilingual("등록", "Declaring"))
+    spec = partial(_openapi_of, bilingual("등록", "Declaring"))
     router = APIRouter(route_class=token_first(tokens), dependencies=[TOKEN])
 
     def allow(request: Request, name: str, day: date) -> business_day.Calendar:
@@ -222,11 +178,10 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
         "/v1/calendars/{name}/overrides",
         summary=bilingual("임시휴일·임시영업일 등록", "Declare a day"),
         status_code=201,
-        **documented(schemas.Decision, 401, 403, 409),
+        **spec(schemas.Decision, 401, 403, 409),
     )
     def declare(request: Request, name: CalendarName, declaration: schemas.Declaration) -> Response:
-        day, sent = read_date(declaration.day), declaration
-        by = request.state.holder.name
+        sent, day, by = declaration, read_date(declaration.day), request.state.holder.name
         wanted = Override(name, day, is_open=sent.is_open, reason=sent.reason, evidence=sent.evidence, by=by)
         check_override(wanted)
         table = allow(request, name, day)
@@ -238,7 +193,7 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
     @router.delete(
         "/v1/calendars/{name}/overrides/{day}",
         summary=bilingual("결정 철회", "Withdraw a decision"),
-        **documented(schemas.Decision, 401, 403),
+        **spec(schemas.Decision, 401, 403),
     )
     def withdraw(request: Request, name: CalendarName, day: DayText, reason: WithdrawReason) -> Response:
         printable.check(calendar=name, reason=reason)

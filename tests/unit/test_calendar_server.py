@@ -12,7 +12,8 @@ import pytest
 
 from calendar_service import certificate
 from ledger.errors import Misconfigured
-from service.server import DeadlineLoop, Endpoint, Limits, Tls, listen, server_of
+from service.certificate import Tls
+from service.server import DeadlineLoop, Endpoint, Limits, listen, server_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -91,6 +91,9 @@ def test_check__takes_every_script() -> None:
     [
         (("hold", "fx", "--reason=why\x1b[2J"), "--reason"),
         (("free", "fx", "--reason=why", "--by=\u202emik"), "--by"),
+        (("kill", "fx-sub-abc", "--reason=why\x07"), "--reason"),
+        (("submit", "fx-pub", "--reason=\u200b"), "--reason"),
+        (("submit", "fx-pub", "--by=kim\x9b"), "--by"),
         (("calendar", "declare", "BANK", "20261224", "--closed", "--reason=why", "--evidence=a\nb"), "--evidence"),
         (("calendar", "withdraw", "BANK", "20261224", "--reason=a\x00b"), "--reason"),
     ],
