@@ -1,7 +1,8 @@
 """pub: request base dates. Checks the calendar, records the request, produces it, confirms, marks it sent.
 
 A run key (feed, base date, seq) is requested once: the same again is ALREADY_DONE, a run that died half-way is
-continued where it stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers it once.
+continued where it stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers
+it once.
 """
 
 from __future__ import annotations

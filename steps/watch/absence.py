@@ -135,11 +135,8 @@ def _reached(feed: Feed, facts: Facts) -> Finding:
     nothing = Finding(Situation.NO_REQUEST, "no request sent, no response received")
     reached = _requested(feed, facts.answers[0]) if facts.answers else nothing
     unread = facts.quarantined if feed.partner is None else 0
-    return (
-        _quarantined(unread)
-        if unread and reached.situation in (Situation.NO_REQUEST, Situation.UNANSWERED)
-        else reached
-    )
+    no_answer = reached.situation in (Situation.NO_REQUEST, Situation.UNANSWERED)
+    return _quarantined(unread) if unread and no_answer else reached
 
 
 def _requested(feed: Feed, newest: Answer) -> Finding:
