@@ -27,14 +27,14 @@ class Feed:
     due: time
     """Local time by which an open day's rows are expected."""
     order: time | None = None
-    """Local time at which pub asks; None: `due`."""
+    """Local time at which pub sends the request; None: `due`."""
     policy: Policy = Policy.SKIP
     closed: Literal["load", "defer", "quarantine"] = "load"
     """What sub does with a row whose base date the calendar closes; "defer": until its next open day."""
     partner: str | None = None
     """Dotted name of the adapter that relay imports; None: another team's API solution answers."""
     read: Read | None = None
-    """How an outside response is read; None: our own form, one row a message."""
+    """How an outside response is read; None: our own form, one row per message."""
     request: Callable[[Request], bytes] | None = None
     """How a request is written for an outside API solution; None: our own form."""
     bell: str = "bell"
@@ -90,7 +90,10 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (feed.closed not in ("load", "defer", "quarantine"), 'closed is "load", "defer" or "quarantine"'),
         (feed.closed != "load" and not _base_dates(feed), f'closed="{feed.closed}" needs a column of type BaseDate'),
         (feed.bell not in ("bell", "response"), 'bell is "bell" or "response"'),
-        (feed.bell == "bell" and feed.partner is None, 'without a partner nobody rings: write bell="response"'),
+        (
+            feed.bell == "bell" and feed.partner is None,
+            'without a partner no bell rings: write bell="response"',
+        ),
         (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
         (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),
         (feed.per_second <= 0, "per_second is above 0"),

@@ -1,7 +1,7 @@
 """How a message is read: its envelope (headers) and its rows (value). Read by sub; the headers are written by relay.
 
 Every header is optional. Where `schema` says that the message is ours, a header that cannot be read makes the whole
-message unreadable; in anybody else's message a header of the same name is used when it fits and passed over when not.
+message unreadable; in anybody else's message a header of the same name is used when it fits and skipped when not.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,14 +17,14 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Kind(StrEnum):
-    """What a message of ours carries: a row, or a partner's "nothing" or "no" (silence always means a fault)."""
+    """What a message of ours carries: a row, or a partner's "nothing" or refusal (silence always means a fault)."""
 
     ROW = "row"
     EMPTY = "empty"
     REFUSED = "refused"
 
 
-class Unreadable(ValueError):  # noqa: N818 -- it is a verdict about data, not a fault of ours
+class Unreadable(ValueError):  # noqa: N818 -- it is a verdict about data, not an error in feedfall
     """A message that cannot be read as a whole; its text is the reason that the quarantine shows."""
 
 
@@ -53,7 +53,7 @@ class Envelope:
         named = {name: value for name, value in headers if name in READERS and value is not None}
         ours = dict(headers).get("schema") == SCHEMA.encode()
         if not ours:
-            named.pop("kind", None)  # a stranger's "empty" may mean anything; its row must not vanish
+            named.pop("kind", None)  # another publisher's "empty" may mean anything; its row must not vanish
         found: dict[str, Any] = {}
         for name, value in named.items():
             try:

@@ -1,12 +1,13 @@
-"""What a partner is asked, and the five ways in which it can answer. Spoken by `feeds/partners/*` and relay.
+"""A request to a partner, and the five kinds of its answer. Used by `feeds/partners/*` and relay.
 
-    ask(request) ─┬─ Rows        what was asked for
+    ask(request) ─┬─ Rows        what was requested
                   ├─ Empty       nothing, and whether that was to be expected (a holiday, before publication)
-                  ├─ Refused     a clear no: bad key, unknown code; asking again will not help
+                  ├─ Refused     a clear refusal: bad key, unknown code; another request will not help
                   ├─ Quota       not now: too many calls; `retry_at` says when
-                  └─ Malformed   an answer that cannot be read
+                  └─ Malformed   an answer that cannot be read, or has no bounds
 
-A transient failure (time-out, reset, 502) is none of these: the adapter lets httpx raise and relay tries again.
+A transient failure (time-out, reset, 502) is none of these: the adapter lets httpx raise and relay tries again. The
+client that an adapter gets bounds each answer in time and bytes; rows, columns, elements and depth are the adapter's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """One order to a partner: the base date it is about, and which try on purpose this is (`seq`, from 1)."""
+    """One request to a partner: its base date, and its attempt number (`seq`, from 1)."""
 
     correlation_id: UUID
     base_date: date
@@ -61,10 +62,10 @@ Answer = Rows | Empty | Refused | Quota | Malformed
 
 
 class Partner(Protocol):
-    """An adapter. Made once a run, so it may remember what it fetched; asked from several threads at once."""
+    """An adapter. Made once a run, so it may remember what it fetched; called from several threads at once."""
 
     def ask(self, request: Request) -> Answer:
-        """Ask for one base date. Lets httpx's own exceptions through."""
+        """Request one base date. Lets httpx's own exceptions through."""
 
 
 class Adapter(Protocol):

@@ -15,7 +15,7 @@ class Script:
     about: str
     args: tuple[str, ...] = ()
     at: time | None = None
-    """Local time in the feed's zone, every day; None: only when somebody submits it."""
+    """Local time in the feed's zone, every day; None: only when it is submitted."""
     keyed: bool = False
     account: str | None = None
     """The service account that it runs as; None: every pod's."""

@@ -1,7 +1,8 @@
-"""pub: order base dates. Asks the calendar, books the request, produces it, confirms, marks it sent.
+"""pub: request base dates. Checks the calendar, records the request, produces it, confirms, marks it sent.
 
-The run key (feed, base date, seq) orders once: the same again is ALREADY_DONE, a half-way run is taken up where it
-stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers it once.
+A run key (feed, base date, seq) is requested once: the same again is ALREADY_DONE, a run that died half-way is
+continued where it stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers
+it once.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from catalog import Feed
 
-#: Requests of a range that are booked, produced and confirmed together.
+#: Requests of a range that are recorded, produced and confirmed together.
 BATCH = 1000
 
 
 def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy: Policy) -> Outcome:
-    """Order these base dates, each at most once."""
+    """Request these base dates, each at most once."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "pub", execution.now())
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason)
@@ -42,7 +43,7 @@ def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy
             if execution.stop.is_set():
                 return _outcome(days, open_days, ordered, sent, Status.STOPPED, version)
             ordered += len(batch)
-            sent += _order(execution, feed, publisher, batch, seq)
+            sent += _send_requests(execution, feed, publisher, batch, seq)
     return _outcome(days, open_days, ordered, sent, _status(open_days, sent), version)
 
 
@@ -54,7 +55,7 @@ def span(first: date, last: date) -> list[date]:
 
 
 def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: Policy) -> tuple[list[date], str | None]:
-    """What is ordered, and the calendar's version that said so; OrderAnyway asks none, and needs none to be known."""
+    """What is requested, and the calendar's version that decided it; OrderAnyway needs no calendar."""
     if policy is Policy.ANYWAY:
         return sorted(set(days)), None
     calendars.refresh(execution, [feed.calendar])
@@ -65,12 +66,12 @@ def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: P
 
 def _publisher(execution: Execution, feed: Feed) -> Publisher:
     topic = feed.topic("request", execution.settings.topic_prefix)
-    Cluster(execution.settings).topic(topic)  # a missing topic is said before anything is booked
+    Cluster(execution.settings).topic(topic)  # a missing topic is reported before anything is recorded
     return Publisher(execution.settings)
 
 
-def _order(execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int) -> int:
-    """Book, produce, confirm, mark; how many were sent now."""
+def _send_requests(execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int) -> int:
+    """Record, produce, confirm, mark; how many were sent now."""
     requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
     unsent = request.order(execution.connection, feed.name, requests)
     topic = feed.topic("request", execution.settings.topic_prefix)

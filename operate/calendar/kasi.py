@@ -215,7 +215,7 @@ def _leaves(answer: object) -> list[tuple[str, object]]:
     """The header's fields: of the answer, or of the objects that wrap them. Never those of the rows."""
     if not isinstance(answer, dict):
         return []
-    leaves = [(name, value) for name, value in answer.items() if not isinstance(value, dict | list)]
+    leaves = [(name, value) for name, value in answer.items() if not isinstance(value, dict | list | None)]
     wrapped = ("response", "header", "OpenAPI_ServiceResponse", "cmmMsgHeader")
     return leaves + [leaf for name in wrapped for leaf in _leaves(answer.get(name))]
 

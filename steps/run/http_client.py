@@ -102,9 +102,6 @@ class BoundedClient(httpx.Client):
 
     def _bound(self, response: httpx.Response) -> None:
         """Called when the headers are here and no byte of the body is read."""
-        encodings = {each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")}
-        if encodings - {"", "identity"}:
-            raise UnusableAnswer(f"an answer encoded as {', '.join(sorted(encodings))[:60]}, though none was accepted")
         if (response.charset_encoding or "utf-8").lower() not in CHARSETS:
             response.encoding = "utf-8"
         response.stream = _BoundedStream(response, self._max_bytes, self._forget)
@@ -162,10 +159,15 @@ class _BoundedStream(httpx.SyncByteStream):
         assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 -- a client that is not async
         extensions = response.request.extensions
         self._stream, self._max_bytes, self._forget = response.stream, max_bytes, forget
+        encodings = response.headers.get("content-encoding", "").lower()
+        self._encodings = {each.strip() for each in encodings.split(",")} - {"", "identity"}
         self._deadline: _Deadline = extensions["deadline"]
         self._by_line = "endless" in extensions
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._encodings:
+            names = ", ".join(sorted(self._encodings))[:60]
+            raise UnusableAnswer(f"an answer encoded as {names}, though none was accepted")
         size = 0
         try:
             for part in self._stream:

@@ -1,12 +1,12 @@
-"""Should a feed's rows be here by now, and if they are not, what is there instead? Pure: values in, a finding out.
+"""Should a feed's rows be here by now, and if not, what is there instead? Pure: values in, a finding out.
 
 a feed, its calendar, the time ──expected──▶ base dates that are due
 what the ledger says of one    ──finding───▶ None: its rows are here, or
 
 empty  refused  quarantined            an answer came, and gave no row
-held   blocked  waiting  stuck-lease   something is in the way of an answer
+held   blocked  waiting  stuck-lease   something prevents an answer
 not-loaded  unanswered  unsent  no-request   how far it has come
-uncovered                              nobody knows: the calendar ends before that day
+uncovered                              not known: the calendar ends before that day
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.absence import Answer, Facts
 
-#: How far back a sweep looks for what was due: a longer outage of all sweeps is not made up for.
+#: How far back a sweep looks for what was due: a longer outage of all sweeps leaves days unreported.
 LOOK_BACK = timedelta(days=7)
-#: For so long rows that were reported absent are waited for.
+#: Rows that were reported absent may still arrive for this long, and are reported as arrived.
 ARRIVALS = timedelta(days=30)
-#: What pub asks for at the due time itself cannot be there at the due time.
-ASKED = timedelta(minutes=10)
+#: What pub requests at the due time itself cannot be there at the due time.
+REQUEST_TIME = timedelta(minutes=10)
 
 
-class Found(StrEnum):
-    """What was found in place of rows."""
+class Situation(StrEnum):
+    """What there is in place of rows."""
 
     NO_REQUEST = "no-request"
     UNSENT = "unsent"
@@ -54,23 +54,23 @@ class Found(StrEnum):
     UNCOVERED = "uncovered"
 
 
-HINDERED = {Status.HELD: Found.HELD, Status.WAITING: Found.WAITING}
-"""The gate's word for it → ours; whatever else shuts a feed blocks it."""
-#: An answer that came and gave no row: whatever is in the way now did not cause it.
-ENDED = (Found.EMPTY, Found.REFUSED, Found.QUARANTINED)
+HINDERED = {Status.HELD: Situation.HELD, Status.WAITING: Situation.WAITING}
+"""The gate's status → ours; any other status that stops a feed is BLOCKED."""
+#: An answer that came and gave no row: what prevents answers now did not cause it.
+ENDED = (Situation.EMPTY, Situation.REFUSED, Situation.QUARANTINED)
 
 
 @dataclass(frozen=True)
 class Finding:
     """A word for programs and a sentence for people."""
 
-    found: Found
+    situation: Situation
     words: str
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A base date whose rows should be here since `due`. `uncovered`: nobody knows, and why."""
+    """A base date whose rows should be here since `due`. `uncovered`: why it is not known."""
 
     day: date
     due: datetime
@@ -78,10 +78,10 @@ class Expected:
 
 
 def due(feed: Feed, day: date) -> datetime:
-    """When an open day's rows are to be here: the feed's due time, but never sooner than pub's asking allows."""
+    """When an open day's rows are to be here: the feed's due time, but never sooner than pub's request allows."""
     zone = ZoneInfo(feed.zone)
-    asked = datetime.combine(day, feed.order or feed.due, zone) + ASKED
-    return max(datetime.combine(day, feed.due, zone), asked)
+    requested = datetime.combine(day, feed.order or feed.due, zone) + REQUEST_TIME
+    return max(datetime.combine(day, feed.due, zone), requested)
 
 
 def began(feed: Feed, day: date) -> datetime:
@@ -113,7 +113,7 @@ def finding(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
     if _loaded(facts):
         return None
     reached = _reached(feed, facts)
-    if reached.found in ENDED:
+    if reached.situation in ENDED:
         return reached
     hindrance = _hindrance(feed, facts, now)
     return replace(hindrance, words=f"{hindrance.words}; {reached.words}") if hindrance else reached
@@ -131,49 +131,50 @@ def _loaded(facts: Facts) -> bool:
 
 
 def _reached(feed: Feed, facts: Facts) -> Finding:
-    """How far it has come. What an outside publisher sent and nobody could read may be the answer."""
-    nobody = Finding(Found.NO_REQUEST, "nobody asked for it, and nothing came")
-    reached = _asked(feed, facts.answers[0]) if facts.answers else nobody
+    """How far it has come. An outside publisher's message that could not be read may be the answer."""
+    nothing = Finding(Situation.NO_REQUEST, "no request sent, no response received")
+    reached = _requested(feed, facts.answers[0]) if facts.answers else nothing
     unread = facts.quarantined if feed.partner is None else 0
-    return _put_aside(unread) if unread and reached.found in (Found.NO_REQUEST, Found.UNANSWERED) else reached
+    no_answer = reached.situation in (Situation.NO_REQUEST, Situation.UNANSWERED)
+    return _quarantined(unread) if unread and no_answer else reached
 
 
-def _asked(feed: Feed, newest: Answer) -> Finding:
+def _requested(feed: Feed, newest: Answer) -> Finding:
     match newest.status:
         case "new":
-            return Finding(Found.UNSENT, f"its request was booked at {_at(feed, newest.new_at)} and never sent")
+            return Finding(Situation.UNSENT, f"its request was recorded at {_at(feed, newest.new_at)} and never sent")
         case "sent":
             sent = f"its request was sent at {_at(feed, newest.sent_at)} and is not answered"
-            return Finding(Found.UNANSWERED, sent)
+            return Finding(Situation.UNANSWERED, sent)
         case "empty":
-            return Finding(Found.EMPTY, newest.reason or "the partner has nothing for this date")
+            return Finding(Situation.EMPTY, newest.reason or "the partner has nothing for this date")
         case "refused":
-            return Finding(Found.REFUSED, newest.reason or "the partner said no")
+            return Finding(Situation.REFUSED, newest.reason or "the partner refused it")
     return _answered(feed, newest)
 
 
 def _answered(feed: Feed, newest: Answer) -> Finding:
     if newest.settled and newest.settled == newest.quarantined:
-        return _put_aside(newest.quarantined)
+        return _quarantined(newest.quarantined)
     if newest.status == "complete":
-        return Finding(Found.EMPTY, "its answer says that it has no rows")
+        return Finding(Situation.EMPTY, "its answer says that it has no rows")
     of = f"{newest.settled:,} of {newest.count:,} rows are" if newest.count else "no row is"
-    return Finding(Found.NOT_LOADED, f"it was answered at {_at(feed, newest.answered_at)}, and {of} loaded")
+    return Finding(Situation.NOT_LOADED, f"it was answered at {_at(feed, newest.answered_at)}, and {of} loaded")
 
 
-def _put_aside(rows: int) -> Finding:
-    return Finding(Found.QUARANTINED, f"{rows:,} rows are in quarantine, and none is loaded")
+def _quarantined(rows: int) -> Finding:
+    return Finding(Situation.QUARANTINED, f"{rows:,} rows are in quarantine, and none is loaded")
 
 
 def _hindrance(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
-    """What stands in the way: a person, a fault, a partner's quota, or a dead run whose lease nobody has taken."""
+    """What prevents an answer: a hold, a block, a partner's quota, or a dead run whose lease no other has taken."""
     refusal = gate.refusal(facts.control, "relay", now)
     if refusal:
-        return Finding(HINDERED.get(refusal.status, Found.BLOCKED), refusal.reason)
+        return Finding(HINDERED.get(refusal.status, Situation.BLOCKED), refusal.reason)
     stuck = facts.stuck
     if stuck and (facts.answers or feed.partner is None):
         run = f"{stuck.run or 'a run'} holds the lease of {stuck.stage}"
-        return Finding(Found.STUCK, f"{run} beyond its end at {_at(feed, stuck.expired_at)}")
+        return Finding(Situation.STUCK, f"{run} beyond its end at {_at(feed, stuck.expired_at)}")
     return None
 
 

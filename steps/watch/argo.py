@@ -1,7 +1,7 @@
-"""Argo's own API, as the sweep and the desk call it: one way to ask, one way to start a run.
+"""Argo's own API, as the sweep and the operators' commands call it: one way to call, one way to start a run.
 
-Out of reach, overloaded or restarting is Transient: who waits tries again. Refused is Misconfigured. `feedfall local`
-answers the same calls.
+Out of reach, overloaded or restarting is Transient: try again later. Refused, or no Argo at all, is Misconfigured.
+`feedfall local` answers the same calls.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Server:
         transport: httpx.BaseTransport | None = None,
         seconds: float = 20.0,
     ) -> None:
-        """`token` is asked for at each call, where one may expire; `transport` is httpx's own, unless handed in."""
+        """`token` is called for each request, since one may expire; `seconds` are for one whole answer."""
         self.server, self.namespace = own.server, own.namespace
         self.path = f"/api/v1/workflows/{self.namespace}"
         bearer = _Bearer(token or (lambda: own.token))
@@ -61,7 +61,7 @@ class Server:
         self.client.close()
 
     def submit(self, template: str, name: str, parameters: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-        """Start a template under a name; False when that name is taken: by this very order, if its reply was lost."""
+        """Start a template under a name; False when that name is taken: by this very request, if its reply was lost."""
         options: dict[str, object] = {"name": name, "parameters": _pairs(parameters)}
         if labels:
             options["labels"] = ",".join(_pairs(labels))
@@ -72,6 +72,7 @@ class Server:
             "submitOptions": options,
         }
         answer = self.call("POST", "/submit", f"to start {template}", accept=(409,), json=body)
+        document(answer)
         return answer.status_code != httpx.codes.CONFLICT
 
     def call(
@@ -82,7 +83,7 @@ class Server:
         accept: Sequence[int] = (),
         **request: Any,  # noqa: ANN401 -- httpx's own
     ) -> httpx.Response:
-        """Ask below the namespace's Workflows. `accept`: errors of Argo's own that are an answer to the caller."""
+        """Call a path below the namespace's Workflows. `accept`: statuses of Argo's errors that the caller handles."""
         try:
             answer = self.client.request(method, self.path + path, **request)
         except httpx.HTTPError as error:
@@ -103,6 +104,8 @@ class _Bearer(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override] # a generator is one
         if token := self._token():
+            if not (token.isascii() and token.isprintable()):  # httpx's own error would print it
+                raise Misconfigured("ARGO_TOKEN holds a line break, or a character that no token has: copy it again")
             request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
@@ -111,7 +114,7 @@ def document(answer: httpx.Response) -> dict[str, Any]:
     """What Argo says: always an object."""
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         return found
@@ -131,7 +134,7 @@ def words(answer: httpx.Response) -> str:
     """An error's own message."""
     try:
         return str(answer.json()["message"])[:500]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return answer.text[:200]
 
 

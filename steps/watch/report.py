@@ -1,6 +1,6 @@
 """Reports what should be here and is not, once, and says so when it has come. A part of the sweep.
 
-`steps.watch.absence` judges and `ledger.absence` remembers; this is the hand between them.
+`steps.watch.absence` judges, `ledger.absence` stores; this connects the two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ledger import absence
 from ledger.absence import Report
 from steps.run import calendars
 from steps.run.exits import Failure, Misconfigured
-from steps.watch.absence import ARRIVALS, Expected, Found, began, expected, finding, watchable
+from steps.watch.absence import ARRIVALS, Expected, Situation, began, expected, finding, watchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def watch(execution: Execution, feeds: Sequence[Feed]) -> Counter[str]:
-    """How many absences were reported now, and how many ended. Raises, at the end, what kept a feed unwatched."""
+    """How many absences were reported now, and how many ended. Raises, at the end, why a feed could not be watched."""
     watching = Watching(execution, feeds)
     found: Counter[str] = Counter(absent=0, arrived=0)
     unwatched: list[Failure] = []
@@ -55,21 +55,21 @@ class Watching:
         self._calendars: dict[str, business_day.Calendar] = {}
 
     def missing(self, feed: Feed) -> Iterator[Report]:
-        """What is due, not here, and not reported, as far as this look can tell."""
+        """What is due, not here and not yet reported."""
         due = [each for each in self._expected(feed) if (feed.name, each.day) not in self._reports]
         for each in due:
             subject = _calendar(feed)
             if each.uncovered and (subject, each.day) not in self._reports:
                 words = f"{each.uncovered}. Feed {feed.name} and others of this calendar are not watched on that day"
-                yield Report(subject, each.day, each.due, Found.UNCOVERED, words, self._now)
+                yield Report(subject, each.day, each.due, Situation.UNCOVERED, words, self._now)
         days = {each.day: each for each in due if not each.uncovered}
         for day, facts in self._facts(feed, days):
             found = finding(feed, facts, self._now) if watchable(feed, facts) else None
             if found:
-                yield Report(feed.name, day, days[day].due, found.found, found.words, self._now)
+                yield Report(feed.name, day, days[day].due, found.situation, found.words, self._now)
 
     def returned(self, feed: Feed) -> Iterator[tuple[Report, str]]:
-        """What was reported and is here now, and in which words."""
+        """What was reported and is here now, with the sentence that says so."""
         mine = {day: each for (subject, day), each in self._reports.items() if subject == feed.name}
         for day, facts in self._facts(feed, mine):
             if finding(feed, facts, self._now) is None:
@@ -80,7 +80,7 @@ class Watching:
                 yield each, f"calendar {feed.calendar} covers {day} now"
 
     def report(self, feed: Feed, each: Report) -> bool:
-        """Report it, if nobody has; False when somebody had."""
+        """Report it, once; False when it was reported before."""
         body = self._body("feed.absent", each, each.words) if self._tells else None
         first = absence.report(self._connection, each, body, self._now)
         if first:
@@ -88,7 +88,7 @@ class Watching:
         return first
 
     def close(self, each: Report, words: str) -> bool:
-        """Say that it has come; False when somebody had."""
+        """Report its arrival, once; False when it was reported before."""
         body = self._body("feed.arrived", each, words) if self._tells else None
         first = absence.close(self._connection, each, words, body, self._now)
         if first:
@@ -114,9 +114,9 @@ class Watching:
         return self._calendars[feed.calendar]
 
     def _facts(self, feed: Feed, days: Iterable[date]) -> Iterator[tuple[date, absence.Facts]]:
-        asked = {day: began(feed, day) for day in days}
-        if asked:
-            yield from absence.facts(self._connection, feed, asked).items()
+        begins = {day: began(feed, day) for day in days}
+        if begins:
+            yield from absence.facts(self._connection, feed, begins).items()
 
     def _body(self, kind: str, each: Report, words: str) -> dict[str, Any]:
         """What the webhook says: the form of standardwebhooks.com."""

@@ -38,8 +38,8 @@ ATTEMPTS = 3
 #: Seconds that one sweep gives to all notices, and to one: a minute later the next sweep goes on.
 BUDGET, EACH = 15.0, 10.0
 PATIENCE = timedelta(hours=24)
-#: Seconds for one attempt; bytes of its answer, which is not looked at.
-TIMEOUT, LARGEST = 5.0, 64 * 2**10
+#: Seconds for one attempt.
+SECONDS = 5.0
 #: Bytes that a secret has at least.
 SHORTEST = 16
 #: Answers that say "not now".
@@ -76,8 +76,11 @@ def _record(execution: Execution, each: Notice, trouble: str | None) -> None:
 class Sender:
     """Signs and posts. Follows no redirect: what is signed for one receiver must reach no other."""
 
-    def __init__(self, hook: Webhook) -> None:
-        """Raises Misconfigured for an address or a secret that cannot be used, without printing either."""
+    def __init__(self, hook: Webhook, seconds: float = SECONDS) -> None:
+        """Raises Misconfigured for an address or a secret that cannot be used, without printing either.
+
+        `seconds`: for one attempt.
+        """
         self._key = _key(hook.secret)
         try:
             self._url = httpx.URL(hook.url)
@@ -85,7 +88,7 @@ class Sender:
             self._url = httpx.URL()
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise Misconfigured("FEEDFALL_WEBHOOK_URL is not an address such as https://alarm.bank/feedfall")
-        self._client = BoundedClient(timeout=TIMEOUT, seconds=TIMEOUT, max_bytes=LARGEST, follow_redirects=False)
+        self._client = BoundedClient(timeout=seconds, seconds=seconds, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +118,8 @@ class Sender:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(self._key, str(each.id), timestamp, body),
         }
-        self._client.post(self._url, content=body, headers=headers).raise_for_status()
+        with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+            answer.raise_for_status()  # the status says it all: the body is not read
 
 
 def sign(key: bytes, message: str, timestamp: int, body: bytes) -> str:

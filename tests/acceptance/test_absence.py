@@ -113,7 +113,7 @@ def answer(bank: Bank, kind: Kind, reason: str = "") -> None:
 def test_sweep__reports_an_absent_feed_once_and_its_arrival_once(bank: Bank, door: Door, sweeps: Sweeps) -> None:
     assert sweeps(at(16, 59))["absent"] == 0
     assert sweeps(at(17))["absent"] == 1
-    assert sweeps.log == "ABSENT fx 2026-10-30, due 17:00 CET: nobody asked for it, and nothing came\n"
+    assert sweeps.log == "ABSENT fx 2026-10-30, due 17:00 CET: no request sent, no response received\n"
     assert (sweeps(at(17, 1))["absent"], sweeps.log) == (0, "")
     bank.respond("fx", RATES, DAY)
     door("sub", "--feed=fx")
@@ -206,7 +206,7 @@ def test_found__a_hold_and_a_block(bank: Bank, sweeps: Sweeps) -> None:
     with connect(bank.url, "test") as connection:
         control.hold(connection, "fx", "kim", "late close")
     sweeps(at(17))
-    assert "held by kim: late close; `feedfall free` lifts it; nobody asked for it" in sweeps.log
+    assert "held by kim: late close; `feedfall free` lifts it; no request sent" in sweeps.log
     with connect(bank.url, "test") as connection:
         control.free(connection, "fx", "kim", "closed")
         control.block(connection, "fx", "sub", 65, "too many bad rows")
@@ -349,7 +349,7 @@ def test_webhook__says_what_is_absent_and_signs_it(sweeps: Sweeps, receiver: Rec
             "base_date": "2026-10-30",
             "due_at": "2026-10-30T17:00:00+01:00",
             "found": "no-request",
-            "words": "nobody asked for it, and nothing came",
+            "words": "no request sent, no response received",
         },
     }
 
@@ -447,7 +447,7 @@ def test_absent__lists_what_is_open(bank: Bank, door: Door, sweeps: Sweeps) -> N
     assert feedfall(bank, "absent") == "Nothing that was due is absent.\n"
     sweeps(at(17))
     shown = feedfall(bank, "absent")
-    assert all(word in shown for word in ("fx", "2026-10-30", "no-request", "nobody asked", "KST"))
+    assert all(word in shown for word in ("fx", "2026-10-30", "no-request", "no request sent", "KST"))
     bank.respond("fx", RATES, DAY)
     door("sub", "--feed=fx")
     sweeps(at(17, 1))

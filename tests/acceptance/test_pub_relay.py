@@ -413,6 +413,23 @@ def test_crash__requests_that_came_later_are_asked(
     assert bank.broken("fx") == []
 
 
+def test_crash__of_both_pub_and_relay_answers_no_second_time(
+    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb
+) -> None:
+    """relay died between Kafka's commit and the ledger's, pub between confirm and mark: the topic has it twice."""
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    assert relay().counts("loaded") == [1]
+    requested, answers = len(ecb.requests), len(committed(bank, bank.topic("fx")))
+    forget_the_last_chunk(bank)
+    bank.rows("UPDATE feedfall.request SET sent_at = NULL")
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    assert relay().counts("read", "loaded", "duplicate") == [2, 0, 2]
+    assert (len(ecb.requests), len(committed(bank, bank.topic("fx")))) == (requested, answers)
+    door("sub", "--feed=fx")
+    assert bank.rows("SELECT status FROM feedfall.request") == [("complete",)]
+    assert bank.broken("fx") == []
+
+
 def test_crash__a_zombie_cannot_answer_any_more(bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb) -> None:
     """A relay that froze in mid-transaction: its successor ends that transaction, and it can never commit."""
     door("pub", "--feed=fx", f"--base-date={BEFORE}")

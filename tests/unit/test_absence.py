@@ -15,7 +15,7 @@ from ledger.control import Control
 from sample_feeds.bulletin import BULLETIN
 from sample_feeds.latest import LATEST
 from sample_feeds.tick import TICK
-from steps.watch.absence import Finding, Found, due, expected, finding, watchable
+from steps.watch.absence import Finding, Situation, due, expected, finding, watchable
 
 if TYPE_CHECKING:
     from catalog import Feed
@@ -112,35 +112,35 @@ STUCK = Stuck("sub", "fx-sub-abc", FIVE_PAST)
 @pytest.mark.parametrize(
     ("facts", "found", "said"),
     [
-        (Facts(), Found.NO_REQUEST, "nobody asked for it"),
-        (Facts([NEW]), Found.UNSENT, "booked at 2026-10-30 16:05 CET and never sent"),
-        (Facts([SENT]), Found.UNANSWERED, "sent at 2026-10-30 16:05 CET and is not answered"),
-        (Facts([ANSWERED]), Found.NOT_LOADED, "answered at 2026-10-30 16:05 CET, and 0 of 120 rows are loaded"),
-        (Facts([replace(ANSWERED, settled=60)]), Found.NOT_LOADED, "60 of 120 rows are loaded"),
-        (Facts([replace(ANSWERED, settled=60)], in_table=True), Found.NOT_LOADED, "60 of 120"),  # half is not there
-        (Facts([Answer("empty", "closed today")]), Found.EMPTY, "closed today"),
-        (Facts([Answer("refused", "bad key")]), Found.REFUSED, "bad key"),
-        (Facts([replace(COMPLETE, quarantined=120)]), Found.QUARANTINED, "120 rows are in quarantine"),
-        (Facts([replace(COMPLETE, count=0, settled=0)]), Found.EMPTY, "no rows"),
+        (Facts(), Situation.NO_REQUEST, "no request sent"),
+        (Facts([NEW]), Situation.UNSENT, "recorded at 2026-10-30 16:05 CET and never sent"),
+        (Facts([SENT]), Situation.UNANSWERED, "sent at 2026-10-30 16:05 CET and is not answered"),
+        (Facts([ANSWERED]), Situation.NOT_LOADED, "answered at 2026-10-30 16:05 CET, and 0 of 120 rows are loaded"),
+        (Facts([replace(ANSWERED, settled=60)]), Situation.NOT_LOADED, "60 of 120 rows are loaded"),
+        (Facts([replace(ANSWERED, settled=60)], in_table=True), Situation.NOT_LOADED, "60 of 120"),  # half is not there
+        (Facts([Answer("empty", "closed today")]), Situation.EMPTY, "closed today"),
+        (Facts([Answer("refused", "bad key")]), Situation.REFUSED, "bad key"),
+        (Facts([replace(COMPLETE, quarantined=120)]), Situation.QUARANTINED, "120 rows are in quarantine"),
+        (Facts([replace(COMPLETE, count=0, settled=0)]), Situation.EMPTY, "no rows"),
         # what stands in the way goes first, and how far it came is said too
-        (Facts(control=HELD), Found.HELD, "held by kim: late close"),
-        (Facts([SENT], control=HELD), Found.HELD, "sent at 2026-10-30 16:05 CET"),
-        (Facts([ANSWERED], control=BLOCKED), Found.BLOCKED, "too many bad rows"),
-        (Facts([SENT], control=WAITING), Found.WAITING, "quota is used up"),
-        (Facts([ANSWERED], stuck=STUCK), Found.STUCK, "fx-sub-abc holds the lease of sub beyond its end at 2026"),
-        (Facts([ANSWERED], control=HELD, stuck=STUCK), Found.HELD, "0 of 120"),
-        (Facts(stuck=STUCK), Found.NO_REQUEST, "nobody asked"),  # an old lease did not keep anybody from asking
+        (Facts(control=HELD), Situation.HELD, "held by kim: late close"),
+        (Facts([SENT], control=HELD), Situation.HELD, "sent at 2026-10-30 16:05 CET"),
+        (Facts([ANSWERED], control=BLOCKED), Situation.BLOCKED, "too many bad rows"),
+        (Facts([SENT], control=WAITING), Situation.WAITING, "quota is used up"),
+        (Facts([ANSWERED], stuck=STUCK), Situation.STUCK, "fx-sub-abc holds the lease of sub beyond its end at 2026"),
+        (Facts([ANSWERED], control=HELD, stuck=STUCK), Situation.HELD, "0 of 120"),
+        (Facts(stuck=STUCK), Situation.NO_REQUEST, "no request sent"),  # an old lease did not keep anybody from asking
         # an answer without rows is one, whoever holds the feed since
-        (Facts([Answer("refused", "bad key")], control=HELD), Found.REFUSED, "bad key"),
+        (Facts([Answer("refused", "bad key")], control=HELD), Situation.REFUSED, "bad key"),
         # the newest try counts
-        (Facts([SENT, Answer("refused", "bad key")]), Found.UNANSWERED, "not answered"),
+        (Facts([SENT, Answer("refused", "bad key")]), Situation.UNANSWERED, "not answered"),
         # a stranger's rows in quarantine are no answer to our own request
-        (Facts([SENT], quarantined=3), Found.UNANSWERED, "not answered"),
+        (Facts([SENT], quarantined=3), Situation.UNANSWERED, "not answered"),
     ],
 )
-def test_finding__says_what_is_there_instead(facts: Facts, found: Found, said: str) -> None:
+def test_finding__says_what_is_there_instead(facts: Facts, found: Situation, said: str) -> None:
     told = finding(FX, facts, NOW)
-    assert (told and told.found, said in (told.words if told else "")) == (found, True), told
+    assert (told and told.situation, said in (told.words if told else "")) == (found, True), told
 
 
 @pytest.mark.parametrize(
@@ -166,18 +166,18 @@ OUTSIDE = Answer("answered", settled=31)
     ("facts", "found"),
     [
         (Facts([OUTSIDE]), None),  # it does not say how many rows it has
-        (Facts([replace(OUTSIDE, quarantined=31)]), Found.QUARANTINED),
+        (Facts([replace(OUTSIDE, quarantined=31)]), Situation.QUARANTINED),
         (Facts(in_table=True), None),  # its messages name no answer, and its rows are there
         (Facts([SENT], in_table=True), None),  # it answers without saying to what
-        (Facts(in_table=False), Found.NO_REQUEST),
-        (Facts(quarantined=1), Found.QUARANTINED),  # what came today could not be read
-        (Facts([SENT], quarantined=1), Found.QUARANTINED),
-        (Facts(stuck=STUCK), Found.STUCK),
+        (Facts(in_table=False), Situation.NO_REQUEST),
+        (Facts(quarantined=1), Situation.QUARANTINED),  # what came today could not be read
+        (Facts([SENT], quarantined=1), Situation.QUARANTINED),
+        (Facts(stuck=STUCK), Situation.STUCK),
     ],
 )
-def test_finding__of_an_outside_publisher(facts: Facts, found: Found | None) -> None:
+def test_finding__of_an_outside_publisher(facts: Facts, found: Situation | None) -> None:
     told = finding(BULLETIN, facts, NOW)
-    assert (told.found if told else None) == found
+    assert (told.situation if told else None) == found
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ RIGHT: dict[str, Any] = {
         ({"key": ("_seq",)}, "names a column that the row does not have"),
         ({"key": ("symbol", "symbol")}, "names a column twice"),
         ({"bell": "ring"}, 'bell is "bell" or "response"'),
-        ({"partner": None}, 'without a partner nobody rings: write bell="response"'),
+        ({"partner": None}, 'without a partner no bell rings: write bell="response"'),
         ({"max_bad": -1}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"shards": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"concurrency": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
