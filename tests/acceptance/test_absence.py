@@ -440,7 +440,7 @@ def test_webhook__without_one_nothing_is_kept_for_it(bank: Bank, sweeps: Sweeps)
     assert bank.value("SELECT count(*) FROM feedfall.notice") == 0
 
 
-# -- the desk --
+# -- feedfall absent --
 
 
 def test_absent__lists_what_is_open(bank: Bank, door: Door, sweeps: Sweeps) -> None:

@@ -1,4 +1,4 @@
-"""verify --deep on real servers: whatever was done to the table or the books, Kafka tells."""
+"""verify --deep on real servers: whatever was done to the table or the ledger is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk of quarantine: what is kept is looked at, mended, loaded after all or discarded; and the books add up."""
+"""`feedfall quarantine`: entries are shown, corrected, loaded after all or discarded; the ledger stays consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""replay on real servers: what the books say is there comes back from Kafka as it was, and nothing else moves."""
+"""replay on real servers: what the ledger says is there comes back from Kafka as it was, and nothing else moves."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def whole(bank: Bank, last: int, first: int = 0, feed: str = "fx") -> str:
 
 
 def test_replay__of_what_is_there_is_all_duplicate_and_moves_nothing(two_days: Bank) -> None:
-    before, books = everything(two_days), two_days.rows("SELECT * FROM feedfall.span")
+    before, spans = everything(two_days), two_days.rows("SELECT * FROM feedfall.span")
     found = replay(two_days, "fx", whole(two_days, 5))
     assert (found["status"], found["loaded"], found["duplicate"], found["read"]) == ("SUCCEEDED", 0, 6, 6)
-    assert (everything(two_days), two_days.rows("SELECT * FROM feedfall.span")) == (before, books)
+    assert (everything(two_days), two_days.rows("SELECT * FROM feedfall.span")) == (before, spans)
     said = CliRunner().invoke(app, ["replay", "fx", *WHY, whole(two_days, 5)], env=two_days.environ).stdout
     assert said == "fx: 6 rows read again: 0 new, 6 duplicate.\n"
 
@@ -139,7 +139,7 @@ def test_replay__an_older_row_never_overwrites_a_newer_one(bank: Bank, door: Doo
 
 
 def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door) -> None:
-    """They would be shown as the newest; the books say that they were replaced."""
+    """They would be shown as the newest; the ledger says that they were replaced."""
     bank.create("fx", partitions=1)
     for seq in (1, 2):
         bank.respond("fx", rates(DAY, rate=f"{seq}"), DAY, seq=seq)
@@ -215,7 +215,7 @@ def test_replay__the_checkpoint_and_later_messages_are_not_touched(two_days: Ban
     assert door("sub", "--feed=fx").counts("loaded") == [3]
 
 
-#: What is asked for → why it cannot be. {topic} is the feed's response topic, settled from 0 to 5.
+#: What is requested → why it is refused. {topic} is the feed's response topic, settled from 0 to 5.
 IMPOSSIBLE = {
     "--offsets={topic}/0:0-6": "only what was settled can be replayed, and settled are 0 to 5",
     "--offsets={topic}/7:0-1": "[7] was never read",
@@ -229,10 +229,10 @@ IMPOSSIBLE = {
 }
 
 
-@pytest.mark.parametrize("asked", IMPOSSIBLE)
-def test_replay__what_cannot_be_is_refused_in_words(two_days: Bank, asked: str) -> None:
+@pytest.mark.parametrize("words", IMPOSSIBLE)
+def test_replay__what_cannot_be_is_refused_in_words(two_days: Bank, words: str) -> None:
     topic = two_days.topic("fx")
-    assert IMPOSSIBLE[asked].format(topic=topic) in refused(two_days, "fx", *asked.format(topic=topic).split())
+    assert IMPOSSIBLE[words].format(topic=topic) in refused(two_days, "fx", *words.format(topic=topic).split())
 
 
 def test_replay__what_retention_took_is_named_and_what_is_left(two_days: Bank) -> None:

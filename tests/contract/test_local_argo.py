@@ -1,6 +1,6 @@
 """What `feedfall local` answers is what an Argo Server does: read by Hera's models, which are made of Argo's own API.
 
-The desk's clients and Hera's service ask; what a document of Argo's cannot hold would be lost between the two models.
+The operators' commands and Hera's service call it; what a document of Argo's cannot hold would be lost.
 """
 
 import copy

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import pytest
 
+from catalog import find
 from cli.options import seconds
 from ledger.request import State
 from operate.argo import Argo, read
 from operate.ending import Ending, WorkflowState, of_pod, of_request, words
 from operate.follow import Late, Stopped, Tail, Watch
+from operate.submit import Progress, SubmitResult, of_error
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
 from steps.run.status import Status
@@ -114,6 +116,24 @@ def test_seconds__in_a_persons_words(text: str, value: float) -> None:
 def test_seconds__anything_else_is_refused(text: str) -> None:
     with pytest.raises(Misconfigured):
         seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (Stopped("fx-sub-1 was stopped"), ("STOPPED", 143, "fx-sub-1 was stopped")),
+        (Stopped(), ("STOPPED", 143, "stopped by a signal")),
+        (Late(), ("NO_RESPONSE", 82, "fx-pub-20261030-1 did not end in time and goes on")),
+        (Transient("Argo is away"), ("LOST", 75, "Argo is away. The same command goes on from here")),
+        (Misconfigured("no such template"), ("FAILED", 78, "no such template")),
+        (find.UnknownFeed("no feed 'gold'"), ("FAILED", 78, "no feed 'gold'")),
+    ],
+)
+def test_of_error__says_where_it_stopped_on_its_way(error: Exception, ending: tuple[str, int, str]) -> None:
+    result = SubmitResult(of_error(error, progress := Progress("fx", "pub", "fx-pub-20261030-1")), progress)
+    status, code, reason = ending
+    assert (result.ending.status, result.ending.code) == (status, code)
+    assert result.line(1).startswith(f'RESULT status={status} feed=fx stage=pub run=fx-pub-20261030-1 reason="{reason}')
 
 
 # -- Argo's documents --
