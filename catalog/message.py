@@ -1,7 +1,7 @@
 """How a message is read: its envelope (headers) and its rows (value). Read by sub; the headers are written by relay.
 
 Every header is optional. Where `schema` says that the message is ours, a header that cannot be read makes the whole
-message unreadable; in anybody else's message a header of the same name is used when it fits and passed over when not.
+message unreadable; in any other message a header of the same name is used when it can be read and skipped when not.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
 
 
-class Unreadable(ValueError):  # noqa: N818 -- it is a verdict about data, not a fault of ours
+class Unreadable(ValueError):  # noqa: N818 -- it is a verdict about data, not a failure
     """A message that cannot be read as a whole; its text is the reason that the quarantine shows."""
 
 
@@ -53,7 +53,7 @@ class Envelope:
         named = {name: value for name, value in headers if name in READERS and value is not None}
         ours = dict(headers).get("schema") == SCHEMA.encode()
         if not ours:
-            named.pop("kind", None)  # a stranger's "empty" may mean anything; its row must not vanish
+            named.pop("kind", None)  # elsewhere "empty" may mean anything; its row must not vanish
         found: dict[str, Any] = {}
         for name, value in named.items():
             try:
@@ -109,7 +109,7 @@ class Response:
 
 
 Read = Callable[[bytes, bytes | None, Headers], Response]
-"""value, key, headers → rows. Whatever it raises is the reason for which the message is quarantined whole."""
+"""value, key, headers → rows. Whatever it raises is the reason for which the whole message is quarantined."""
 
 
 def correlation(feed: str, base_date: date, seq: int) -> UUID:

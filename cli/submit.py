@@ -262,7 +262,7 @@ def _judged(policy: Policy, feed: Feed, asked: date, ask: Book) -> date | None:
     if policy is Policy.ANYWAY:
         return asked
     source = settings.calendars(os.environ)
-    return gate.judge(ask(lambda connection: calendars.known(connection, feed.calendar, source)), asked, policy)
+    return gate.judge(ask(lambda connection: calendars.read_calendar(connection, feed.calendar, source)), asked, policy)
 
 
 def _again(order: Order, feed: Feed, day: date, ask: Book) -> int:

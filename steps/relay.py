@@ -36,7 +36,8 @@ from ledger import control, request
 from ledger.chunk import ChunkResult, SetAside, recent_bad
 from ledger.database import commit
 from steps.drain.drain import Patience, drain
-from steps.drain.kafka import Cluster, Publisher, Reader
+from steps.drain.kafka import Cluster, Reader
+from steps.drain.publisher import Publisher
 from steps.run.exits import DataRefused, Exit, Misconfigured, Transient
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Relay:
             self._gathered.tasks += tasks
             self._gathered.rows += sum(_count(task.answer) or 0 for task in tasks)
             if self._gathered.rows > TRANSACTION_ROWS or time.monotonic() > until:
-                intake.fill()
+                intake.end_chunk()
 
     def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         """Write the answers and the bell, then book them."""
@@ -248,7 +249,7 @@ class Relay:
         return json.dumps({"feed": self._feed.name, "responses": responses, "run": self._lease.run}).encode()
 
     def _book(self, intake: Intake) -> None:
-        by_source = {span.source: span.fates for span in intake.taken()}
+        by_source = {span.source: span.fates for span in intake.moved_spans()}
         for task in self._gathered.tasks:
             fates = by_source[self._sources[task.message.partition()]]
             fates.read += 1

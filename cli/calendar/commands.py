@@ -169,7 +169,7 @@ def opened(name: str) -> Calendar:
     if not os.environ.get("DATABASE_URL"):
         return business_day.calendar(name, own=_own())
     with session(os.environ["DATABASE_URL"], f"feedfall {getpass.getuser()}") as connection:
-        return calendars.known(connection, name, settings.calendars(os.environ))
+        return calendars.read_calendar(connection, name, settings.calendars(os.environ))
 
 
 def as_command(override: Override) -> str:

@@ -68,7 +68,7 @@ class Portion:
             for headers, alike in groupby(batch, HEADERS):
                 encoded += lines(headers, list(alike))
             block = "".join(encoded).encode()
-            intake.grow(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
+            intake.count(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
             if block:
                 self.kept_blocks.append(block)
                 yield block
@@ -240,7 +240,7 @@ class Portion:
     def book(self, intake: Intake, merged: rows.Merged | None) -> None:
         """The fates of the chunk's rows, into its spans."""
         kept = Counter((each.source, each.fate) for each in self.kept)
-        for span in intake.taken():
+        for span in intake.moved_spans():
             fates = span.fates
             fates.read = span.records + self._beyond[span.source]
             fates.quarantined, fates.deferred = kept[span.source, "quarantined"], kept[span.source, "deferred"]

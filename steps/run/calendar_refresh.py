@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+import ledger.calendar
 from business_day import UnknownCalendar
 from calendar_client.client import Client, Unreachable
-from ledger import calendar as book
 from steps.run.exits import Misconfigured
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ class Copies:
         self._execution = execution
 
     def read(self, name: str) -> Copy | None:
-        return book.copy(self._execution.connection, name)
+        return ledger.calendar.copy(self._execution.connection, name)
 
     def keep(self, name: str, etag: str, document: str) -> None:
-        book.keep(self._execution.connection, name, etag, document)
+        ledger.calendar.keep(self._execution.connection, name, etag, document)
 
 
-def ask(execution: Execution, names: Iterable[str]) -> None:
-    """Ask for each calendar; after the first that is not answered, for no other: the run has more to do than wait."""
+def refresh_copies(execution: Execution, names: Iterable[str]) -> None:
+    """Refresh each calendar, until the first request that is not answered: the run has more to do than wait."""
     with _client(execution) as client:
         for name in names:
             try:
                 client.refresh(name)
             except UnknownCalendar as error:
-                print(f"CALENDAR {name}: the service says: {error}", flush=True)  # noqa: T201 -- the pod's log is its desk
+                print(f"CALENDAR {name}: the service says: {error}", flush=True)  # noqa: T201 -- the pod's log is what operators read
             except Unreachable as error:
                 print(f"CALENDAR {name}: {error}; the copy here still counts, until it is too old", flush=True)  # noqa: T201 -- likewise
                 return

@@ -57,7 +57,7 @@ def held(connection: Connection, holder: str, seconds: float = 30.0) -> Lease:
 def test_lease__one_has_it_and_the_other_learns_who(database: Connection) -> None:
     held(database, "one")
     assert take(database, "two") is None
-    assert re.fullmatch("one holds the lease for (29|30) s still", lease.holder(database, LeaseKey("fx", "sub")))
+    assert re.fullmatch("one holds the lease for (29|30) s more", lease.holder(database, LeaseKey("fx", "sub")))
 
 
 def test_lease__of_another_feed_stage_or_shard_is_another(database: Connection) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from ledger.statements import sql
-from steps.drain.kafka import Ends, Topic
+from steps.drain.kafka import Topic, Watermarks
 from steps.run.execution import Execution
 from steps.run.exits import Failure
 
@@ -246,10 +246,10 @@ class LogClient:
     def topic(self, name: str) -> Topic:
         return Topic(name, "id", (0,))
 
-    def ends(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Ends]:  # noqa: ARG002 -- its form
+    def watermarks(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Watermarks]:  # noqa: ARG002 -- its form
         self._pod.before("ends")
         self._pod.hears("ends", self._log.length)
-        return {0: Ends(0, self._log.length, self._log.length)}
+        return {0: Watermarks(0, self._log.length, self._log.length)}
 
     def reader(self, topic: str, group: str) -> LogClient:  # noqa: ARG002 -- its form
         return self

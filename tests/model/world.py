@@ -78,7 +78,7 @@ class Sink:
         for [message] in intake.batches():
             values = (message.offset(), self.held.epoch, self.held.run)
             connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
-        for span in intake.taken():
+        for span in intake.moved_spans():
             span.fates.read = span.fates.loaded = span.records
         return ChunkResult()
 
