@@ -15,8 +15,8 @@ import psycopg
 
 from benchmarks.bench_feeds.price import PRICE
 from catalog import Envelope, Kind
+from steps.drain.headers import HEADERS
 from steps.drain.kafka import Cluster, Reader
-from steps.load.batch import HEADERS
 from steps.load.judge import Judge
 from steps.run import settings
 

@@ -36,6 +36,7 @@ from ledger import control, request
 from ledger.chunk import ChunkResult, SetAside, recent_bad
 from ledger.database import commit
 from steps.drain.drain import Patience, drain
+from steps.drain.headers import read_headers
 from steps.drain.kafka import Cluster, Reader
 from steps.drain.publisher import Publisher
 from steps.run.exits import DataRefused, Exit, Misconfigured, Transient
@@ -150,6 +151,7 @@ class Relay:
         self._gathered = Gathered()
         until = time.monotonic() + TRANSACTION_SECONDS
         for batch in intake.batches():
+            read_headers(batch)
             tasks = [task for message in batch if (task := self._take(message))]
             self._ask(tasks)
             self._gathered.tasks += tasks

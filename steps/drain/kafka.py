@@ -21,6 +21,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from steps.drain.headers import read_headers
 from steps.drain.kafka_errors import ABSENT, ELECTING, GROUP, Trouble, translate, translated
 from steps.run.exits import Misconfigured, Transient
 
@@ -44,10 +45,16 @@ READER = {
     "enable.auto.offset.store": False,
     "fetch.queue.backoff.ms": 10,
     "queued.max.messages.kbytes": 16384,
+    # Bytes as the broker has them; gzip makes a thousand times as many of them. What is in flight here is at most this
+    # times that, and the queue: a pod's memory must not be its sender's choice.
+    "fetch.message.max.bytes": 65536,
     "fetch.error.backoff.ms": 50,
     # We join no group; this is how long the lag shown to one waits for its coordinator, and close for that (45 s).
     "session.timeout.ms": 1000,
 }
+
+#: Bytes that one batch is meant to hold, by the size of the message before it.
+BATCH_BYTES = 4 * 2**20
 
 
 class Message(Protocol):
@@ -84,7 +91,7 @@ class Cluster:
     """The cluster's metadata. Each method is a network round trip or three."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._trouble = settings, Trouble()
+        self._settings, self._trouble = settings, Trouble(settings.kafka)
         with translated(self._trouble):
             self._admin = AdminClient(config(settings, self._trouble))
 
@@ -126,7 +133,7 @@ class Cluster:
                 time.sleep(0.1)
 
     def reader(self, topic: str, group: str) -> Reader:
-        """Open a reader of one of its topics. Whoever calls closes it."""
+        """Open a reader of one of its topics. The caller closes it."""
         return Reader(self._settings, topic, group)
 
     def _translate(self, error: KafkaException) -> Failure:
@@ -153,11 +160,13 @@ class Reader:
     """One topic's partitions, read from given offsets."""
 
     def __init__(self, settings: Settings, topic: str, group: str) -> None:
-        self._trouble = Trouble()
+        self._trouble = Trouble(settings.kafka)
         self._settings, self.topic, self._group = settings, topic, group
         with translated(self._trouble):
             self.consumer = Consumer({**config(settings, self._trouble), **READER, "group.id": group})
         self._start: dict[int, int] = {}
+        self._fitting = 1
+        """Messages that one batch may hold, by the size of the last one read."""
 
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Read these partitions from these offsets, always numbers."""
@@ -168,16 +177,26 @@ class Reader:
             self.consumer.resume(wanted)  # a partition stays paused through a new assignment
 
     def read(self, limit: int = 500, seconds: float = 0.05) -> list[Message]:
-        """Up to `limit` messages; fewer when that is all there is in `seconds`. Small batches stay in cache."""
+        """Up to `limit` messages, as many as are there; waits `seconds` for the first. Small batches stay in cache."""
+        limit = min(limit, self._fitting)
         with translated(self._trouble):
-            messages: list[Any] = self.consumer.consume(limit, seconds)
+            # Only what the queue holds now: a call that waits for `limit` would take in all that is fetched meanwhile.
+            messages: list[Any] = self.consumer.consume(limit, 0) or self.consumer.consume(1, seconds)
             errors = [message.error() for message in messages if message.error()]
             for error in errors:
                 if error.code() != GROUP:
                     raise KafkaException(error)
         if not messages:
             self._trouble.raise_fatal()
+            return []
+        self._fitting = max(1, BATCH_BYTES // max(1, len(messages[-1])))
         return [message for message in messages if not message.error()] if errors else messages
+
+    def _raise_reported(self) -> None:
+        """Raise what librdkafka reports of the group beside a call that timed out: a missing right, mostly."""
+        for message in self.consumer.consume(10, 0):
+            if message.error():
+                raise KafkaException(message.error())
 
     def positions(self) -> dict[int, int]:
         """Partition → the next offset. Steps over commit markers, which no message shows."""
@@ -194,13 +213,14 @@ class Reader:
         self.consumer.pause([TopicPartition(self.topic, partition)])
 
     def fetch(self, partition: int, offset: int) -> Message:
-        """One message again, by its offset, on a connection of its own."""
+        """Read one message again, by its offset, on a connection of its own. Its headers are safe to read."""
         other = Reader(self._settings, self.topic, self._group)
         try:
             other.assign({partition: offset})
             for _ in range(int(SECONDS / 0.5)):
                 for message in other.read(1, 0.5):
                     if message.offset() == offset:
+                        read_headers([message])
                         return message
             raise Transient(f"{self.topic}[{partition}]@{offset} was read before and cannot be read again")
         finally:
@@ -210,7 +230,13 @@ class Reader:
         """Partition → the offset that the group has committed, where it has."""
         wanted = [TopicPartition(self.topic, partition) for partition in partitions]
         with translated(self._trouble):
-            found = self.consumer.committed(wanted, timeout=SECONDS)
+            try:
+                found = self.consumer.committed(wanted, timeout=SECONDS)
+            except KafkaException:
+                self._raise_reported()
+                raise
+            for error in (each.error for each in found if each.error):
+                raise KafkaException(error)
         return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def show_lag(self, offsets: Mapping[int, int]) -> None:

@@ -23,14 +23,22 @@ class Publisher:
     """Writes to topics and confirms. Closing it early loses nothing that was confirmed."""
 
     def __init__(self, settings: Settings, transactional_id: str | None = None) -> None:
-        self._trouble = Trouble()
+        self._trouble = Trouble(settings.kafka)
         self._failed: list[Failure] = []
         extra = {"transactional.id": transactional_id} if transactional_id else {}
         with translated(self._trouble):
             idempotent = {"enable.idempotence": True, "linger.ms": 5}
             self._producer = Producer({**config(settings, self._trouble), **idempotent, **extra})
             if transactional_id:
-                self._producer.init_transactions(SECONDS)  # fences a zombie, ends its open transaction
+                self._init_transactions()
+
+    def _init_transactions(self) -> None:
+        """Fence a zombie and end its open transaction."""
+        try:
+            self._producer.init_transactions(SECONDS)
+        except KafkaException:
+            self._producer.poll(0)  # librdkafka reports the cause of a time-out only to who polls
+            raise
 
     def send(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Give librdkafka a message to write. Raises Misconfigured for one that is too large for any topic."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from catalog import Envelope, Kind, Unreadable
 from ledger import chunk, rows
 from ledger.chunk import ResponseTally, SetAside
 from ledger.errors import DataRefused
+from steps.drain.headers import by_headers
 from steps.load.dates import LOAD, Ruling
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Portion:
         for batch in intake.batches():
             encoded: list[str] = []
             self._kept_bytes = 0
-            for headers, alike in groupby(batch, HEADERS):
-                encoded += lines(headers, list(alike))
+            for headers, alike in by_headers(batch):
+                encoded += lines(headers, alike)
             block = "".join(encoded).encode()
             intake.count(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
             if block:
@@ -252,10 +252,6 @@ class Portion:
             fates.duplicate = found.get("duplicate", 0)
             if merged:
                 span.replaced = dict(merged.replaced[span.source])
-
-
-#: Rows of one response carry the same headers: what is taken in together is told apart by them.
-HEADERS = methodcaller("headers")
 
 
 def _time(milliseconds: int) -> str:
