@@ -46,6 +46,8 @@ def take(connection: Connection, key: LeaseKey, *, holder: str, run_id: int, sec
     with translated(), at_once(connection):
         run(connection, "lease.ensure", **vars(key))
         taken = maybe(connection, "lease.take", **vars(key), holder=holder, run=run_id, seconds=seconds)
+        if not taken:
+            run(connection, "lease.cap", **vars(key), seconds=seconds)
     return Lease(taken[0], taken[1], key, run_id, taken[2]) if taken else None
 
 
@@ -68,6 +70,19 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
         _check_still_held(connection, lease)
         run(connection, "lease.fence", epoch=lease.epoch, **vars(lease.key))
         run(connection, "lease.lost", run=lease.previous_run, by=lease.run)
+
+
+def killed_in_a_row(connection: Connection, key: LeaseKey, most: int) -> int:
+    """Count the runs of this drain that were killed at its checkpoint, since a person last freed the feed.
+
+    Exact from `most` on only: below it the journal, which may be long, is not read. Ends no transaction.
+    """
+    with translated():
+        killed: int = one(connection, "lease.killed", **vars(key))[0]
+        if killed < most:
+            return killed
+        since_freed: int = one(connection, "lease.killed_since_freed", **vars(key))[0]
+    return min(killed, since_freed)
 
 
 def _check_still_held(connection: Connection, lease: Lease) -> None:
@@ -120,6 +135,12 @@ def at_work(connection: Connection, key: LeaseKey) -> bool:
     """Is a run inside a chunk of this drain now, as the database sees it?"""
     with translated():
         return bool(one(connection, "lease.at_work", space=SPACE, **vars(key))[0])
+
+
+def cap(connection: Connection, seconds: float) -> None:
+    """Let no lease last longer than that from now, wherever the database's clock was, and commit."""
+    with translated(), at_once(connection):
+        run(connection, "lease.cap", feed=None, stage=None, shard=None, seconds=seconds)
 
 
 def states(connection: Connection) -> dict[LeaseKey, State]:

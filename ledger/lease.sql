@@ -5,6 +5,12 @@ WITH control AS (
 )
 INSERT INTO feedfall.lease (feed, stage, shard) VALUES (%(feed)s, %(stage)s, %(shard)s) ON CONFLICT DO NOTHING
 
+-- name: cap
+-- Where the database's clock was set back: no lease lasts longer than a whole one from now. A live holder renews it.
+UPDATE feedfall.lease SET expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE expires_at > clock_timestamp() + %(seconds)s * interval '1 second'
+  AND (%(feed)s::text IS NULL OR feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s)
+
 -- name: take
 -- Free, expired, or held by this very Workflow (Argo's retry): ours, under a higher epoch.
 WITH before AS (
@@ -21,6 +27,23 @@ RETURNING id, epoch, (SELECT run FROM before)
 -- The previous holder never recorded how it ended; if it still can, it will write that over this.
 UPDATE feedfall.run SET status = 'LOST', ended_at = clock_timestamp(), reason = 'taken over by run ' || %(by)s::text
 WHERE id = %(run)s AND id <> %(by)s AND status = 'RUNNING'
+
+-- name: killed
+-- Runs of this drain that ended without a word since its checkpoint moved or a person freed the feed, and since one ended
+-- well. The run that moved it last counts too: it was killed at what came after.
+SELECT count(*) FROM feedfall.run r
+WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.shard = %(shard)s AND r.status = 'LOST'
+  AND r.id >= coalesce((SELECT max(last.run) FROM feedfall.source s CROSS JOIN LATERAL (
+        SELECT p.run FROM feedfall.span p WHERE p.source = s.id ORDER BY p.from_offset DESC LIMIT 1) AS last
+    WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s), 0)
+  AND r.id > coalesce((SELECT max(e.id) FROM feedfall.run e
+    WHERE e.feed = %(feed)s AND e.stage = %(stage)s AND e.shard = %(shard)s AND e.status = 'SUCCEEDED'), 0)
+
+-- name: killed_since_freed
+-- Of the drain's runs that ended without a word, those since a person last freed the feed.
+SELECT count(*) FROM feedfall.run r
+WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.shard = %(shard)s AND r.status = 'LOST' AND r.started_at >
+    coalesce((SELECT max(j.at) FROM feedfall.journal j WHERE j.feed = %(feed)s AND j.verb = 'free'), '-infinity')
 
 -- name: held
 -- Who has it, and for how long.

@@ -53,7 +53,7 @@ class Start:
         """Fixed by what is to be done and by five minutes: a second start is refused by the cluster itself.
 
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
-        Workflow keeps the name for days, and nobody else would raise the epoch.
+        Workflow keeps the name for days, and no other run would raise the epoch.
         """
         key = f"{self.key.feed}-{self.key.stage}-{self.key.shard}"
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
@@ -113,6 +113,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
     cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
     drains = [(feed, stage, feed.topic(kind, prefix)) for feed in feeds for stage, kind in _stages(feed)]
     topics = cluster.topics({topic for _, _, topic in drains})
+    lease.cap(execution.connection, execution.settings.lease_seconds)
     states = lease.states(execution.connection)
     found = []
     for feed, stage, name in drains:

@@ -20,12 +20,12 @@ from ledger.chunk import ChunkResult, Fates
 from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from steps.drain import checkpoint
 from steps.drain.intake import Intake
 from steps.drain.kafka import Cluster, Reader, Topic, Watermarks
 from steps.drain.lease_keeper import keep, take
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import OffsetGap
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Drain:
         while True:
             self._lag = sum(marks[partition].high - at for partition, at in position.items())
             if any(marks[partition].last_stable > at for partition, at in position.items()):
-                status, position = self._load_chunks(held, keeper, sources, position, marks)
+                status, position = self._load_chunks(held, keeper, topic, sources, position, marks)
                 if status is not Status.SUCCEEDED:
                     return status, position
                 give_up = time.monotonic() + self._patience.transaction
@@ -145,22 +145,26 @@ class Drain:
         """End the sessions of earlier holders, take over the checkpoints, record partitions that are new."""
         connection = self._execution.connection
         lease.exclude(connection, held)
+        killed = lease.killed_in_a_row(connection, held.key, self._feed.max_lost)
         with translated():
             known = {source.partition: source for source in chunk.sources(connection, held.key, topic.name)}
             for partition, end in marks.items():
                 if partition in known:
-                    _check_checkpoint(topic, known[partition], end)
+                    checkpoint.check(topic, known[partition], end)
                 else:
                     known[partition] = chunk.open_source(
                         connection, held, topic.name, topic.id, partition, end.low, markers=self._sink.markers
                     )
             connection.commit()
+        if killed >= self._feed.max_lost:
+            raise checkpoint.killed_again(topic, known.values(), killed)
         return known
 
     def _load_chunks(
         self,
         held: Lease,
         keeper: Keeper,
+        topic: Topic,
         sources: Mapping[int, Source],
         position: dict[int, int],
         marks: Mapping[int, Watermarks],
@@ -184,17 +188,20 @@ class Drain:
                 stop=self._execution.stop,
                 beat=keeper.beat,
             )
-            if not self._chunk(held, intake):
+            if not self._chunk(held, topic, intake):
                 return Status.HELD, position
             position = intake.position()
             self._lag = sum(max(end.high - position[partition], 0) for partition, end in marks.items())
             reader.show_lag(position)
         return Status.SUCCEEDED, position
 
-    def _chunk(self, held: Lease, intake: Intake) -> bool:
+    def _chunk(self, held: Lease, topic: Topic, intake: Intake) -> bool:
         """Commit the sink's work, the fates and the checkpoint together. False: the feed was held, nothing moved."""
         connection = self._execution.connection
         self._sink.gather(intake)
+        gathered = intake.position()
+        if intake.moved_spans():  # relay has read all that it will, and commits to Kafka in `load`
+            self._check_identity(topic)
         with translated():
             lease.guard(connection, held)
             if not control.still_open(connection, self._feed.name):
@@ -205,11 +212,21 @@ class Drain:
             if not spans:
                 connection.rollback()
                 return True
+            if intake.position() != gathered:
+                self._check_identity(topic)
             chunk.record(connection, held, spans, result.set_aside, result.tallies)
         self._commit(held, spans)
         for span in spans:
             self._total.add(span.fates)
         return True
+
+    def _check_identity(self, topic: Topic) -> None:
+        """After a chunk's last read, before any commit: was all of it read from the topic that the ledger means?
+
+        A run may be frozen for long. Its offsets mean other messages where the topic was deleted and created anew.
+        """
+        if self._cluster.topic(topic.name).id != topic.id:
+            raise checkpoint.made_anew(topic)
 
     def _commit(self, held: Lease, spans: list[chunk.Span]) -> None:
         """Commit. Where the reply is lost, end the old session and look: it is done if the spans carry this run."""
@@ -249,21 +266,6 @@ class Drain:
         counts = {**vars(self._total), "lag": max(self._lag, 0)}
         why = reason or (None if status is Status.SUCCEEDED else status.sentence)
         return self._sink.outcome(Outcome(status, reason=why, counts=counts))
-
-
-def _check_checkpoint(topic: Topic, source: Source, end: Watermarks) -> None:
-    """Does Kafka still have what the checkpoint expects?"""
-    where = f"{topic.name}[{source.partition}]"
-    if source.topic_id != topic.id:
-        raise OffsetGap(f"{topic.name} was deleted and created anew: its offsets no longer mean what the ledger knows")
-    if source.next_offset < end.low:
-        raise OffsetGap(
-            f"{where}: offsets {source.next_offset} to {end.low} are gone (retention); they were never read"
-        )
-    if source.next_offset > end.high:
-        raise OffsetGap(
-            f"{where} marks at {end.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
-        )
 
 
 def _capped(first: Mapping[int, Watermarks], now: Mapping[int, Watermarks]) -> dict[int, Watermarks]:

@@ -1,4 +1,4 @@
-"""What steps/drain asks of a broker, asked of a real one."""
+"""What steps/drain expects of a broker, tried on a real one."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_publisher__a_new_one_fences_the_old_and_ends_its_transaction(
         old.send(topic, None, b"old")
         old.confirm()
         new = Publisher(settings, f"{topic}.writer")
-        assert ends(cluster, topic).last_stable == 2  # aborted: nobody waits for it
+        assert ends(cluster, topic).last_stable == 2  # aborted: no reader waits for it
         write(new, reader, topic, b"new", offset=5)
     with pytest.raises(Fenced):
         write(old, reader, topic, b"old again")
