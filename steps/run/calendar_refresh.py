@@ -49,5 +49,5 @@ def _client(execution: Execution) -> Client:
     try:
         return Client(source.url, Copies(execution), ca=source.ca)
     except (OSError, httpx.InvalidURL) as error:
-        words = f"the calendar service cannot be asked: {error}"
+        words = f"the calendar service cannot be reached: {error}"
         raise Misconfigured(f"{words}. Check FEEDFALL_CALENDAR_URL and FEEDFALL_CALENDAR_CA_FILE") from error

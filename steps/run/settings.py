@@ -46,7 +46,7 @@ NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify"
 
 @dataclass(frozen=True)
 class Argo:
-    """Where the Argo Server is, and how it is asked."""
+    """Where the Argo Server is, and how it is reached."""
 
     server: str
     namespace: str
@@ -96,7 +96,7 @@ class Settings:
 
 
 def argo(environ: Mapping[str, str] = os.environ) -> Argo:
-    """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so ask again."""
+    """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so read it again."""
     missing = [name for name in ("ARGO_SERVER", "ARGO_NAMESPACE") if not environ.get(name)]
     if missing:
         raise Misconfigured(f"not set: {', '.join(missing)}. See the README's table of settings")
