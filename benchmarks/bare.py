@@ -15,15 +15,15 @@ import psycopg
 
 from benchmarks.bench_feeds.price import PRICE
 from catalog import Envelope, Kind
+from steps.drain.headers import HEADERS
 from steps.drain.kafka import Cluster, Reader
-from steps.load.batch import HEADERS
 from steps.load.judge import Judge
 from steps.run import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from steps.drain.kafka import Ends
+    from steps.drain.kafka import Watermarks
 
 COLUMNS = ", ".join(PRICE.columns)
 TABLE = f"CREATE TABLE price_bare AS SELECT {COLUMNS} FROM price WITH NO DATA"
@@ -35,7 +35,7 @@ def main() -> int:
     environment = settings.read(os.environ)
     cluster = Cluster(environment)
     topic = cluster.topic(PRICE.topic("response"))
-    ends = cluster.ends(topic)
+    ends = cluster.watermarks(topic)
     reader = Reader(environment, topic.name, "bare")
     reader.assign({partition: end.low for partition, end in ends.items()})
     rows = 0
@@ -48,7 +48,7 @@ def main() -> int:
     return rows
 
 
-def load(connection: psycopg.Connection, reader: Reader, ends: dict[int, Ends]) -> int:
+def load(connection: psycopg.Connection, reader: Reader, ends: dict[int, Watermarks]) -> int:
     """One chunk of rows, copied while they are read."""
     rows = 0
     with connection.cursor() as cursor, cursor.copy(f"COPY price_bare ({COLUMNS}) FROM STDIN".encode()) as copy:
@@ -58,10 +58,10 @@ def load(connection: psycopg.Connection, reader: Reader, ends: dict[int, Ends]) 
     return rows
 
 
-def blocks(reader: Reader, ends: dict[int, Ends]) -> Iterator[tuple[bytes, int]]:
+def blocks(reader: Reader, ends: dict[int, Watermarks]) -> Iterator[tuple[bytes, int]]:
     judge, left = Judge(PRICE), PRICE.chunk_rows
     line = "\t".join(["%s"] * len(PRICE.columns)) + "\n"
-    while left > 0 and any(at < ends[partition].committed for partition, at in reader.positions().items()):
+    while left > 0 and any(at < ends[partition].last_stable for partition, at in reader.positions().items()):
         batch = reader.read(min(500, left))
         left -= len(batch)
         lines: list[str] = []

@@ -28,6 +28,20 @@ class Unreadable(ValueError):  # noqa: N818 -- it is a verdict about data, not a
     """A message that cannot be read as a whole; its text is the reason that the quarantine shows."""
 
 
+class UnreadableHeaders(list[tuple[str, bytes | None]]):
+    """The readable ones of a message's headers, where another has no readable name. Equal only to itself."""
+
+    def __init__(self, readable: Iterable[tuple[str, bytes | None]], reason: str) -> None:
+        super().__init__(readable)
+        self.reason = reason
+
+    def __bool__(self) -> bool:
+        """True, also where no header is readable: these are not "no headers"."""
+        return True
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # type: ignore[assignment] # messages are grouped by equal headers
+
+
 @dataclass(frozen=True)
 class Envelope:
     """What a message says about itself. `count`: rows of the whole response that `correlation_id` names."""
@@ -50,6 +64,8 @@ class Envelope:
         """Read the headers. Raises Unreadable for a message of ours whose headers are not."""
         if not headers:
             return cls()
+        if isinstance(headers, UnreadableHeaders):
+            raise Unreadable(headers.reason)
         named = {name: value for name, value in headers if name in READERS and value is not None}
         ours = dict(headers).get("schema") == SCHEMA.encode()
         if not ours:
@@ -109,7 +125,7 @@ class Response:
 
 
 Read = Callable[[bytes, bytes | None, Headers], Response]
-"""value, key, headers → rows. Whatever it raises is the reason for which the message is quarantined whole."""
+"""value, key, headers → rows. Whatever it raises is the reason for which the whole message is quarantined."""
 
 
 def correlation(feed: str, base_date: date, seq: int) -> UUID:

@@ -23,7 +23,7 @@ class Control:
 
 
 def state(connection: Connection, feed: str) -> Control:
-    """The feed's control row; a feed that nobody touched is open."""
+    """The feed's control row; a feed without one is open."""
     with translated():
         found = maybe(connection, "control.state", feed=feed)
     return Control(*found) if found else Control()
@@ -32,14 +32,14 @@ def state(connection: Connection, feed: str) -> Control:
 def still_open(connection: Connection, feed: str, *, though_blocked: bool = False) -> bool:
     """At the head of a chunk: locks the control row FOR SHARE until the chunk ends. May wait for a `hold` in flight.
 
-    `though_blocked`: a person works on what a fault stopped; only another person's hold keeps them out.
+    `though_blocked`: a person works on what a fault stopped, and only another person's hold stops that.
     """
     found = maybe(connection, "control.share", feed=feed)
     return found is None or not (found[0] or (found[1] and not though_blocked))
 
 
 def hold(connection: Connection, feed: str, who: str, reason: str) -> None:
-    """Stop a feed. When the caller's commit returns, nothing of it commits any more."""
+    """Hold a feed. When the caller's commit returns, nothing of it commits any more."""
     with translated():
         run(connection, "control.hold", feed=feed, who=who, reason=reason)
         write(connection, "hold", feed, who, reason)
@@ -55,14 +55,14 @@ def free(connection: Connection, feed: str, who: str, reason: str) -> bool:
 
 
 def block(connection: Connection, feed: str, stage: str, code: int, reason: str) -> None:
-    """Keep the sweep from hammering a feed that needs a person; `free` lifts it."""
+    """Block a feed that needs a person, so that the sweep starts nothing for it; `free` lifts it."""
     with translated():
         run(connection, "control.block", feed=feed, stage=stage, code=code, reason=reason)
         write(connection, "block", feed, stage, reason, exit_code=code)
 
 
 def wait(connection: Connection, feed: str, until: datetime, reason: str) -> None:
-    """Let relay ask no more until then."""
+    """Send the partner no request until then."""
     with translated():
         run(connection, "control.wait", feed=feed, until=until.astimezone(UTC))
         write(connection, "wait", feed, "relay", reason, until=until.isoformat())

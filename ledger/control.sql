@@ -27,5 +27,5 @@ UPDATE feedfall.feed_control SET held_at = NULL, held_by = NULL, held_reason = N
 WHERE feed = %(feed)s AND (held_at IS NOT NULL OR blocked_at IS NOT NULL OR wait_until IS NOT NULL)
 
 -- name: wait
--- A partner's quota is used up: relay asks again after this.
+-- A partner's quota is used up: relay sends no request before this.
 UPDATE feedfall.feed_control SET wait_until = %(until)s WHERE feed = %(feed)s

@@ -23,7 +23,7 @@ SPACE = 0x66656564
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that this run holds, or held: its epoch tells."""
+    """A lease that this run holds, or held: the epoch decides."""
 
     id: int
     epoch: int
@@ -35,7 +35,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class State:
-    """A lease as everybody sees it. The epoch of one that was never taken is 0."""
+    """A lease as it stands in the ledger. The epoch of one that was never taken is 0."""
 
     epoch: int = 0
     is_free: bool = True
@@ -46,6 +46,8 @@ def take(connection: Connection, key: LeaseKey, *, holder: str, run_id: int, sec
     with translated(), at_once(connection):
         run(connection, "lease.ensure", **vars(key))
         taken = maybe(connection, "lease.take", **vars(key), holder=holder, run=run_id, seconds=seconds)
+        if not taken:
+            run(connection, "lease.cap", **vars(key), seconds=seconds)
     return Lease(taken[0], taken[1], key, run_id, taken[2]) if taken else None
 
 
@@ -58,19 +60,32 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
     with translated():
         while not one(connection, "lease.lock", space=SPACE, id=lease.id)[0]:
             writers = rows(connection, "lease.writers", space=SPACE, id=lease.id)
-            _still_mine(connection, lease)  # asked after them: so none of them is a later taker's
+            _check_still_held(connection, lease)  # after the list: so none of them is a later taker's
             for (pid,) in writers:
                 end_backend(connection, pid)
             connection.rollback()
             if time.monotonic() > deadline:
                 raise Transient(f"a backend that writes {lease.key.feed} did not end within {patience:.0f} s")
             time.sleep(0.02)
-        _still_mine(connection, lease)
+        _check_still_held(connection, lease)
         run(connection, "lease.fence", epoch=lease.epoch, **vars(lease.key))
         run(connection, "lease.lost", run=lease.previous_run, by=lease.run)
 
 
-def _still_mine(connection: Connection, lease: Lease) -> None:
+def killed_in_a_row(connection: Connection, key: LeaseKey, most: int) -> int:
+    """Count the runs of this drain that were killed at its checkpoint, since a person last freed the feed.
+
+    Exact from `most` on only: below it the journal, which may be long, is not read. Ends no transaction.
+    """
+    with translated():
+        killed: int = one(connection, "lease.killed", **vars(key))[0]
+        if killed < most:
+            return killed
+        since_freed: int = one(connection, "lease.killed_since_freed", **vars(key))[0]
+    return min(killed, since_freed)
+
+
+def _check_still_held(connection: Connection, lease: Lease) -> None:
     if not one(connection, "lease.mine", id=lease.id, epoch=lease.epoch)[0]:
         raise Fenced(f"the lease of {lease.key} went to another run")
 
@@ -93,7 +108,7 @@ def guard(connection: Connection, lease: Lease) -> None:
     locked, mine = one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)
     if not mine:
         raise Fenced(f"another run drains {lease.key} now; this one wrote nothing more")
-    if not locked:  # a run before this one woke up and looks whether its last COMMIT got there
+    if not locked:  # a previous holder woke up and looks whether its last COMMIT got there
         exclude(connection, lease)
 
 
@@ -110,16 +125,22 @@ def release(connection: Connection, lease: Lease) -> None:
 
 
 def holder(connection: Connection, key: LeaseKey) -> str:
-    """Who has it, in words."""
+    """Name the holder, in words."""
     with translated():
         name, seconds = maybe(connection, "lease.held", **vars(key)) or (None, None)
-    return f"{name} holds the lease for {seconds:.0f} s still" if seconds and seconds > 0 else "the lease is free"
+    return f"{name} holds the lease for {seconds:.0f} s more" if seconds and seconds > 0 else "the lease is free"
 
 
 def at_work(connection: Connection, key: LeaseKey) -> bool:
     """Is a run inside a chunk of this drain now, as the database sees it?"""
     with translated():
         return bool(one(connection, "lease.at_work", space=SPACE, **vars(key))[0])
+
+
+def cap(connection: Connection, seconds: float) -> None:
+    """Let no lease last longer than that from now, wherever the database's clock was, and commit."""
+    with translated(), at_once(connection):
+        run(connection, "lease.cap", feed=None, stage=None, shard=None, seconds=seconds)
 
 
 def states(connection: Connection) -> dict[LeaseKey, State]:

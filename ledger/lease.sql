@@ -1,9 +1,15 @@
 -- name: ensure
--- The row of (feed, stage, shard), and the feed's control row, made by whoever comes first.
+-- The row of (feed, stage, shard), and the feed's control row, made by the run that comes first.
 WITH control AS (
     INSERT INTO feedfall.feed_control (feed) VALUES (%(feed)s) ON CONFLICT DO NOTHING
 )
 INSERT INTO feedfall.lease (feed, stage, shard) VALUES (%(feed)s, %(stage)s, %(shard)s) ON CONFLICT DO NOTHING
+
+-- name: cap
+-- Where the database's clock was set back: no lease lasts longer than a whole one from now. A live holder renews it.
+UPDATE feedfall.lease SET expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE expires_at > clock_timestamp() + %(seconds)s * interval '1 second'
+  AND (%(feed)s::text IS NULL OR feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s)
 
 -- name: take
 -- Free, expired, or held by this very Workflow (Argo's retry): ours, under a higher epoch.
@@ -18,12 +24,29 @@ WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s
 RETURNING id, epoch, (SELECT run FROM before)
 
 -- name: lost
--- The holder before us never said how it ended; if it still can, it will say so over this.
+-- The previous holder never recorded how it ended; if it still can, it will write that over this.
 UPDATE feedfall.run SET status = 'LOST', ended_at = clock_timestamp(), reason = 'taken over by run ' || %(by)s::text
 WHERE id = %(run)s AND id <> %(by)s AND status = 'RUNNING'
 
+-- name: killed
+-- Runs of this drain that ended without a word since its checkpoint moved or a person freed the feed, and since one ended
+-- well. The run that moved it last counts too: it was killed at what came after.
+SELECT count(*) FROM feedfall.run r
+WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.shard = %(shard)s AND r.status = 'LOST'
+  AND r.id >= coalesce((SELECT max(last.run) FROM feedfall.source s CROSS JOIN LATERAL (
+        SELECT p.run FROM feedfall.span p WHERE p.source = s.id ORDER BY p.from_offset DESC LIMIT 1) AS last
+    WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s), 0)
+  AND r.id > coalesce((SELECT max(e.id) FROM feedfall.run e
+    WHERE e.feed = %(feed)s AND e.stage = %(stage)s AND e.shard = %(shard)s AND e.status = 'SUCCEEDED'), 0)
+
+-- name: killed_since_freed
+-- Of the drain's runs that ended without a word, those since a person last freed the feed.
+SELECT count(*) FROM feedfall.run r
+WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.shard = %(shard)s AND r.status = 'LOST' AND r.started_at >
+    coalesce((SELECT max(j.at) FROM feedfall.journal j WHERE j.feed = %(feed)s AND j.verb = 'free'), '-infinity')
+
 -- name: held
--- Who has it, and for how long still.
+-- Who has it, and for how long.
 SELECT r.name, extract(epoch FROM l.expires_at - clock_timestamp())::float8
 FROM feedfall.lease l LEFT JOIN feedfall.run r ON r.id = l.run
 WHERE l.feed = %(feed)s AND l.stage = %(stage)s AND l.shard = %(shard)s
@@ -38,11 +61,11 @@ WHERE id = %(id)s AND epoch = %(epoch)s AND expires_at IS NOT NULL
 UPDATE feedfall.lease SET expires_at = NULL WHERE id = %(id)s AND epoch = %(epoch)s
 
 -- name: lock
--- Who writes: held by a chunk's transaction from its first statement to its last, under the database's own eyes.
+-- Who writes: a chunk's transaction holds the lock from its first statement to its last.
 SELECT pg_try_advisory_xact_lock(%(space)s, %(id)s)
 
 -- name: mine
--- Has nobody taken it since?
+-- Has no other run taken it since?
 SELECT epoch = %(epoch)s FROM feedfall.lease WHERE id = %(id)s
 
 -- name: writers
@@ -52,7 +75,7 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = %(space)s
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 -- name: end
--- A pod frozen in mid-COPY outlives every time-out; only this frees its lock.
+-- A pod frozen in mid-COPY meets no time-out; only this frees its lock.
 SELECT pg_terminate_backend(%(pid)s)
 
 -- name: fence

@@ -34,7 +34,7 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     topic = cluster.topic(feed.topic("response", settings.topic_prefix))
     known = _sources(connection, feed, topic.name)
     there = {each.partition: each for each in known if each.topic_id == topic.id}
-    low = {partition: end.low for partition, end in (cluster.ends(topic, list(there)) if there else {}).items()}
+    low = {partition: end.low for partition, end in (cluster.watermarks(topic, list(there)) if there else {}).items()}
     start = {partition: max(each.first_offset, low[partition]) for partition, each in there.items()}
     ends = {partition: max(each.next_offset, start[partition]) for partition, each in there.items()}
     again = rereading(settings, feed, there, stop)
@@ -59,7 +59,7 @@ def _read(again: Rereading, comparison: Comparison, start: dict[int, int], ends:
     for intake, passage in again.passages(start, ends):
         for _ in passage.blocks(intake):
             pass
-        for refused in comparison.take(intake.taken(), passage.kept_blocks):
+        for refused in comparison.take(intake.moved_spans(), passage.kept_blocks):
             passage.refuse(refused)
         comparison.refuse((each.source, each.offset, each.row) for each in passage.unread)
 

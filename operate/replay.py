@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ledger.chunk import Source
     from ledger.lease import Lease
     from operate.reread import Passage
-    from steps.drain.kafka import Ends
+    from steps.drain.kafka import Watermarks
     from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
 
@@ -126,7 +126,7 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
     for source in known.values():
         if source.topic_id != topic.id:
             raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was settled is left in it")
-    ends = cluster.ends(topic, list(known)) if known else {}
+    ends = cluster.watermarks(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
         return _named(wanted, topic.name, feed.shards, shard, known, ends)
     found.gone += sum(max(0, ends[each.partition].low - each.first_offset) for each in known.values())
@@ -135,7 +135,7 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
 
 
 def _named(
-    wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Ends]
+    wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Watermarks]
 ) -> Ranges:
     if wanted.topic != topic:
         raise Misconfigured(f"the feed's responses are on {topic}, not on {wanted.topic}")

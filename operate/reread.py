@@ -55,7 +55,7 @@ class Passage(Portion):
 
     def rows(self, intake: Intake) -> int:
         """How many rows the records held; to be asked when all blocks were taken."""
-        return sum(span.records + self._beyond[span.source] for span in intake.taken())
+        return sum(span.records + self._beyond[span.source] for span in intake.moved_spans())
 
 
 class Again(Reader):

@@ -93,7 +93,7 @@ def _of_drain(cluster: Cluster, connection: Connection, key: LeaseKey, name: str
     if not known:
         return
     topic = cluster.topic(name)
-    ends = cluster.ends(topic)
+    ends = cluster.watermarks(topic)
     for source in known:
         if source.topic_id != topic.id:
             yield Gap(key, name, source, None)

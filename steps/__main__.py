@@ -35,67 +35,71 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
     """Run one stage. The last line of stdout is always exactly one RESULT."""
     started = time.monotonic()
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr] # a real stream
-    asked = argparse.Namespace(stage="-", feed="-")
+    arguments = argparse.Namespace(stage="-", feed="-")
     name = "-"
     with stopping() as stop:
         try:
-            parser().parse_args(words, namespace=asked)
-            environment = settings.read(environ, asked.stage)
+            parser().parse_args(words, namespace=arguments)
+            environment = settings.read(environ, arguments.stage)
             name = environment.name
-            outcome = execute(environment, asked, stop)
+            outcome = execute(environment, arguments, stop)
         except Exception as error:  # noqa: BLE001 -- the one place where every failure becomes an exit code
-            outcome = failed(error, stop)
-    print(outcome.line(asked.feed or "-", asked.stage, name, time.monotonic() - started), flush=True)  # noqa: T201 -- the RESULT line
+            outcome = failure_outcome(error, stop)
+    print(outcome.line(arguments.feed or "-", arguments.stage, name, time.monotonic() - started), flush=True)  # noqa: T201 -- the RESULT line
     return outcome.exit
 
 
-def execute(environment: Settings, asked: argparse.Namespace, stop: threading.Event) -> Outcome:
+def execute(environment: Settings, arguments: argparse.Namespace, stop: threading.Event) -> Outcome:
     """Open the ledger, run the stage, record how it ended; a fault that needs a person leaves the feed blocked."""
-    chosen = _feeds(environment, asked)
-    with executing(environment, LeaseKey(asked.feed or "-", asked.stage, asked.shard), stop) as execution:
+    feeds = _select_feeds(environment, arguments)
+    with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage, arguments.shard), stop) as execution:
         try:
-            with translated():  # a session that ended under us is outside trouble, wherever it shows
-                execution.outcome = act(execution, asked, chosen)
+            with translated():  # a session that the server ended is outside trouble, wherever it shows
+                execution.outcome = run_stage(execution, arguments, feeds)
         except Exception as error:  # noqa: BLE001 -- recorded here, translated once
-            execution.outcome = failed(error, stop)
-            if asked.stage in SHARDED and execution.outcome.exit.blocks:
-                _block(execution, asked, execution.outcome)
+            execution.outcome = failure_outcome(error, stop)
+            if arguments.stage in SHARDED and execution.outcome.exit.blocks:
+                _block(execution, arguments, execution.outcome)
         return execution.outcome
 
 
-def act(execution: Execution, asked: argparse.Namespace, chosen: Sequence[Feed]) -> Outcome:
-    """One stage. Each imports only what it needs: sub never pays for an HTTP client."""
-    match asked.stage:
+def run_stage(execution: Execution, arguments: argparse.Namespace, feeds: Sequence[Feed]) -> Outcome:
+    """Run one stage. Each imports only what it needs: sub never pays for an HTTP client."""
+    match arguments.stage:
         case "sub":
             from steps.sub import sub
 
-            return sub(execution, chosen[0], asked.shard)
+            return sub(execution, feeds[0], arguments.shard)
         case "release":
             from steps.release import release
 
-            return release(execution, chosen[0], asked.shard)
+            return release(execution, feeds[0], arguments.shard)
         case "relay":
             from steps.relay import relay
 
-            return relay(execution, chosen[0], asked.shard)
+            return relay(execution, feeds[0], arguments.shard)
         case "pub":
             from steps.pub import pub
 
             return pub(
-                execution, chosen[0], _days(asked, chosen[0], execution), asked.seq, asked.policy or chosen[0].policy
+                execution,
+                feeds[0],
+                _base_dates(arguments, feeds[0], execution),
+                arguments.seq,
+                arguments.policy or feeds[0].policy,
             )
         case "sweep":
             from steps.sweep import sweep
 
-            return sweep(execution, chosen)
+            return sweep(execution, feeds)
         case _:
             from steps.verify import verify
 
-            return verify(execution, chosen[0])
+            return verify(execution, feeds[0])
 
 
-def failed(error: Exception, stop: threading.Event) -> Outcome:
-    """A failure as an outcome. A traceback only where the fault is ours."""
+def failure_outcome(error: Exception, stop: threading.Event) -> Outcome:
+    """A failure as an outcome. A traceback only for an internal error."""
     if isinstance(error, find.UnknownFeed):
         error = Misconfigured(str(error))
     code = exit_of(error)
@@ -112,37 +116,37 @@ def failed(error: Exception, stop: threading.Event) -> Outcome:
     return Outcome(Status.FENCED if isinstance(error, Fenced) else Status.FAILED, code, words)
 
 
-def _block(execution: Execution, asked: argparse.Namespace, outcome: Outcome) -> None:
+def _block(execution: Execution, arguments: argparse.Namespace, outcome: Outcome) -> None:
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
         with translated():
             execution.connection.rollback()
-            control.block(execution.connection, asked.feed, asked.stage, outcome.exit, outcome.reason or "")
+            control.block(execution.connection, arguments.feed, arguments.stage, outcome.exit, outcome.reason or "")
             execution.connection.commit()
     except Failure as error:
         print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
 
 
-def _feeds(environment: Settings, asked: argparse.Namespace) -> Sequence[Feed]:
-    if asked.stage == "sweep":
+def _select_feeds(environment: Settings, arguments: argparse.Namespace) -> Sequence[Feed]:
+    if arguments.stage == "sweep":
         return find.every(environment.feeds)
-    feed = find.load(asked.feed, environment.feeds)
-    if not 0 <= asked.shard < feed.shards:
-        raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {asked.shard}")
-    if asked.stage == "relay" and feed.partner is None:
+    feed = find.load(arguments.feed, environment.feeds)
+    if not 0 <= arguments.shard < feed.shards:
+        raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {arguments.shard}")
+    if arguments.stage == "relay" and feed.partner is None:
         raise Misconfigured(f"feed {feed.name} has no partner: another team's API solution answers its requests")
     return [feed]
 
 
-def _days(asked: argparse.Namespace, feed: Feed, execution: Execution) -> list[date]:
+def _base_dates(arguments: argparse.Namespace, feed: Feed, execution: Execution) -> list[date]:
     from steps.pub import span
 
-    if asked.first or asked.last:
-        if asked.base_date or not (asked.first and asked.last):
+    if arguments.first or arguments.last:
+        if arguments.base_date or not (arguments.first and arguments.last):
             raise Misconfigured("give --from and --to together, and no --base-date beside them")
-        return span(asked.first, asked.last)
-    return [asked.base_date or gate.today(feed, execution.now())]
+        return span(arguments.first, arguments.last)
+    return [arguments.base_date or gate.today(feed, execution.now())]
 
 
 class Parser(argparse.ArgumentParser):
@@ -153,9 +157,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The door's form. An empty value counts as absent, as Argo passes it."""
-    door = Parser(prog="python -m steps", description="Run one stage of a feed, and leave.")
-    stages = door.add_subparsers(dest="stage", required=True, metavar="stage", parser_class=Parser)
+    """Build the parser. An empty value counts as absent, as Argo passes it."""
+    top = Parser(prog="python -m steps", description="Run one stage of a feed, and leave.")
+    stages = top.add_subparsers(dest="stage", required=True, metavar="stage", parser_class=Parser)
     for stage, words in STAGES.items():
         form = stages.add_parser(stage, help=words, description=words)
         form.set_defaults(shard=0, feed=None)
@@ -173,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
             form.add_argument("--from", dest="first", type=_date, help="request every open day from here …")
             form.add_argument("--to", dest="last", type=_date, help="… to here")
             form.add_argument("--policy", type=_policy, help="on a closed day, in Control-M's words")
-    return door
+    return top
 
 
 STAGES = {
@@ -209,7 +213,7 @@ def _policy(word: str) -> Policy | None:
 
 
 if __name__ == "__main__":
-    # What is imported stays, and a drain goes by reference counts: to look for cycles took a sixth of its time.
+    # Imported objects stay, and a drain frees by reference counts: looking for cycles took a sixth of its time.
     gc.freeze()
     gc.set_threshold(50_000)
     sys.exit(main())

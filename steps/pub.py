@@ -15,7 +15,8 @@ from catalog import Envelope, Policy
 from catalog.message import correlation
 from catalog.partner import Request
 from ledger import control, request
-from steps.drain.kafka import Cluster, Publisher
+from steps.drain.kafka import Cluster
+from steps.drain.publisher import Publisher
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Misconfigured
@@ -59,7 +60,7 @@ def _open_days(execution: Execution, feed: Feed, days: Sequence[date], policy: P
     if policy is Policy.ANYWAY:
         return sorted(set(days)), None
     calendars.refresh(execution, [feed.calendar])
-    calendar = calendars.opened(execution, feed.calendar)
+    calendar = calendars.open_calendar(execution, feed.calendar)
     judged = (gate.judge(calendar, day, policy) for day in days)
     return sorted({day for day in judged if day}), calendar.version
 

@@ -25,7 +25,9 @@ from ledger import control, request
 from ledger.chunk import ChunkResult, SetAside, recent_bad
 from ledger.database import commit
 from steps.drain.drain import Patience, drain
-from steps.drain.kafka import Cluster, Publisher, Reader
+from steps.drain.headers import read_headers
+from steps.drain.kafka import Cluster, Reader
+from steps.drain.publisher import Publisher
 from steps.partner.messages import read_request, row_count, write_answer
 from steps.partner.sender import open_sender
 from steps.run.exits import DataRefused, Exit, Misconfigured, Transient
@@ -122,12 +124,13 @@ class Relay:
         self._exchanges = Exchanges()
         until = time.monotonic() + TRANSACTION_SECONDS
         for batch in intake.batches():
+            read_headers(batch)
             exchanges = [exchange for message in batch if (exchange := self._read(message))]
             self._send(exchanges)
             self._exchanges.every += exchanges
             self._exchanges.rows += sum(row_count(each.answer) or 0 for each in exchanges)
             if self._exchanges.rows > TRANSACTION_ROWS or time.monotonic() > until:
-                intake.fill()
+                intake.end_chunk()
 
     def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         """Write the answers and the bell, then record them."""
@@ -213,7 +216,7 @@ class Relay:
         self._errors += [response.error for response in responses if response.error]
 
     def _count(self, intake: Intake) -> None:
-        by_source = {span.source: span.fates for span in intake.taken()}
+        by_source = {span.source: span.fates for span in intake.moved_spans()}
         for each in self._exchanges.every:
             fates = by_source[self._sources[each.message.partition()]]
             fates.read += 1

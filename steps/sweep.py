@@ -1,10 +1,10 @@
-"""sweep: once a minute, for all feeds: is there something to read and nobody there to read it? Start it.
+"""sweep: once a minute, for all feeds: is there something to read and no run that reads it? Start one.
 
 The doorbell makes a run start quickly; the sweep makes it start surely. It compares the log's end with the checkpoint,
-so a lost doorbell, a dead pod and a message that nobody rang for all look alike.
+so a lost doorbell, a dead pod and a message without a doorbell all look alike.
 
-And where nothing came to be read: which requests wait, which feeds should be here by now (`watch.report`), and who
-outside must be told (`watch.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's.
+It also reports what did not come: requests without an answer, absent feeds (`watch.report`), and delivers that to a
+webhook (`watch.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's absence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Seconds after which a start that led to nothing is tried again.
 AGAIN = 300
-#: A request that nobody answered for so many seconds is reported.
+#: A request without an answer for so many seconds is reported.
 OVERDUE = 1800.0
 
 
@@ -53,17 +53,17 @@ class Start:
         """Fixed by what is to be done and by five minutes: a second start is refused by the cluster itself.
 
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
-        Workflow keeps the name for days, and nobody else would raise the epoch.
+        Workflow keeps the name for days, and no other run would raise the epoch.
         """
         key = f"{self.key.feed}-{self.key.stage}-{self.key.shard}"
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
 
 
 def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
-    """Start what is due; say what is overdue, absent, and back again. Raises the first part's failure, at the end."""
+    """Start what is due; report what is overdue, absent and back again. Raises the first failure, at the end."""
     counts: dict[str, int] = {}
     failures: list[Failure] = []
-    for part in (start, overdue, learn, watch, tell):
+    for part in (start_due, report_overdue, refresh_calendars, watch, deliver_notices):
         try:
             counts |= part(execution, feeds)
         except Failure as error:
@@ -78,41 +78,42 @@ def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
     return Outcome(Status.SUCCEEDED, counts=counts)
 
 
-def start(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
-    """Start each drain that has something to read and nobody who reads it."""
+def start_due(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+    """Start each drain that has something to read and no run that reads it."""
     starts = due(execution, feeds)
     started = 0
-    asked = execution.settings.argo
-    if starts and asked:
-        with Server(asked, seconds=10) as server:
+    argo = execution.settings.argo
+    if starts and argo:
+        with Server(argo, seconds=10) as server:
             started = sum(submit(server, each) for each in starts)
     return {"due": len(starts), "started": started}
 
 
-def overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
-    """Say which requests nobody has answered."""
+def report_overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
+    """Report requests without an answer."""
     found = request.overdue(execution.connection, OVERDUE)
     for late in found:
-        print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
+        print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is what operators read
     return {"overdue": len(found)}
 
 
-def learn(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+def refresh_calendars(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
     """Refresh the copies of calendars whose home is elsewhere."""
     calendars.refresh(execution, {feed.calendar for feed in feeds})
     return {}
 
 
-def tell(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- likewise
-    """Tell the world outside what it was not told yet."""
+def deliver_notices(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- likewise
+    """Deliver notices to the webhook that it has not received yet."""
     return {"undelivered": deliver(execution)}
 
 
 def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
-    """Which drains have something to read, an open gate and a free lease."""
+    """Find drains with something to read, an open gate and a free lease."""
     cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
     drains = [(feed, stage, feed.topic(kind, prefix)) for feed in feeds for stage, kind in _stages(feed)]
     topics = cluster.topics({topic for _, _, topic in drains})
+    lease.cap(execution.connection, execution.settings.lease_seconds)
     states = lease.states(execution.connection)
     found = []
     for feed, stage, name in drains:
@@ -123,7 +124,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
             continue
         for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
             state = states.get(key, lease.State())
-            lag = behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
+            lag = offsets_behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
             if lag > 0:
                 found.append(Start(key, state.epoch, lag, execution.now()))
     found += _releases(execution, feeds, states)
@@ -141,13 +142,13 @@ def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[Lease
             yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now)
 
 
-def behind(execution: Execution, cluster: Cluster, feed: Feed, key: LeaseKey, topic: Topic) -> int:
-    """Offsets between the checkpoint and the log's end, an open transaction's included."""
+def offsets_behind(execution: Execution, cluster: Cluster, feed: Feed, key: LeaseKey, topic: Topic) -> int:
+    """Count the offsets between the checkpoint and the log's end, an open transaction's included."""
     with translated():
         at = {source.partition: source.next_offset for source in chunk.sources(execution.connection, key, topic.name)}
     mine = [partition for partition in topic.partitions if partition % feed.shards == key.shard]
-    ends = cluster.ends(topic, mine)
-    return sum(abs(end.high - at.get(partition, end.low)) for partition, end in ends.items())
+    marks = cluster.watermarks(topic, mine)
+    return sum(abs(mark.high - at.get(partition, mark.low)) for partition, mark in marks.items())
 
 
 def submit(server: Server, wanted: Start) -> bool:
@@ -156,7 +157,7 @@ def submit(server: Server, wanted: Start) -> bool:
     if not server.submit(template, wanted.name, {"shard": shard}, {}):
         return False
     what = "rows due" if wanted.key.stage == "release" else "offsets behind"
-    print(f"STARTED {wanted.name}: {wanted.lag} {what}", flush=True)  # noqa: T201 -- the pod's log is its desk
+    print(f"STARTED {wanted.name}: {wanted.lag} {what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return True
 
 

@@ -1,10 +1,10 @@
-"""verify: do the books add up? A run-and-finish script like any other; exit 83 says no, and names where."""
+"""verify: is the ledger consistent? A stage like any other; exit 83 says no, and names where."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ledger import verify as books
+import ledger.verify
 from steps.run.execution import Execution, Outcome
 from steps.run.status import Status
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def verify(execution: Execution, feed: Feed) -> Outcome:
     """Prove a feed's ledger."""
-    account = books.verify(execution.connection, feed)
+    account = ledger.verify.verify(execution.connection, feed)
     for sentence in account.broken:
-        print(f"BROKEN {sentence}", flush=True)  # noqa: T201 -- the pod's log is its desk
+        print(f"BROKEN {sentence}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     counts = {
         "offsets": sum(line.next_offset - line.first_offset for line in account.lines),
         "rows": sum(line.read for line in account.lines if line.stage == "sub"),

@@ -27,7 +27,7 @@ def open_calendar(name: str, environ: Mapping[str, str]) -> Calendar:
     if not databases.is_set(environ):
         return business_day.calendar(name, own=own_calendars(environ))
     with databases.transaction(environ, "feedfall calendar") as connection:
-        return calendars.known(connection, name, settings.calendars(environ))
+        return calendars.read_calendar(connection, name, settings.calendars(environ))
 
 
 def open_calendars(environ: Mapping[str, str]) -> list[Calendar]:

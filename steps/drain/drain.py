@@ -1,12 +1,12 @@
 """The drain: how sub and relay read their topic, from the checkpoint to the end, each offset once.
 
-    gate ─▶ lease ─▶ fence the previous holder ─▶ bounds ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
-     │        │                                │  ▲                                      │ more: again
-     HELD    BUSY                  OffsetGap ◀─┘  └──── an open transaction: wait ◀──────┘
+    gate ─▶ lease ─▶ fence the previous holder ─▶ watermarks ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
+     │        │                                    │  ▲                                       │ more: again
+     HELD    BUSY                      OffsetGap ◀─┘  └──── an open transaction: wait ◀───────┘
      BLOCKED
 
 One piece of code, two sinks: what a chunk *does* with its messages is the sink's; when it begins, ends, commits, and
-where the next one starts, is decided here. A lost doorbell costs time, a doubled one a short pod, neither a row.
+where the next one starts, is decided here. A lost doorbell costs time, a second one a short pod, neither a row.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ledger.chunk import ChunkResult, Fates
 from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from steps.drain import checkpoint
 from steps.drain.intake import Intake
-from steps.drain.kafka import Cluster, Ends, Reader, Topic
+from steps.drain.kafka import Cluster, Reader, Topic, Watermarks
 from steps.drain.lease_keeper import keep, take
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import OffsetGap
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -39,26 +39,26 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """What a chunk does with its messages. Made once a run."""
+    """What a chunk does with its messages. One object a run."""
 
     stage: str
     topic: str
     markers: bool
     """May the topic hold offsets that no client sees?"""
     batch: int
-    """Messages that are taken in at once."""
+    """Messages that are read at once."""
 
     def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:
-        """The lease is ours and the checkpoint read; called again when it is taken again."""
+        """Called when the lease is taken and the checkpoint read; again when it is taken again."""
 
     def gather(self, intake: Intake) -> None:
-        """What must happen outside the database's transaction (asking a partner)."""
+        """Do what must happen outside the database's transaction (a partner's requests)."""
 
     def load(self, connection: Connection, intake: Intake) -> ChunkResult:
-        """Inside the transaction, under the writer's lock: do it, and say what became of every row."""
+        """Do the work inside the transaction, under the writer's lock, and return what became of every row."""
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """The last word on how the run ended."""
+        """Complete the outcome of the run."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def drain(
 
 
 class Drain:
-    """One run's drain. Reads downwards: run → to the ends → a round → one chunk."""
+    """One run's drain. Reads downwards: run → to the watermarks → chunks → one chunk."""
 
     def __init__(
         self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
@@ -106,69 +106,73 @@ class Drain:
                 held = take(self._execution, self._key)
                 if held is None:
                     holder = lease.holder(self._execution.connection, self._key)
-                    return self._leave(Status.SUCCEEDED) if drained else self._leave(Status.BUSY, reason=holder)
+                    return self._outcome(Status.SUCCEEDED) if drained else self._outcome(Status.BUSY, reason=holder)
                 with keep(self._execution, held) as keeper:
-                    status, position = self._to_the_ends(held, keeper)
+                    status, position = self._drain_to_watermarks(held, keeper)
                 drained = True
                 if status is not Status.SUCCEEDED:
-                    return self._leave(status)
-                if not self._more(position):
-                    return self._leave(Status.SUCCEEDED)
+                    return self._outcome(status)
+                if not self._has_more(position):
+                    return self._outcome(Status.SUCCEEDED)
         finally:
             if self._reader:
                 self._reader.close()
 
-    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
+    def _drain_to_watermarks(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
         topic = self._cluster.topic(self._sink.topic)
         mine = [partition for partition in topic.partitions if partition % self._feed.shards == self._key.shard]
-        ends = self._cluster.ends(topic, mine)
-        sources = self._sources(held, topic, ends)
+        marks = self._cluster.watermarks(topic, mine)
+        sources = self._sources(held, topic, marks)
         position = {partition: source.next_offset for partition, source in sources.items()}
-        waited = time.monotonic() + self._patience.transaction
+        give_up = time.monotonic() + self._patience.transaction
         while True:
-            self._lag = sum(ends[partition].high - at for partition, at in position.items())
-            if any(ends[partition].committed > at for partition, at in position.items()):
-                status, position = self._round(held, keeper, sources, position, ends)
+            self._lag = sum(marks[partition].high - at for partition, at in position.items())
+            if any(marks[partition].last_stable > at for partition, at in position.items()):
+                status, position = self._load_chunks(held, keeper, topic, sources, position, marks)
                 if status is not Status.SUCCEEDED:
                     return status, position
-                waited = time.monotonic() + self._patience.transaction
-            if all(ends[partition].high <= at for partition, at in position.items()):
+                give_up = time.monotonic() + self._patience.transaction
+            if all(marks[partition].high <= at for partition, at in position.items()):
                 return Status.SUCCEEDED, position
-            if time.monotonic() > waited:
+            if time.monotonic() > give_up:
                 return Status.OPEN_TXN, position
             keeper.beat()
             if self._execution.stop.wait(0.05):
                 return Status.STOPPED, position
-            ends = _not_beyond(ends, self._cluster.ends(topic, mine))
+            marks = _capped(marks, self._cluster.watermarks(topic, mine))
 
-    def _sources(self, held: Lease, topic: Topic, ends: Mapping[int, Ends]) -> dict[int, Source]:
+    def _sources(self, held: Lease, topic: Topic, marks: Mapping[int, Watermarks]) -> dict[int, Source]:
         """End the sessions of earlier holders, take over the checkpoints, record partitions that are new."""
         connection = self._execution.connection
         lease.exclude(connection, held)
+        killed = lease.killed_in_a_row(connection, held.key, self._feed.max_lost)
         with translated():
             known = {source.partition: source for source in chunk.sources(connection, held.key, topic.name)}
-            for partition, end in ends.items():
+            for partition, end in marks.items():
                 if partition in known:
-                    _check(topic, known[partition], end)
+                    checkpoint.check(topic, known[partition], end)
                 else:
                     known[partition] = chunk.open_source(
                         connection, held, topic.name, topic.id, partition, end.low, markers=self._sink.markers
                     )
             connection.commit()
+        if killed >= self._feed.max_lost:
+            raise checkpoint.killed_again(topic, known.values(), killed)
         return known
 
-    def _round(
+    def _load_chunks(
         self,
         held: Lease,
         keeper: Keeper,
+        topic: Topic,
         sources: Mapping[int, Source],
         position: dict[int, int],
-        ends: Mapping[int, Ends],
+        marks: Mapping[int, Watermarks],
     ) -> tuple[Status, dict[int, int]]:
-        """Chunk by chunk to the ends that were fixed. A chunk is recorded whole or leaves no trace."""
+        """Load chunk by chunk up to the watermarks. A chunk is recorded whole or leaves no trace."""
         reader = self._open_reader(position)
         self._sink.open(held, reader, sources)
-        goals = {partition: end.committed for partition, end in ends.items()}
+        goals = {partition: end.last_stable for partition, end in marks.items()}
         while any(position[partition] < goal for partition, goal in goals.items()):
             if self._execution.stop.is_set():
                 return Status.STOPPED, position
@@ -184,35 +188,48 @@ class Drain:
                 stop=self._execution.stop,
                 beat=keeper.beat,
             )
-            if not self._chunk(held, intake):
+            if not self._chunk(held, topic, intake):
                 return Status.HELD, position
             position = intake.position()
-            self._lag = sum(max(end.high - position[partition], 0) for partition, end in ends.items())
+            self._lag = sum(max(end.high - position[partition], 0) for partition, end in marks.items())
             reader.show_lag(position)
         return Status.SUCCEEDED, position
 
-    def _chunk(self, held: Lease, intake: Intake) -> bool:
-        """One transaction: the sink's work, the fates and the checkpoint. False: the feed was held, nothing moved."""
+    def _chunk(self, held: Lease, topic: Topic, intake: Intake) -> bool:
+        """Commit the sink's work, the fates and the checkpoint together. False: the feed was held, nothing moved."""
         connection = self._execution.connection
         self._sink.gather(intake)
+        gathered = intake.position()
+        if intake.moved_spans():  # relay has read all that it will, and commits to Kafka in `load`
+            self._check_identity(topic)
         with translated():
             lease.guard(connection, held)
             if not control.still_open(connection, self._feed.name):
                 connection.rollback()
                 return False
             result = self._sink.load(connection, intake)
-            spans = intake.taken()
+            spans = intake.moved_spans()
             if not spans:
                 connection.rollback()
                 return True
+            if intake.position() != gathered:
+                self._check_identity(topic)
             chunk.record(connection, held, spans, result.set_aside, result.tallies)
         self._commit(held, spans)
         for span in spans:
             self._total.add(span.fates)
         return True
 
+    def _check_identity(self, topic: Topic) -> None:
+        """After a chunk's last read, before any commit: was all of it read from the topic that the ledger means?
+
+        A run may be frozen for long. Its offsets mean other messages where the topic was deleted and created anew.
+        """
+        if self._cluster.topic(topic.name).id != topic.id:
+            raise checkpoint.made_anew(topic)
+
     def _commit(self, held: Lease, spans: list[chunk.Span]) -> None:
-        """Commit; where the reply is lost, end the old session and look: done only if the spans carry this run."""
+        """Commit. Where the reply is lost, end the old session and look: it is done if the spans carry this run."""
         try:
             commit(self._execution.connection)
         except Unsure:
@@ -232,12 +249,12 @@ class Drain:
         self._reader.assign(position)
         return self._reader
 
-    def _more(self, position: Mapping[int, int]) -> bool:
-        """After the lease is free: did messages arrive while we held it? A doorbell that rang for them found BUSY."""
+    def _has_more(self, position: Mapping[int, int]) -> bool:
+        """After the release: did messages arrive while we held the lease? A doorbell that rang for them found BUSY."""
         topic = self._cluster.topic(self._sink.topic)
-        ends = self._cluster.ends(topic)
+        marks = self._cluster.watermarks(topic)
         self._lag = sum(
-            ends[p].high - position.get(p, ends[p].low) for p in ends if p % self._feed.shards == self._key.shard
+            marks[p].high - position.get(p, marks[p].low) for p in marks if p % self._feed.shards == self._key.shard
         )
         if self._lag <= 0:
             return False
@@ -245,31 +262,16 @@ class Drain:
         rollback(self._execution.connection)
         return gate.refusal(state, self._sink.stage, self._execution.now()) is None
 
-    def _leave(self, status: Status, reason: str | None = None) -> Outcome:
+    def _outcome(self, status: Status, reason: str | None = None) -> Outcome:
         counts = {**vars(self._total), "lag": max(self._lag, 0)}
         why = reason or (None if status is Status.SUCCEEDED else status.sentence)
         return self._sink.outcome(Outcome(status, reason=why, counts=counts))
 
 
-def _check(topic: Topic, source: Source, end: Ends) -> None:
-    """Does Kafka still have what the checkpoint expects?"""
-    where = f"{topic.name}[{source.partition}]"
-    if source.topic_id != topic.id:
-        raise OffsetGap(f"{topic.name} was deleted and created anew: its offsets no longer mean what the ledger knows")
-    if source.next_offset < end.low:
-        raise OffsetGap(
-            f"{where}: offsets {source.next_offset} to {end.low} are gone (retention); they were never read"
-        )
-    if source.next_offset > end.high:
-        raise OffsetGap(
-            f"{where} ends at {end.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
-        )
-
-
-def _not_beyond(first: Mapping[int, Ends], now: Mapping[int, Ends]) -> dict[int, Ends]:
-    """The ends that were fixed stay the goal: a busy topic must not keep a run for ever."""
+def _capped(first: Mapping[int, Watermarks], now: Mapping[int, Watermarks]) -> dict[int, Watermarks]:
+    """The watermarks of now, but not beyond the first ones: a busy topic must not keep a run for ever."""
     return {
-        partition: Ends(end.low, min(end.committed, first[partition].high), first[partition].high)
+        partition: Watermarks(end.low, min(end.last_stable, first[partition].high), first[partition].high)
         for partition, end in now.items()
         if partition in first
     }

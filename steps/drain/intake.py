@@ -1,7 +1,7 @@
-"""What one chunk takes in: messages of the assigned partitions, counted before anybody judges them.
+"""What one chunk reads: messages of the assigned partitions, counted before anything judges them.
 
 An offset between two messages, or before a partition's end, that no message shows is *absent*: a commit marker, an
-aborted record or a compacted one. It is booked as a range, so that records + absent = to - from.
+aborted record or a compacted one. It is recorded as a range, so that records + absent = to - from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STALLED = 30.0
 
 
 class Intake:
-    """Batches for a sink, until the chunk is full, every end is reached, or somebody says stop."""
+    """Batches for a sink, until the chunk is full, every end is reached, or the run is stopped."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Intake:
         self._open = {partition for partition, end in ends.items() if start[partition] < end}
 
     def batches(self) -> Iterator[Sequence[Message]]:
-        """Messages in the order of each partition's offsets."""
+        """Read messages, in the order of each partition's offsets."""
         moved, position = time.monotonic(), self._reader.positions()
         while self._open and self._rows > 0 and self._bytes > 0 and not self._stop.is_set():
             batch = self._reader.read(min(self._batch, self._rows))
@@ -58,21 +58,22 @@ class Intake:
                 moved = time.monotonic()
             elif time.monotonic() - moved > STALLED:
                 raise Transient(
-                    f"Kafka has offsets up to {self._ends} and gave none for {STALLED:.0f} s; tried again later"
+                    f"Kafka has offsets up to {self._ends} and gave none for {STALLED:.0f} s; "
+                    "the next run goes on from here"
                 )
             self._close_reached(position)
         self._count_tails(position)
 
-    def grow(self, rows: int, size: int) -> None:
-        """The sink's bytes, and its rows beyond one a message: a chunk ends by rows or by bytes."""
+    def count(self, rows: int, size: int) -> None:
+        """Count the sink's bytes, and its rows beyond one a message: a chunk ends by rows or by bytes."""
         self._rows -= rows
         self._bytes -= size
 
-    def fill(self) -> None:
-        """The sink has enough for one chunk."""
+    def end_chunk(self) -> None:
+        """End the chunk: the sink has enough."""
         self._rows = 0
 
-    def taken(self) -> list[Span]:
+    def moved_spans(self) -> list[Span]:
         """The spans that moved."""
         return [span for span in self.spans.values() if span.to_offset > span.from_offset]
 

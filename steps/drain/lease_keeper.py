@@ -1,4 +1,4 @@
-"""A lease as a run holds it: taken, renewed while the main loop makes progress, given back however the run ends.
+"""A lease as a run holds it: taken, renewed while the main loop makes progress, released however the run ends.
 
 The keeper is a thread with a connection of its own, opened at the first renewal: a run of less than ten seconds never
 needs it.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def exclusively(execution: Execution, key: LeaseKey, act: Callable[[Lease, Keeper], Outcome]) -> Outcome:
-    """Take the lease, end what an earlier holder left open in the database, act, give it back.
+    """Take the lease, end what the previous holder left open in the database, act, release it.
 
     BUSY where a live run holds it. `act` begins a chunk with `lease.guard`.
     """
@@ -51,19 +51,19 @@ def take(execution: Execution, key: LeaseKey) -> Lease | None:
 
 @contextmanager
 def keep(execution: Execution, held: Lease) -> Iterator[Keeper]:
-    """Renew it within the block and free it after, however it ends; what was not committed is rolled back."""
+    """Renew it within the block and release it after, however it ends; what was not committed is rolled back."""
     settings = execution.settings
     try:
         with Keeper(settings.database_url, settings.uid, held, settings.lease_seconds) as keeper:
             yield keeper
     except BaseException:
-        with suppress(Transient):  # what went wrong first is what is reported; the lease expires by itself
-            _free(execution, held)
+        with suppress(Transient):  # the first failure is the one to report; the lease expires by itself
+            _release(execution, held)
         raise
-    _free(execution, held)
+    _release(execution, held)
 
 
-def _free(execution: Execution, held: Lease) -> None:
+def _release(execution: Execution, held: Lease) -> None:
     if not (execution.connection.closed or execution.connection.broken):
         lease.release(execution.connection, held)
 
@@ -73,7 +73,7 @@ SILENCE = 120.0
 
 
 class Keeper:
-    """Renews a lease, each third of the seconds that it lives, until it is left, lost, or the main loop is silent."""
+    """Renews a lease each third of its seconds, until the block ends, the lease is lost or the main loop is silent."""
 
     def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
         self._url, self._name, self._lease, self._lives = url, name, held, lives
@@ -82,7 +82,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def beat(self) -> None:
-        """The main loop is alive. Raises Fenced when the lease went to another run."""
+        """Note that the main loop is alive. Raises Fenced when the lease went to another run."""
         self._beaten = time.monotonic()
         if self._lost.is_set():
             raise Fenced(f"the lease of {self._lease.key} was lost; this run stops at once")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from catalog import Envelope, Kind, Unreadable
 from ledger import chunk, rows
 from ledger.chunk import ResponseTally, SetAside
 from ledger.errors import DataRefused
+from steps.drain.headers import by_headers
 from steps.load.dates import LOAD, Ruling
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Portion:
         for batch in intake.batches():
             encoded: list[str] = []
             self._kept_bytes = 0
-            for headers, alike in groupby(batch, HEADERS):
-                encoded += lines(headers, list(alike))
+            for headers, alike in by_headers(batch):
+                encoded += lines(headers, alike)
             block = "".join(encoded).encode()
-            intake.grow(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
+            intake.count(max(0, len(encoded) - len(batch)), len(block) + self._kept_bytes)
             if block:
                 self.kept_blocks.append(block)
                 yield block
@@ -240,7 +240,7 @@ class Portion:
     def book(self, intake: Intake, merged: rows.Merged | None) -> None:
         """The fates of the chunk's rows, into its spans."""
         kept = Counter((each.source, each.fate) for each in self.kept)
-        for span in intake.taken():
+        for span in intake.moved_spans():
             fates = span.fates
             fates.read = span.records + self._beyond[span.source]
             fates.quarantined, fates.deferred = kept[span.source, "quarantined"], kept[span.source, "deferred"]
@@ -252,10 +252,6 @@ class Portion:
             fates.duplicate = found.get("duplicate", 0)
             if merged:
                 span.replaced = dict(merged.replaced[span.source])
-
-
-#: Rows of one response carry the same headers: what is taken in together is told apart by them.
-HEADERS = methodcaller("headers")
 
 
 def _time(milliseconds: int) -> str:

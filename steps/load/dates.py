@@ -29,7 +29,7 @@ def opened(execution: Execution, feed: Feed) -> Dates | None:
     """The judge of a run's base dates; None for a feed whose rows have none."""
     if feed.base_date is None:
         return None
-    calendar = None if feed.closed == "load" else calendars.opened(execution, feed.calendar)
+    calendar = None if feed.closed == "load" else calendars.open_calendar(execution, feed.calendar)
     return Dates(feed, calendar, execution.now())
 
 

@@ -2,8 +2,8 @@
 
 FEEDFALL_CALENDAR_URL    a run decides with
 not set                  our tables, and the overrides of this database: here is the calendars' home
-set                      the copy that this database has of what the calendar service said; pub and sweep refresh it,
-                         and when it is too old nobody guesses: exit 75
+set                      this database's copy of the calendar service's answer; pub and sweep refresh it,
+                         and when it is too old no date is guessed: exit 75
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from steps.run.settings import Calendars
 
 
-def opened(execution: Execution, name: str) -> business_day.Calendar:
+def open_calendar(execution: Execution, name: str) -> business_day.Calendar:
     """Open a calendar as it is known now; its `version` is what a run decided with. Raises Transient, Misconfigured."""
-    return known(execution.connection, name, execution.settings.calendars)
+    return read_calendar(execution.connection, name, execution.settings.calendars)
 
 
-def known(connection: Connection, name: str, source: Calendars) -> business_day.Calendar:
-    """The same for who has no run: `feedfall submit` must judge a day as the pod will. Ends no transaction."""
+def read_calendar(connection: Connection, name: str, source: Calendars) -> business_day.Calendar:
+    """Read it without a run: `feedfall submit` must judge a day as the pod will. Ends no transaction."""
     try:
         if not source.url or name == business_day.NONE:
             return business_day.calendar(name, load_overrides(connection), business_day.read_own(source.files))
@@ -41,7 +41,7 @@ def known(connection: Connection, name: str, source: Calendars) -> business_day.
 
 
 def refresh(execution: Execution, names: Iterable[str]) -> None:
-    """Ask the calendar service, where there is one, what it says now. Its outage is said, and nothing more. Commits."""
+    """Refresh the copies from the calendar service, where there is one. Its outage is printed, not raised. Commits."""
     if execution.settings.calendars.url:
         from steps.run.calendar_refresh import refresh_copies  # noqa: PLC0415 -- sub reads this module and never pays for an HTTP client
 
@@ -49,5 +49,5 @@ def refresh(execution: Execution, names: Iterable[str]) -> None:
 
 
 TO_DO = (
-    "Look at the calendar service; the next run goes on from here. To order without any calendar: --policy=OrderAnyway"
+    "Look at the calendar service; the next run goes on from here. To request without a calendar: --policy=OrderAnyway"
 )

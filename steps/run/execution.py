@@ -42,9 +42,9 @@ class Outcome:
     def line(self, feed: str, stage: str, name: str, seconds: float) -> str:
         """The last line of stdout, for Control-M and people."""
         words: dict[str, object] = {"status": self.status, "feed": feed, "stage": stage, "run": name, **self.counts}
-        told = " ".join(f"{key}={_word(value)}" for key, value in words.items())
+        pairs = " ".join(f"{key}={_word(value)}" for key, value in words.items())
         reason = f" reason={_quoted(self.reason[:500])}" if self.reason else ""
-        return f"RESULT {told}{reason} took={seconds:.1f}s"
+        return f"RESULT {pairs}{reason} took={seconds:.1f}s"
 
 
 def _word(value: object) -> str:
@@ -71,7 +71,7 @@ class Execution:
     stop: threading.Event
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     outcome: Outcome | None = None
-    """How it ended, for its row in the run table; set by who runs it."""
+    """How it ended, for its row in the run table; set by the caller."""
 
     def reconnect(self) -> None:
         """Leave the broken connection and open another."""
@@ -101,7 +101,7 @@ def executing(settings: Settings, key: LeaseKey, stop: threading.Event) -> Itera
 
 
 def _finish(execution: Execution, outcome: Outcome) -> None:
-    """Record the end; where the database is gone the row stays RUNNING, and the exit code tells."""
+    """Record the end; where the database is gone the row stays RUNNING, and only the exit code says how it ended."""
     try:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
@@ -114,9 +114,9 @@ def _finish(execution: Execution, outcome: Outcome) -> None:
 def stopping() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set: a stage looks at it between batches, finishes its chunk and leaves."""
     stop = threading.Event()
-    kept = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        for number, handler in kept.items():
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -45,7 +45,7 @@ class Exit(IntEnum):
     STOPPED = 143, "stopped by a signal"
 
 
-#: What Argo starts again: ours, killed (137), and "no exit code at all" (-1).
+#: What Argo starts again: outside trouble, killed (137), and "no exit code at all" (-1).
 RETRIED = (int(Exit.TRANSIENT), 137, int(Exit.STOPPED), -1)
 
 #: What keeps the sweep away from a feed until a person frees it.
@@ -63,7 +63,7 @@ EXITS: dict[type, Exit] = {
 
 
 def exit_of(error: BaseException) -> Exit:
-    """The exit code of a failure; anything that is not one of ours is a bug."""
+    """The exit code of a failure; any other error is a bug."""
     if isinstance(error, Failure):
         return next(EXITS[kind] for kind in type(error).__mro__ if kind in EXITS)
     return Exit.BUG

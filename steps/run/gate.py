@@ -1,4 +1,4 @@
-"""May this run work now? Pure: what is known goes in, a refusal or None comes out."""
+"""May this run work now? A pure function: facts go in, a refusal or None comes out."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +22,7 @@ class Refusal:
 def refusal(control: Control, stage: str, now: datetime) -> Refusal | None:
     """Why a stage of this feed may not move anything; None: it may.
 
-    A hold is a person's word, a block a fault's, a wait a partner's.
+    A hold comes from a person, a block from a fault, a wait from a partner.
     """
     if control.held_at:
         return Refusal(Status.HELD, f"held by {control.held_by}: {control.held_reason}; `feedfall free` lifts it")
@@ -37,12 +37,12 @@ def refusal(control: Control, stage: str, now: datetime) -> Refusal | None:
 
 
 def today(feed: Feed, now: datetime) -> date:
-    """The base date of an order that names none: the date where the feed lives."""
+    """The base date of a request that names none: the date in the feed's zone."""
     return now.astimezone(ZoneInfo(feed.zone)).date()
 
 
 def judge(calendar: business_day.Calendar, base_date: date, policy: Policy) -> date | None:
-    """The base date that is ordered: itself on an open day, otherwise by the policy; None: not at all."""
+    """The base date to request: itself on an open day, otherwise by the policy; None: no request."""
     try:
         return business_day.shift(calendar, base_date, policy)
     except business_day.NotCovered as error:

@@ -7,7 +7,7 @@ ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed f
 ARGO_TOKEN(_FILE)         sweep           FEEDFALL_CALENDARS  file or folder of own calendars: none
 ARGO_CA_FILE              sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
 FEEDFALL_WEBHOOK_URL      sweep           FEEDFALL_LEASE_SECONDS        how long a lease lives: 30
-                                          FEEDFALL_WEBHOOK_SECRET       signs what the sweep tells there
+                                          FEEDFALL_WEBHOOK_SECRET       signs what the sweep sends there
 FEEDFALL_CALENDAR_URL     optional        another database's calendar service; _CA_FILE: whom to trust,
                                           _HOURS: how old the last good copy may be: 36
 """
@@ -47,7 +47,7 @@ NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify"
 
 @dataclass(frozen=True)
 class Argo:
-    """Where the Argo Server is, and how it is asked."""
+    """Where the Argo Server is, and how it is reached."""
 
     server: str
     namespace: str
@@ -70,7 +70,7 @@ class Calendars:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Who is told of absent feeds. An address may hold a key: neither is ever printed."""
+    """Where absent feeds are reported. An address may hold a key: neither is ever printed."""
 
     url: str = field(repr=False)
     secret: str = field(repr=False)
@@ -90,14 +90,14 @@ class Settings:
     argo: Argo | None = None
     """Set where ARGO_SERVER is: for the sweep."""
     webhook: Webhook | None = None
-    """Set where FEEDFALL_WEBHOOK_URL is; looked at when there is something to tell: a sweep has other work too."""
+    """Set where FEEDFALL_WEBHOOK_URL is; checked when there is something to send: a sweep has other work too."""
     lease_seconds: float = 30.0
     partner_urls: Mapping[str, str] = field(default_factory=dict)
     calendars: Calendars = field(default_factory=Calendars)
 
 
 def argo(environ: Mapping[str, str] = os.environ) -> Argo:
-    """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so ask again."""
+    """Read how Argo is reached. Cheap: a mounted token is replaced every hour, so read it again."""
     missing = [name for name in ("ARGO_SERVER", "ARGO_NAMESPACE") if not environ.get(name)]
     if missing:
         raise Misconfigured(f"not set: {', '.join(missing)}. See docs/reference.md, Settings")

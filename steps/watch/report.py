@@ -110,7 +110,7 @@ class Watching:
 
     def _calendar(self, feed: Feed) -> business_day.Calendar:
         if feed.calendar not in self._calendars:
-            self._calendars[feed.calendar] = calendars.opened(self._execution, feed.calendar)
+            self._calendars[feed.calendar] = calendars.open_calendar(self._execution, feed.calendar)
         return self._calendars[feed.calendar]
 
     def _facts(self, feed: Feed, days: Iterable[date]) -> Iterator[tuple[date, absence.Facts]]:

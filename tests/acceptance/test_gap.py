@@ -181,9 +181,9 @@ def test_skip_gap__an_answer_that_lost_rows_in_it_is_no_fault_of_the_books(bank:
     assert any("its 3 rows should have a fate and 2 have" in each for each in bank.broken("fx"))
 
 
-#: What is done to the ledger's rows of a gap → what verify says.
+#: What is done to the ledger of a gap → what verify says.
 TAMPERING = {
-    "DELETE FROM feedfall.gap": None,  # tick has no markers: nobody accepted these absent offsets
+    "DELETE FROM feedfall.gap": None,  # tick has no markers: no person accepted these absent offsets
     "UPDATE feedfall.gap SET to_offset = 14": "[10, 14): accepted as lost, and no span says so",
     "DELETE FROM feedfall.span WHERE records = 0": "accepted as lost, and no span says so",
 }

@@ -1,4 +1,4 @@
-"""The drain's promises, on real processes: whoever dies, freezes or comes second, each row is loaded once."""
+"""The drain's promises, on real processes: whichever run dies, freezes or comes second, each row is loaded once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
+from typer.testing import CliRunner
 
 from bank import Bank, Door, ended, eventually
+from cli.__main__ import app
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-#: While somebody holds this lock, PostgreSQL stops in the middle of the COPY: at the row whose volume is STUCK.
+#: While a session holds this lock, PostgreSQL stops in the middle of the COPY: at the row whose volume is STUCK.
 GATE, STUCK = 4711, 500
 
 
@@ -32,15 +34,19 @@ def ticks(count: int, first: int = 0) -> list[dict[str, Any]]:
 def stuck(bank: Bank) -> Iterator[psycopg.Connection]:
     """1,000 messages, of which one stops the COPY until this connection lets go."""
     bank.create("tick", partitions=1)
-    bank.rows(
-        f"""CREATE FUNCTION stick() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF NEW.volume = {STUCK} THEN PERFORM pg_advisory_xact_lock({GATE}); END IF; RETURN NEW; END $$"""
-    )
+    stick_at(bank, STUCK)
     bank.rows("CREATE TRIGGER stick BEFORE INSERT ON tick FOR EACH ROW EXECUTE FUNCTION stick()")
     bank.respond("tick", ticks(1000))
     with psycopg.connect(bank.url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [GATE])
         yield connection
+
+
+def stick_at(bank: Bank, volume: int) -> None:
+    bank.rows(
+        f"""CREATE OR REPLACE FUNCTION stick() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.volume = {volume} THEN PERFORM pg_advisory_xact_lock({GATE}); END IF; RETURN NEW; END $$"""
+    )
 
 
 def let_go(connection: psycopg.Connection) -> None:
@@ -82,7 +88,7 @@ def test_killed__its_backend_still_waiting_is_ended_by_the_taker(bank: Bank, stu
         pod.send_signal(signal.SIGKILL)
         pod.wait()
         second = bank.start("sub", "--feed=tick", WORKFLOW_UID="w1")
-        # The dead pod's backend waits inside its COPY; it must be gone although nobody has let go yet.
+        # The dead pod's backend waits inside its COPY; it must be gone although no session has let go yet.
         waiting = "SELECT array_agg(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'"
         first_pid = bank.value(waiting)
         eventually(lambda: bank.value(waiting) not in (first_pid, None))
@@ -189,7 +195,7 @@ def test_a_message_while_a_run_leaves__is_loaded_by_the_run_or_by_its_doorbell(b
         bell = bank.start("sub", "--feed=tick")  # the doorbell that this message rings
         runs = [ended(each.wait(60), *each.communicate()) for each in (pod, bell)]
         count += 1
-        # Promise: whoever found the lease taken was answered by its holder's last look.
+        # Promise: a run that found the lease taken is answered by its holder's last look.
         assert bank.value("SELECT count(*) FROM tick") == count, [run.words for run in runs]
     assert_each_once(bank, count)
 
@@ -312,3 +318,63 @@ def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door
     bank.rows("UPDATE feedfall.request SET settled = settled - 1, status = 'answered', complete_at = NULL")
     assert ["its 2 rows should have a fate and 1 have" in word for word in bank.broken("fx")] == [True]
     assert ["is booked as absent" in word for word in bank.broken("tick")] == [True]
+
+
+def kill_in_mid_copy(bank: Bank, times: int) -> None:
+    """Pods of one Workflow, each killed in mid-COPY, and its session with it."""
+    for _ in range(times):
+        with in_mid_copy(bank, WORKFLOW_UID="w1") as pod:
+            pod.send_signal(signal.SIGKILL)
+            pod.wait()
+        bank.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE wait_event = 'advisory'")
+
+
+def test_killed_three_times_at_one_checkpoint__the_feed_is_blocked(
+    bank: Bank, stuck: psycopg.Connection, door: Door
+) -> None:
+    stick_at(bank, 0)  # the very first row: the checkpoint never moves
+    kill_in_mid_copy(bank, 3)
+    done = door("sub", "--feed=tick", WORKFLOW_UID="w1")
+    assert (done.exit, door("sub", "--feed=tick").status) == (78, "BLOCKED")
+    assert "3 runs in a row were killed before they moved this checkpoint" in done.words["reason"]
+    assert f"{bank.topic('tick')}[0]@0" in done.words["reason"]
+    freed = CliRunner().invoke(app, ["free", "tick", "--reason=more memory", "--by=kim"], env=bank.environ)
+    assert freed.exit_code == 0
+    kill_in_mid_copy(bank, 1)  # once more is not three times again
+    let_go(stuck)
+    assert door("sub", "--feed=tick", WORKFLOW_UID="w1").counts("loaded") == [1000]
+    assert_each_once(bank, 1000)
+
+
+def test_killed_three_times__but_the_checkpoint_moved_between(
+    bank: Bank, stuck: psycopg.Connection, door: Door
+) -> None:
+    """Two kills, a chunk that is loaded, two kills: nothing is wrong with any offset."""
+    stick_at(bank, 0)
+    kill_in_mid_copy(bank, 2)
+    stick_at(bank, STUCK)
+    kill_in_mid_copy(bank, 2)  # the first of them loads some chunks
+    let_go(stuck)
+    assert door("sub", "--feed=tick", WORKFLOW_UID="w1").status == "SUCCEEDED"
+    assert_each_once(bank, 1000)
+
+
+def test_topic_made_anew_under_a_run__nothing_of_the_new_one_is_taken_for_the_old(
+    bank: Bank, stuck: psycopg.Connection, door: Door
+) -> None:
+    """A run stands still in mid-drain while the topic is deleted and created: the new offsets mean other messages."""
+    with in_mid_copy(bank) as pod:
+        bank.delete_topic(bank.topic("tick"))
+        bank.create_topics({bank.topic("tick"): 1})
+        bank = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new topic
+        bank.respond("tick", ticks(1000, first=1000))
+        let_go(stuck)
+        out, err = pod.communicate(timeout=60)
+    done = ended(pod.returncode, out, err)
+    assert (done.exit, "deleted and created anew" in done.words["reason"]) == (81, True)
+    assert bank.value("SELECT count(*) FROM tick WHERE volume >= 1000") == 0
+    words = ["skip-gap", "tick", "--reason=made anew", "--by=kim", "--yes"]
+    assert CliRunner().invoke(app, words, env=bank.environ).exit_code == 0
+    assert door("sub", "--feed=tick").counts("loaded") == [1000]
+    assert bank.rows("SELECT count(*), count(DISTINCT volume) FROM tick WHERE volume >= 1000") == [(1000, 1000)]
+    assert bank.broken("tick") == []

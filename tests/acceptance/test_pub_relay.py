@@ -17,7 +17,8 @@ from ledger import control
 from ledger.database import connect
 from local.partners.ecb import Ecb
 from local.partners.server import serve_simulator
-from steps.drain.kafka import Publisher, Reader
+from steps.drain.kafka import Reader
+from steps.drain.publisher import Publisher
 from steps.run.exits import Fenced
 from steps.run.settings import read
 

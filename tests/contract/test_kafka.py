@@ -1,4 +1,4 @@
-"""What steps/drain/kafka.py asks of a broker, asked of a real one."""
+"""What steps/drain expects of a broker, tried on a real one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bank import Bank, committed
-from steps.drain.kafka import Cluster, Ends, Publisher, Reader
+from steps.drain.kafka import Cluster, Reader, Watermarks
+from steps.drain.publisher import Publisher
 from steps.run.exits import Fenced, Misconfigured, OffsetGap
 from steps.run.settings import Settings, read
 
@@ -39,8 +40,8 @@ def reader(settings: Settings, topic: str) -> Iterator[Reader]:
         yield reader
 
 
-def ends(cluster: Cluster, topic: str) -> Ends:
-    return cluster.ends(cluster.topic(topic))[0]
+def ends(cluster: Cluster, topic: str) -> Watermarks:
+    return cluster.watermarks(cluster.topic(topic))[0]
 
 
 def write(publisher: Publisher, reader: Reader, topic: str, *values: bytes, offset: int = 1) -> None:
@@ -83,13 +84,13 @@ def test_topic__made_anew_has_another_id(bank: Bank, cluster: Cluster, topic: st
 
 
 def test_ends__of_an_empty_topic(cluster: Cluster, topic: str) -> None:
-    assert ends(cluster, topic) == Ends(0, 0, 0)
+    assert ends(cluster, topic) == Watermarks(0, 0, 0)
 
 
 def test_ends__only_of_the_partitions_asked_for(bank: Bank, cluster: Cluster) -> None:
     bank.create_topics({f"{bank.prefix}wide": 3})
     wide = cluster.topic(f"{bank.prefix}wide")
-    assert set(cluster.ends(wide, [0, 2])) == {0, 2}
+    assert set(cluster.watermarks(wide, [0, 2])) == {0, 2}
 
 
 def test_ends__retention_moves_the_low_one(bank: Bank, cluster: Cluster, topic: str) -> None:
@@ -99,7 +100,7 @@ def test_ends__retention_moves_the_low_one(bank: Bank, cluster: Cluster, topic: 
         bank.send(topic, b"x")
     for future in bank.admin.delete_records([TopicPartition(topic, 0, 2)]).values():
         future.result()
-    assert ends(cluster, topic) == Ends(2, 3, 3)
+    assert ends(cluster, topic) == Watermarks(2, 3, 3)
 
 
 def test_ends__an_open_transaction_holds_the_committed_one(
@@ -110,8 +111,8 @@ def test_ends__an_open_transaction_holds_the_committed_one(
         with publisher.transaction({0: 1}, reader):
             publisher.send(topic, None, b"in flight")
             publisher.confirm()
-            assert ends(cluster, topic) == Ends(0, 2, 3)  # a record and its marker; then what is in flight
-    assert ends(cluster, topic) == Ends(0, 4, 4)
+            assert ends(cluster, topic) == Watermarks(0, 2, 3)  # a record and its marker; then what is in flight
+    assert ends(cluster, topic) == Watermarks(0, 4, 4)
 
 
 # -- Reader --
@@ -127,7 +128,7 @@ def test_reader__steps_over_markers_and_aborted_records(
             publisher.confirm()
             raise ZeroDivisionError
         write(publisher, reader, topic, b"three")  # 5, marker 6
-    assert ends(cluster, topic) == Ends(0, 7, 7)
+    assert ends(cluster, topic) == Watermarks(0, 7, 7)
     assert read_to(reader, 0, 7) == [b"one", b"two", b"three"]
     assert read_to(reader, 2, 7) == [b"three"]  # from a marker's own offset
     assert read_to(reader, 6, 7) == []  # nothing but a marker is left, and the position still gets there
@@ -183,7 +184,7 @@ def test_publisher__a_new_one_fences_the_old_and_ends_its_transaction(
         old.send(topic, None, b"old")
         old.confirm()
         new = Publisher(settings, f"{topic}.writer")
-        assert ends(cluster, topic).committed == 2  # aborted: nobody waits for it
+        assert ends(cluster, topic).last_stable == 2  # aborted: no reader waits for it
         write(new, reader, topic, b"new", offset=5)
     with pytest.raises(Fenced):
         write(old, reader, topic, b"old again")

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -57,7 +58,7 @@ def held(connection: Connection, holder: str, seconds: float = 30.0) -> Lease:
 def test_lease__one_has_it_and_the_other_learns_who(database: Connection) -> None:
     held(database, "one")
     assert take(database, "two") is None
-    assert re.fullmatch("one holds the lease for (29|30) s still", lease.holder(database, LeaseKey("fx", "sub")))
+    assert re.fullmatch("one holds the lease for (29|30) s more", lease.holder(database, LeaseKey("fx", "sub")))
 
 
 def test_lease__of_another_feed_stage_or_shard_is_another(database: Connection) -> None:
@@ -476,3 +477,42 @@ def test_copy__every_character_arrives_as_it_left(bank: Bank, door: Door) -> Non
     bank.respond("tick", [{**ROW, "note": note} for note in notes])
     assert door("sub", "--feed=tick").counts("loaded", "quarantined") == [len(notes), 0]
     assert [note for (note,) in bank.rows("SELECT note FROM tick ORDER BY _offset")] == notes
+
+
+def set_back_the_clock(database: Connection) -> None:
+    """The lease's times are of before, when it was an hour later."""
+    database.execute(
+        "UPDATE feedfall.lease SET taken_at = taken_at + interval '1 hour', expires_at = expires_at + interval '1 hour'"
+    )
+    database.commit()
+
+
+def test_lease__of_a_dead_holder_lasts_one_lease_though_the_clock_was_set_back(database: Connection) -> None:
+    """Promise: BUSY lasts no longer than a lease by the holder's last word."""
+    held(database, "dead", seconds=0.5)
+    set_back_the_clock(database)
+    assert take(database, "next", seconds=0.5) is None
+    time.sleep(0.5)
+    assert take(database, "next", seconds=0.5)
+
+
+def test_lease__of_a_live_holder_is_not_taken_though_the_clock_was_set_back(database: Connection) -> None:
+    lived = held(database, "live", seconds=1)
+    set_back_the_clock(database)
+    assert take(database, "next", seconds=1) is None
+    assert lease.renew(database, lived, 1)
+    time.sleep(0.7)
+    assert lease.renew(database, lived, 1)
+    time.sleep(0.5)
+    assert take(database, "next", seconds=1) is None
+
+
+def test_cap__leaves_a_lease_alone_that_ends_in_time(database: Connection) -> None:
+    held(database, "one", seconds=20)
+    expires = "SELECT expires_at FROM feedfall.lease"
+    before = database.execute(expires).fetchall()
+    lease.cap(database, 20)
+    assert database.execute(expires).fetchall() == before
+    set_back_the_clock(database)
+    lease.cap(database, 20)
+    assert before < database.execute(expires).fetchall() < [(before[0][0] + timedelta(seconds=30),)]

@@ -69,13 +69,7 @@ def survives(wire: Wired, bank: Bank, door: Door, act: Callable[[Wired], None], 
 
 def needs_a_person(wire: Wired, bank: Bank, door: Door, password: str, says: str) -> None:
     """Kafka refuses the pod, the feed is blocked, and granted and freed every row is there once."""
-    secured = {
-        "KAFKA_BOOTSTRAP_SERVERS": wire.sasl_address,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "KAFKA_SASL_MECHANISM": "PLAIN",
-        "KAFKA_SASL_USERNAME": "pod",
-        "KAFKA_SASL_PASSWORD": password,
-    }
+    secured = wire.secured(password)
     done = door("sub", "--feed=tick", **secured)
     assert (done.exit, says in done.words["reason"]) == (78, True)
     assert door("sub", "--feed=tick", **secured).status == "BLOCKED"
@@ -85,8 +79,18 @@ def needs_a_person(wire: Wired, bank: Bank, door: Door, password: str, says: str
     assert_each_once(bank)
 
 
+def allow(bank: Bank, kind: ResourceType, prefix: str, *rights: AclOperation) -> None:
+    """Rights to all whose name begins so."""
+    named = (kind, prefix, ResourcePatternType.PREFIXED, "User:pod", "*")
+    for future in bank.admin.create_acls(
+        [AclBinding(*named, each, AclPermissionType.ALLOW) for each in rights]
+    ).values():
+        future.result(10)
+    time.sleep(0.2)
+
+
 def grant(bank: Bank, *rights: AclOperation) -> None:
-    """READ of the topic is all that sub needs; of its group nothing, for that is only told where it is."""
+    """READ of the topic is all that sub needs. Of its group nothing: that is only for lag tools."""
     topic = (ResourceType.TOPIC, bank.topic("tick"), ResourcePatternType.LITERAL, "User:pod", "*")
     bindings = [AclBinding(*topic, right, AclPermissionType.ALLOW) for right in rights]
     for future in bank.admin.create_acls(bindings).values() if bindings else ():

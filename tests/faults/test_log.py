@@ -6,16 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka.admin import AclOperation
+from confluent_kafka.admin import AclOperation, ResourceType
 
 from bank import Bank, Door, committed, eventually
-from faults.acts import grant, needs_a_person, rate, ticks, transactional
+from faults.acts import allow, grant, needs_a_person, rate, ticks, transactional
 
 if TYPE_CHECKING:
     from faults.wire import Wired
 
 
-def test_log__aborted_messages_and_markers_at_the_tail_are_booked_as_absent(bank: Bank, door: Door) -> None:
+def test_log__aborted_messages_and_markers_at_the_tail_are_recorded_as_absent(bank: Bank, door: Door) -> None:
     bank.create("fx", partitions=1)
     producer = transactional(bank)
     for currencies, ends in (("XAA XAB", False), ("USD", True), ("XAC", False)):
@@ -30,7 +30,7 @@ def test_log__aborted_messages_and_markers_at_the_tail_are_booked_as_absent(bank
 
 
 def test_log__a_compacted_one_is_read_to_its_end(bank: Bank, door: Door) -> None:
-    """fx is written by transactions, so its books allow for offsets that nobody sees."""
+    """fx is written by transactions, so its ledger allows for offsets that no client sees."""
     bank.create("fx", partitions=1, **COMPACTED)
     for number in range(1, 200):
         bank.send(bank.topic("fx"), rate("USD", number), b"USD")
@@ -87,3 +87,17 @@ def test_kafka__a_client_that_may_not_needs_a_person(
 ) -> None:
     grant(waiting, *rights)
     needs_a_person(wire, waiting, door, "pod", says)
+
+
+def test_relay__without_its_groups_right_needs_a_person(wire: Wired, bank: Bank, door: Door) -> None:
+    """relay's group holds what was answered: unlike sub's, which only shows the lag, it must be let in."""
+    bank.create("fx", partitions=1)
+    bank.send(bank.topic("fx", "request"), b"no request")
+    own = (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE)
+    allow(bank, ResourceType.TOPIC, bank.prefix, *own)
+    allow(bank, ResourceType.TRANSACTIONAL_ID, "feedfall.", *own[1:])
+    done = door("relay", "--feed=fx", **wire.secured("pod"))
+    assert (done.exit, "roup" in done.words["reason"]) == (78, True)
+    allow(bank, ResourceType.GROUP, "feedfall.", AclOperation.READ)
+    bank.rows("UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_reason = NULL")
+    assert door("relay", "--feed=fx", **wire.secured("pod")).counts("quarantined") == [1]

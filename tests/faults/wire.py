@@ -61,6 +61,16 @@ class Wired:
     def kafka_address(self) -> str:
         return f"127.0.0.1:{self.kafka.port}"
 
+    def secured(self, password: str) -> dict[str, str]:
+        """The environment of a pod whose user may do nothing that was not granted."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.sasl_address,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_USERNAME": "pod",
+            "KAFKA_SASL_PASSWORD": password,
+        }
+
     @property
     def sasl_address(self) -> str:
         return f"127.0.0.1:{self._sasl}"

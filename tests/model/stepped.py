@@ -2,7 +2,7 @@
 
 A step is one statement of the lease protocol on a real PostgreSQL, a COMMIT or ROLLBACK that ends such statements, or
 one question to the log. Between two steps a pod only thinks, so an order of steps is all that there is to choose.
-What a pod was told by its steps is its *history*: the code has no other input, so equal histories are equal states.
+What a pod's steps returned is its *history*: the code has no other input, so equal histories are equal states.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from ledger.statements import sql
-from steps.drain.kafka import Ends, Topic
+from steps.drain.kafka import Topic, Watermarks
 from steps.run.execution import Execution
 from steps.run.exits import Failure
 
@@ -40,7 +40,7 @@ STEPS = (
 )
 #: Steps only where an operator is there to be noticed.
 CONTROL = ("control.state", "control.share", "control.hold")
-#: Heard, for what they say is what a pod goes on with.
+#: Noted, for a pod goes on with what they return.
 READ = ("chunk.sources",)
 NAMES = {sql(name): name for name in (*STEPS, *CONTROL, *READ)}
 #: The whole of their transaction.
@@ -53,13 +53,13 @@ class Crashed(BaseException):
 
 
 class Pod:
-    """A thread that runs real code step by step. `told` is its history, `due` the step it stands before."""
+    """A thread that runs real code step by step. `history`: what its steps returned; `due`: the step before it."""
 
     def __init__(self, name: str, act: Callable[[], str]) -> None:
         self.name, self._act = name, act
         self.due: str | None = None
         self.status: str | None = None
-        self.told: tuple[object, ...] = ()
+        self.history: tuple[object, ...] = ()
         self.crashed = self.cut = False
         self.connection: Stepped | None = None
         self.pid = 0  # of its backend; none yet
@@ -93,8 +93,8 @@ class Pod:
         if self.crashed:
             raise Crashed
 
-    def hears(self, *answer: object) -> None:
-        self.told = (hash(self.told), *answer)
+    def note(self, *answer: object) -> None:
+        self.history = (hash(self.history), *answer)
 
     # -- called by the scheduler --
 
@@ -136,7 +136,7 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
     steps: Sequence[str]
     mutation: Mapping[str, tuple[str, str]]
     gone: Callable[[int], None]
-    """Waits until a backend that was told to end is gone: PostgreSQL only promises that it will be."""
+    """Waits until a backend that was ended is gone: PostgreSQL only promises that it will be."""
     touched = False
 
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:  # noqa: ANN401 -- the driver's own
@@ -151,12 +151,12 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         try:
             cursor = super().execute(query.replace(old, new), params, **more)
         except psycopg.Error as error:
-            self.pod.hears(name, error.sqlstate)
+            self.pod.note(name, error.sqlstate)
             raise
         found = cursor.fetchall() if cursor.description else []
         if found:
             cursor.scroll(0, mode="absolute")
-        self.pod.hears(name, cursor.rowcount, _same_in_each_game(name, found))
+        self.pod.note(name, cursor.rowcount, _same_in_each_game(name, found))
         if name == "lease.end":
             self.gone(params["pid"])
         return cursor
@@ -176,7 +176,7 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         super().rollback()
 
     def leave(self) -> bool:
-        """Forget the game. Is it fit for another? Asked, for a backend that was ended while it idled tells nobody."""
+        """Forget the game. Is it fit for another? A backend that was ended while idle shows it only at a query."""
         self.touched = False
         try:
             super().rollback()
@@ -191,12 +191,12 @@ class Stepped(psycopg.Connection[tuple[Any, ...]]):
         self.pod.cut = False
         super().commit()
         self.close()
-        self.pod.hears("reply lost")
+        self.pod.note("reply lost")
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 def _same_in_each_game(name: str, found: list[tuple[Any, ...]]) -> str:
-    """What was found, without backends' numbers and without the hour: nobody asks since when a feed is held."""
+    """What was found, without backends' numbers and without the hour: no code reads since when a feed is held."""
     if name == "lease.writers":
         return f"{len(found)} backends"
     return repr([tuple("then" if isinstance(value, datetime) else value for value in row) for row in found])
@@ -246,10 +246,10 @@ class LogClient:
     def topic(self, name: str) -> Topic:
         return Topic(name, "id", (0,))
 
-    def ends(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Ends]:  # noqa: ARG002 -- its form
+    def watermarks(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Watermarks]:  # noqa: ARG002 -- its form
         self._pod.before("ends")
-        self._pod.hears("ends", self._log.length)
-        return {0: Ends(0, self._log.length, self._log.length)}
+        self._pod.note("ends", self._log.length)
+        return {0: Watermarks(0, self._log.length, self._log.length)}
 
     def reader(self, topic: str, group: str) -> LogClient:  # noqa: ARG002 -- its form
         return self

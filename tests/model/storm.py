@@ -72,7 +72,7 @@ class Storm(RuleBasedStateMachine):
         self.world.act(("hold", ""))
 
     def teardown(self) -> None:
-        """Everybody goes on to the end, in turn; then the books."""
+        """All go on to the end, in turn; then the ledger is verified."""
         while ready := self.ready():
             self.world.act(("step", ready[0]))
         self.world.finish()

@@ -51,12 +51,12 @@ def test_protocol__keeps_its_promises_in_a_storm(world: World) -> None:
 class LooksBeforeItReleases(Drain):
     """The last look is taken while the lease is still held."""
 
-    def _to_the_ends(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
-        status, position = super()._to_the_ends(held, keeper)
-        self._seen = super()._more(position)
+    def _drain_to_watermarks(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
+        status, position = super()._drain_to_watermarks(held, keeper)
+        self._seen = super()._has_more(position)
         return status, position
 
-    def _more(self, position: dict[int, int]) -> bool:  # noqa: ARG002 -- what it had seen
+    def _has_more(self, position: dict[int, int]) -> bool:  # noqa: ARG002 -- what it had seen
         return self._seen
 
 

@@ -78,7 +78,7 @@ class Sink:
         for [message] in intake.batches():
             values = (message.offset(), self.held.epoch, self.held.run)
             connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
-        for span in intake.taken():
+        for span in intake.moved_spans():
             span.fates.read = span.fates.loaded = span.records
         return ChunkResult()
 
@@ -125,7 +125,7 @@ class World:
     # -- a new game --
 
     def begin(self, scenario: Scenario) -> None:
-        """The same beginning each time: a free lease, its checkpoint at 0, every run booked under the same number."""
+        """The same beginning each time: a free lease, its checkpoint at 0, every run recorded under the same number."""
         self.clear()
         self._scenario, self.log = scenario, Log(scenario.there)
         self.left = Counter({name: getattr(scenario, name) for name in BUDGETS})
@@ -209,7 +209,7 @@ class World:
     def actions(self) -> list[Action]:
         """In a fixed order. Only who asks for the end, or is turned away, can tell that a message came."""
         ready = [pod for pod in self._pods.values() if pod.ready]
-        pods = [pod for pod in ready if pod.name != "operator" and pod.told]
+        pods = [pod for pod in ready if pod.name != "operator" and pod.history]
         found = [("step", pod.name) for pod in ready]
         if self.left["messages"] and any(pod.due in ("ends", "lease.take") for pod in ready):
             found.append(("message", ""))
@@ -270,7 +270,7 @@ class World:
         waits_until(self._still)
 
     def _still(self) -> bool:
-        """Does nothing move? PostgreSQL shows its queues as of one instant: if all others wait then, nobody goes on."""
+        """Does nothing move? PostgreSQL shows its queues as of one instant: if all others wait then, none goes on."""
         moving = {pod.pid for pod in self._pods.values() if not pod.arrives(0.002)}
         return not moving or moving == {pid for (pid,) in self._ask(WAITING, list(moving))}
 
@@ -280,8 +280,8 @@ class World:
         return Seen(*self._ask(LOOK)[0])
 
     def key(self) -> tuple[object, ...]:
-        """Two worlds with the same key go on alike: what each pod was told, and what is there."""
-        pods = tuple((pod.due, pod.status, pod.crashed, pod.told) for pod in self._pods.values())
+        """Two worlds with the same key go on alike: each pod's history, and what is there."""
+        pods = tuple((pod.due, pod.status, pod.crashed, pod.history) for pod in self._pods.values())
         seen = self.seen
         return pods, repr(seen), self.log.length, tuple(self.left.values()), self.holding
 
@@ -308,12 +308,12 @@ class World:
                 raise Broken(f"{pod.name}: {pod.status}")
             if pod.ready and pod.due == "free" and self.holding is None:
                 self.holding, self.faulty = len(self.seen.written), True
-            if pod.told[1:] == ("lease.take", 0, "[]"):  # BUSY: what is on the topic now, somebody else must load
+            if pod.history[1:] == ("lease.take", 0, "[]"):  # BUSY: what is on the topic now, another pod must load
                 self.promised = max(self.promised, self.log.length)
-                pod.hears("BUSY")
+                pod.note("BUSY")
 
     def finish(self) -> None:
-        """Everybody has left. The last look, then one lease, one sweep, and the books."""
+        """Everybody has left. The last look, then one lease, one sweep, and `verify`."""
         stuck = [pod.name for pod in self._pods.values() if not pod.over]
         if stuck:
             raise Broken(f"{stuck} wait for ever")
@@ -339,7 +339,7 @@ class World:
     def _books(self) -> None:
         broken = verify.verify(self._eye, FEED).broken
         if broken:
-            raise Broken(f"the books do not add up: {list(broken)}")
+            raise Broken(f"the ledger does not add up: {list(broken)}")
 
     def outcomes(self) -> dict[str, str]:
         return {pod.name: "CRASHED" if pod.crashed else str(pod.status) for pod in self._pods.values()}

@@ -38,7 +38,7 @@ VARIANTS = {
     "checkpoint apart": Variant(
         "sub", "SIGKILL", commits_before="UPDATE feedfall.source SET next_offset", at="pg chunk."
     ),
-    # Nobody looks at the epoch: who was frozen goes on writing after its successor.
+    # Nothing compares the epoch: a frozen run goes on writing after its successor.
     "no fence": Variant(
         "sub",
         "SIGSTOP",
@@ -51,7 +51,7 @@ VARIANTS = {
     ),
     # relay's position is not in its Kafka transaction: who dies after it answers the same requests again.
     "answers forgotten": Variant("relay", "SIGKILL", leaves_out="send_offsets_to_transaction", at="pg request.answer"),
-    # No relay fences the one before it: who was frozen commits its answers beside its successor's.
+    # No relay fences the previous holder: a frozen one commits its answers beside its successor's.
     "two relays": Variant("relay", "SIGSTOP", unfenced=True, at="Producer.produce"),
 }
 

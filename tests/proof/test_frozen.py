@@ -37,14 +37,12 @@ def test_frozen_in_mid_copy__costs_one_lease_and_the_zombie_is_refused(bank: Ban
         waited = time.monotonic() - frozen
         gate.execute("SELECT pg_advisory_unlock_all()")
         done = ended(*_end(successor))
-    settled = time.monotonic() - frozen
-    time.sleep(max(0.0, 3 * LEASE - settled))
+    recorded = time.monotonic() - frozen
+    time.sleep(max(0.0, 3 * LEASE - recorded))
     before = bank.rows("SELECT count(*), sum(_run) FROM tick")
     os.kill(zombie.pid, signal.SIGCONT)
     refused = ended(*_end(zombie))
-    print(
-        f"\nlease {LEASE} s; its session ended {waited:.2f} s after the freeze (start {starts}), loaded {settled:.2f} s"
-    )
+    print(f"\nlease {LEASE} s; its session ended {waited:.2f} s after it (start {starts}), loaded {recorded:.2f} s")
     print(f"{done.status}; the zombie, thawed after {3 * LEASE} s: exit {refused.exit}, {refused.words['reason'][:60]}")
     assert done.status == "SUCCEEDED"
     assert waited < LEASE + 3.0  # a renewal just before the freeze, and an interpreter's start on a busy machine
@@ -65,7 +63,7 @@ def _take_over(bank: Bank, session: list[int]) -> tuple[subprocess.Popen[str], i
                 return pod, number
             time.sleep(0.01)
         assert ended(*_end(pod)).status == "BUSY"
-    raise AssertionError("nobody took over")
+    raise AssertionError("no run took over")
 
 
 def _end(pod: subprocess.Popen[str]) -> tuple[int, str, str]:

@@ -71,7 +71,7 @@ class World:
                 return number
             if time.monotonic() > deadline:
                 raise Unrecovered(f"{words[0]} is not at its end after {PATIENCE:.0f} s: {pod.printed()}")
-            if status == "BUSY":  # the sweep starts nothing where somebody holds the lease
+            if status == "BUSY":  # the sweep starts nothing where a run holds the lease
                 time.sleep(self._until_free())
         raise AssertionError
 
@@ -86,7 +86,7 @@ class World:
             return connection.execute(query.encode(), values or None).fetchall()
 
     def spans_of(self, uid: str) -> int:
-        """How much of the topic a pod has settled."""
+        """How much of the topic a pod has recorded."""
         query = "SELECT count(*) FROM feedfall.span p JOIN feedfall.run r ON r.id = p.run WHERE r.uid = %s"
         return int(self.rows(query, uid)[0][0])
 
@@ -139,7 +139,7 @@ QUERIES = {
     "lineage": f"{_ROW}, s.partition, _offset, _row, _at FROM rate JOIN feedfall.source s ON s.id = _source "
     "ORDER BY base_date, code",
     "fates of sub": f"{_FATES} WHERE s.stage = 'sub' GROUP BY 1",
-    # A request that a dead relay answered is booked as a duplicate by the one that finds its answer in Kafka.
+    # A request that a dead relay answered is recorded as a duplicate by the one that finds its answer in Kafka.
     "reads of relay": f"""SELECT stage, rows_read, loaded + duplicate, quarantined FROM (
         {_FATES} WHERE s.stage = 'relay' GROUP BY 1) AS f (stage, rows_read, loaded, newer, duplicate, quarantined)""",
     "absent": "SELECT s.stage, sum(p.to_offset - p.from_offset - p.records)::int FROM feedfall.span p "

@@ -28,13 +28,13 @@ DAY = date(2026, 10, 30)
         ("pub --feed=fx --from=20261030 --to=2026-10-30", {"first": DAY, "last": DAY}),
         ("pub --feed=fx --seq=2147483647", {"seq": 2**31 - 1}),
         ("pub --feed=fx --policy=OrderAnyway", {"policy": Policy.ANYWAY}),
-        # Argo passes a parameter that nobody gave as an empty value
+        # Argo passes a parameter without a value as an empty one
         ("pub --feed=fx --base-date= --from= --to= --policy=", {"base_date": None, "first": None, "policy": None}),
     ],
 )
 def test_door__understands(words: str, meant: dict[str, object]) -> None:
-    asked = vars(parser().parse_args(words.split()))
-    assert {name: asked[name] for name in meant} == meant
+    parsed = vars(parser().parse_args(words.split()))
+    assert {name: parsed[name] for name in meant} == meant
 
 
 @pytest.mark.parametrize(

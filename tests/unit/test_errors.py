@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from psycopg import errors as pg
 
 from ledger.errors import Failure, Transient, is_data, translate
-from steps.drain import kafka
+from steps.drain import kafka_errors
 from steps.run.exits import (
     BLOCKING,
     EXITS,
@@ -168,16 +168,16 @@ def test_kafka__every_error_that_librdkafka_names_is_a_failure_of_ours() -> None
     assert len(CODES) > 150
     found: dict[type[Failure], set[str]] = {}
     for name, code in CODES.items():
-        found.setdefault(type(kafka.translate(KafkaException(KafkaError(code)))), set()).add(name)
+        found.setdefault(type(kafka_errors.translate(KafkaException(KafkaError(code)))), set()).add(name)
     del found[Transient]
     assert found == NOT_TRANSIENT
 
 
 def test_kafka__a_time_out_is_told_by_the_cause_behind_it() -> None:
-    trouble = kafka._Trouble()  # noqa: SLF001 -- the file's own memory
+    trouble = kafka_errors.Trouble()
     timed_out = KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 -- so named by librdkafka
-    assert type(kafka.translate(timed_out, trouble)) is Transient
+    assert type(kafka_errors.translate(timed_out, trouble)) is Transient
     trouble(KafkaError(KafkaError._AUTHENTICATION, "SASL failed"))  # noqa: SLF001 -- so named by librdkafka
     trouble(KafkaError(KafkaError._ALL_BROKERS_DOWN))  # noqa: SLF001 -- what follows from it
-    assert "SASL failed" in str(kafka.translate(timed_out, trouble))
-    assert type(kafka.translate(timed_out, trouble)) is Misconfigured
+    assert "SASL failed" in str(kafka_errors.translate(timed_out, trouble))
+    assert type(kafka_errors.translate(timed_out, trouble)) is Misconfigured

@@ -113,12 +113,12 @@ def test_span__records_and_absent_fill_it_and_chunks_abut(logs: dict[int, set[in
         taking = intake(log, position, ends, rows)
         for batch in taking.batches():
             seen += [each.at for each in batch]  # type: ignore[attr-defined] # a Record
-            taking.grow(len(batch), 0)
+            taking.count(len(batch), 0)
         for partition, span in taking.spans.items():
             assert span.from_offset == position[partition]
             assert span.records + sum(high - low for low, high in span.absent) == span.to_offset - span.from_offset
             assert all(span.from_offset <= low < high <= span.to_offset for low, high in span.absent)
-        assert len(taking.taken()) > 0
+        assert len(taking.moved_spans()) > 0
         position = taking.position()
     assert sorted(seen) == [(partition, offset) for partition in sorted(records) for offset in records[partition]]
 
@@ -126,21 +126,21 @@ def test_span__records_and_absent_fill_it_and_chunks_abut(logs: dict[int, set[in
 def test_chunk__ends_by_rows() -> None:
     taking = intake(Log({0: list(range(50))}, {0: 50}), {0: 0}, {0: 50}, rows=20)
     for batch in taking.batches():
-        taking.grow(len(batch), 0)
+        taking.count(len(batch), 0)
     assert taking.position() == {0: 20}
 
 
 def test_chunk__ends_by_bytes() -> None:
     taking = intake(Log({0: list(range(2000))}, {0: 2000}), {0: 0}, {0: 2000}, rows=10_000)
     for batch in taking.batches():
-        taking.grow(len(batch), 9 * 2**20)
+        taking.count(len(batch), 9 * 2**20)
     assert taking.position() == {0: 1000}  # two batches of nine megabytes
 
 
 def test_chunk__ends_when_the_sink_has_enough() -> None:
     taking = intake(Log({0: list(range(2000))}, {0: 2000}), {0: 0}, {0: 2000}, rows=10_000)
     for _ in taking.batches():
-        taking.fill()
+        taking.end_chunk()
     assert taking.position() == {0: 500}
 
 

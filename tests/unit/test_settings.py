@@ -18,7 +18,7 @@ ENOUGH = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql:/
         ("sub", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL"),
         ("relay", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL"),
         ("pub", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL"),
-        ("verify", "DATABASE_URL"),  # it reads the books alone
+        ("verify", "DATABASE_URL"),  # it reads the ledger alone
         ("sweep", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, ARGO_SERVER, ARGO_NAMESPACE"),
     ],
 )

@@ -1,0 +1,41 @@
+"""What can be wrong with a checkpoint: Kafka no longer has what it expects, or each run that reads there is killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steps.run.exits import Misconfigured, OffsetGap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ledger.chunk import Source
+    from steps.drain.kafka import Topic, Watermarks
+
+
+def check(topic: Topic, source: Source, marks: Watermarks) -> None:
+    """Does Kafka still have what the checkpoint expects?"""
+    where = f"{topic.name}[{source.partition}]"
+    if source.topic_id != topic.id:
+        raise made_anew(topic)
+    if source.next_offset < marks.low:
+        raise OffsetGap(
+            f"{where}: offsets {source.next_offset} to {marks.low} are gone (retention); they were never read"
+        )
+    if source.next_offset > marks.high:
+        raise OffsetGap(
+            f"{where} ends at {marks.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
+        )
+
+
+def made_anew(topic: Topic) -> OffsetGap:
+    return OffsetGap(f"{topic.name} was deleted and created anew: its offsets no longer mean what the ledger knows")
+
+
+def killed_again(topic: Topic, sources: Iterable[Source], killed: int) -> Misconfigured:
+    """Runs are killed at this checkpoint, by a message too large for the pod's memory or a node at its limit."""
+    at = ", ".join(f"{topic.name}[{source.partition}]@{source.next_offset}" for source in sources)
+    return Misconfigured(
+        f"{killed} runs in a row were killed before they moved this checkpoint: {at}. "
+        "Look at how the pods ended (OOMKilled: raise the memory limit) and at the messages there; then `feedfall free`"
+    )
