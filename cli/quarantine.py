@@ -34,7 +34,7 @@ from ledger.errors import translated
 from ledger.key import LeaseKey
 from ledger.quarantine import Entry, Key
 from operate.follow import Stopped
-from steps.load.redrive import Order, Resettling, Told
+from steps.load.redrive import Instruction, Redrive, Resolution
 from steps.run.execution import Outcome, executing, stopping
 from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.settings import Settings
@@ -71,7 +71,7 @@ def entries(
     """List the rows that wait: where each came from, what is wrong with it, or until when it is deferred."""
     with ledger(needs_kafka=False) as (_, connection):
         name = feed and known(feed).name
-        found = quarantine.entries(connection, name, limit, settled=settled, fate=fate, matching=matching)
+        found = quarantine.entries(connection, name, limit, resolved=settled, fate=fate, matching=matching)
     if as_json:
         return show.as_json([_in_words(entry) for entry in found])
     columns = ("feed", "entry", "fate", "until", "since", "reason", "value")
@@ -124,9 +124,9 @@ def redrive(
         if every:
             chosen = quarantine.waiting(connection, wanted.name, fate or Fate.QUARANTINED, matching=matching)
     words = {each.id: bytes_ for each in found if (bytes_ := _value_of(each, mended, value)) is not None}
-    order = Order(by, reason, ask_calendar=calendar, fixed=words)
-    told = [Told(each.label, each.settled_as, _already(each)) for each in found if each.settled_as]
-    outcome, new = _resettle(environment, wanted, order, chosen)
+    instruction = Instruction(by, reason, ask_calendar=calendar, values=words)
+    told = [Resolution(each.label, each.settled_as, _already(each)) for each in found if each.settled_as]
+    outcome, new = _redrive(environment, wanted, instruction, chosen)
     _answer([*told, *new], outcome, as_json=as_json)
 
 
@@ -146,7 +146,9 @@ def discard(
                 _not_done(Status.HELD, f"{Status.HELD.sentence} until `feedfall free`")
         done = {each.id for each in quarantine.discard(connection, feed, found, by, reason)}
     told = [
-        Told(each.label, "discarded") if each.id in done else Told(each.label, each.settled_as or "", _already(each))
+        Resolution(each.label, "discarded")
+        if each.id in done
+        else Resolution(each.label, each.settled_as or "", _already(each))
         for each in found
     ]
     _answer(told, None, as_json=as_json)
@@ -245,20 +247,20 @@ def _read(file: str) -> bytes:
         raise Misconfigured(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _resettle(
-    environment: Settings, feed: Feed, order: Order, chosen: Mapping[int, Sequence[Key]]
-) -> tuple[Outcome, list[Told]]:
+def _redrive(
+    environment: Settings, feed: Feed, instruction: Instruction, chosen: Mapping[int, Sequence[Key]]
+) -> tuple[Outcome, list[Resolution]]:
     """A run of its own, booked like a pod's; none where nothing waits."""
     if not chosen:
         return Outcome(Status.SUCCEEDED), []
-    named = replace(environment, name=f"redrive by {order.by}")
+    named = replace(environment, name=f"redrive by {instruction.by}")
     with stopping() as stop, executing(named, LeaseKey(feed.name, "redrive"), stop) as execution:
-        settling = Resettling(execution, feed, order)
-        execution.outcome = settling.run(chosen)
-        return execution.outcome, settling.told
+        redriving = Redrive(execution, feed, instruction)
+        execution.outcome = redriving.run(chosen)
+        return execution.outcome, redriving.resolutions
 
 
-def _answer(told: Sequence[Told], outcome: Outcome | None, *, as_json: bool) -> None:
+def _answer(told: Sequence[Resolution], outcome: Outcome | None, *, as_json: bool) -> None:
     """Tell what became of each, and leave with the exit code that says it in sum."""
     if as_json:
         show.as_json(told)
@@ -273,7 +275,7 @@ def _answer(told: Sequence[Told], outcome: Outcome | None, *, as_json: bool) -> 
         raise DataRefused(f"still bad, and waiting on: {bad}")
 
 
-def _show(told: Sequence[Told]) -> None:
+def _show(told: Sequence[Resolution]) -> None:
     """A line an entry; of more than a screen's worth only what waits on, and the sum."""
     lines = told if len(told) <= SCREEN else [each for each in told if each.became in list(Fate)][:SCREEN]
     if lines or not told:

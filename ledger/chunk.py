@@ -96,7 +96,7 @@ class ResponseTally:
     kind: str
     reason: str | None
     count: int | None
-    settled: int = 0
+    rows: int = 0
 
 
 @dataclass
@@ -161,7 +161,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
     )
     if moved != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; this one wrote nothing")
-    booked = one(
+    added = one(
         connection,
         "chunk.span",
         source=span.source,
@@ -174,7 +174,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
         **vars(span.fates),
     )
     for earlier, count in span.replaced.items():
-        run(connection, "chunk.replaced", span=booked[0], run=earlier, rows=count)
+        run(connection, "chunk.replaced", span=added[0], run=earlier, rows=count)
 
 
 def _as_values(row: SetAside, run_id: int) -> dict[str, object]:
@@ -190,17 +190,17 @@ def storable(text: str | None) -> str | None:
 
 def record_answers(connection: Connection, lease: Lease, tallies: Mapping[UUID, ResponseTally]) -> None:
     """Record how many rows of answers have a fate now. The caller commits."""
-    column = list(tallies.values())
+    answers = list(tallies.values())
     run(
         connection,
         "chunk.record_answers",
         feed=lease.key.feed,
         run=lease.run,
         ids=list(tallies),
-        base_dates=[a.base_date for a in column],
-        seqs=[a.seq for a in column],
-        kinds=[a.kind for a in column],
-        reasons=[storable(a.reason) for a in column],
-        counts=[a.count for a in column],
-        settled=[a.settled for a in column],
+        base_dates=[a.base_date for a in answers],
+        seqs=[a.seq for a in answers],
+        kinds=[a.kind for a in answers],
+        reasons=[storable(a.reason) for a in answers],
+        counts=[a.count for a in answers],
+        settled=[a.rows for a in answers],
     )

@@ -32,7 +32,7 @@ INSERT INTO feedfall.replaced (span, run, rows) VALUES (%(span)s, %(run)s, %(row
 SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offset = %(from_offset)s AND run = %(run)s)
 
 -- name: recent_bad
--- Bad rows of this stage's last ten spans that nobody has resolved since. A row set aside for its date is not bad.
+-- Bad rows of this stage's last ten spans that are not resolved. A row set aside for its date is not bad.
 SELECT count(*) FROM (
     SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
     WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last

@@ -32,7 +32,7 @@ SELECT coalesce(i._source, t._source) AS source, coalesce(i._offset, t._offset) 
 FROM _again i FULL JOIN there t ON i._source = t._source AND i._offset = t._offset AND i._row = t._row
 WHERE i._source IS NULL OR t._source IS NULL OR ROW({i_facts}) IS DISTINCT FROM ROW({t_facts})
 
--- name: kept
+-- name: set_aside
 -- What quarantine has an entry of is for verify's own count, not for these checks.
 DELETE FROM _differ d USING feedfall.quarantine q
 WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1)
@@ -67,7 +67,7 @@ WHERE NOT d.in_kafka
 ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: elsewhere
--- An origin that the books do not have.
+-- An origin that the ledger does not have.
 SELECT t._source, t._offset, t._row, count(*) OVER ()
 FROM {table} t LEFT JOIN feedfall.source s ON s.id = t._source AND s.feed = {feed} AND s.stage = 'sub'
 WHERE s.id IS NULL OR t._offset < s.first_offset OR t._offset >= s.next_offset ORDER BY 1, 2, 3 LIMIT {limit}
@@ -88,7 +88,7 @@ FROM _lost l JOIN feedfall.source s ON s.id = l._source
 WHERE l.stands IS NOT NULL ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: shown
--- Booked as absent, and there is a record.
+-- Recorded as absent, and there is a record.
 SELECT s.topic, s.partition, p.from_offset, p.to_offset, x.shown::text, count(*) OVER ()
 FROM _reread r JOIN feedfall.span p ON p.source = r.source AND p.from_offset < r.to_offset AND p.to_offset > r.from_offset
     JOIN feedfall.source s ON s.id = r.source,

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ledger import chunk
-from ledger import verify as books
+from ledger import chunk, verify
 from ledger.deep import Comparison
 from ledger.errors import translated
 from ledger.key import LeaseKey
-from operate.reread import rereading
+from operate.reread import open_rereading
 from steps.drain.kafka import Cluster
 from steps.run.exits import OffsetGap, Transient
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from steps.run.settings import Settings
 
 
-def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading.Event) -> books.Account:
+def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading.Event) -> verify.Account:
     """Prove a feed's ledger, and compare what it loaded with what Kafka still has."""
     cluster = Cluster(settings)
     topic = cluster.topic(feed.topic("response", settings.topic_prefix))
@@ -37,7 +36,7 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     low = {partition: end.low for partition, end in (cluster.ends(topic, list(there)) if there else {}).items()}
     start = {partition: max(each.first_offset, low[partition]) for partition, each in there.items()}
     ends = {partition: max(each.next_offset, start[partition]) for partition, each in there.items()}
-    again = rereading(settings, feed, there, stop)
+    again = open_rereading(settings, feed, there, stop)
     comparison = Comparison(connection, feed)
     comparison.begin()
     try:
@@ -48,20 +47,17 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
         again.reader.close()
     if stop.is_set():
         raise Transient("stopped by a signal before all was compared")
-    account = books.verify(connection, feed)
+    account = verify.verify(connection, feed)
     closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
-    settled = closed + sum(each.next_offset - each.first_offset for each in known)
-    broken, depth = comparison.compare(settled - sum(ends[each] - start[each] for each in ends))
+    recorded = closed + sum(each.next_offset - each.first_offset for each in known)
+    broken, depth = comparison.compare(recorded - sum(ends[each] - start[each] for each in ends))
     return replace(account, broken=[*account.broken, *broken], depth=depth)
 
 
 def _read(again: Rereading, comparison: Comparison, start: dict[int, int], ends: dict[int, int]) -> None:
-    for intake, passage in again.passages(start, ends):
-        for _ in passage.blocks(intake):
-            pass
-        for refused in comparison.take(intake.taken(), passage.kept_blocks):
-            passage.refuse(refused)
-        comparison.refuse((each.source, each.offset, each.row) for each in passage.unread)
+    for part in again.chunks(start, ends):
+        by_database = map(again.entry, comparison.take(part.spans, part.blocks))
+        comparison.refuse((each.source, each.offset, each.row) for each in [*part.refused, *by_database])
 
 
 def _sources(connection: Connection, feed: Feed, topic: str) -> list[Source]:

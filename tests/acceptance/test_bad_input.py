@@ -235,7 +235,7 @@ BAD = [
     (b'"text"', "an object"),
     (b"null", "an object"),
     (b"[" * 100_000, "recursion limit"),
-    (literal("extra", b"[" * 100_000), "recursion limit"),  # in a field that nobody asked for
+    (literal("extra", b"[" * 100_000), "recursion limit"),  # in a field that the feed does not have
     (tick() + b"," + tick(), "trailing characters"),  # two rows, were messages joined into one array
     (tick() + tick(), "trailing characters"),
     (tick()[:-1], "EOF while parsing"),
@@ -326,16 +326,16 @@ def test_value__the_last_good_ones_are_loaded_as_they_are(bank: Bank, door: Door
         tick(volume=-(2**63), price="-9999999999999999.99999999"),
         tick(symbol="A" * 64, note="끝" * 200),
         tick(note="\x01\x7f\u0085\u2028\ufeff\U0001f600\\.\\N"),  # whatever Unicode has, and COPY's own words
-        tick(extra={"a": [1]}),  # a field that nobody asked for is nobody's fault
+        tick(extra={"a": [1]}),  # a field that the feed does not have is no fault
         literal("note", rb'"\ud83d\ude00"'),  # a pair of surrogates is one character
     ]
     for value in values:
         bank.send(bank.topic("tick"), value)
     assert door("sub", "--feed=tick").counts("read", "loaded") == [6, 6]
-    asked = "SELECT symbol, price::text, volume, note FROM tick"
+    query = "SELECT symbol, price::text, volume, note FROM tick"
     wanted = [json.loads(value) for value in values]
     texts = {(r["symbol"], r["note"], r["volume"]) for r in wanted}
-    assert {(symbol, note, volume) for symbol, _, volume, note in bank.rows(asked)} == texts
+    assert {(symbol, note, volume) for symbol, _, volume, note in bank.rows(query)} == texts
     assert bank.value("SELECT max(price)::text FROM tick") == "9999999999999999.99999999"
 
 
@@ -442,7 +442,7 @@ def test_headers__of_an_outside_message_say_nothing_about_the_next(bank: Bank, d
 
 
 def test_headers__an_answer_whose_row_has_no_value_is_still_complete(bank: Bank, door: Door) -> None:
-    """Each message of an answer has one fate, quarantined whole included: what waits for the answer may go on."""
+    """Each message of an answer has one fate, quarantined whole included: what waits for the answer may continue."""
     bank.create("fx", partitions=1)
     headers = [OURS, ("correlation-id", str(correlation("fx", DAY, 1)).encode()), ("count", b"2")]
     good = json.dumps({"base_date": f"{DAY}", "currency": "USD", "rate": "1"}).encode()

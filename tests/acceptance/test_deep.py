@@ -1,4 +1,4 @@
-"""verify --deep on real servers: whatever was done to the table or the books, Kafka tells."""
+"""verify --deep on real servers: whatever was done to the table or the ledger, Kafka shows it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_deep__of_an_untouched_feed_proves_all_of_it(loaded: Bank) -> None:
     assert said.endswith("Proven: each of 13 offsets has one fate.\nCompared with Kafka: 12 rows of 13 offsets.\n")
 
 
-#: What a doubter does → what must be said. Only of the first three does the shallow proof know.
+#: What somebody does to the database → what must be said. The shallow proof finds only the first three.
 TAMPERING = {
     "a row is deleted": (
         "DELETE FROM fx_rate WHERE currency = 'CHF'",
@@ -77,11 +77,11 @@ TAMPERING = {
     ),
     "a row claims an offset beyond the checkpoint": (
         "UPDATE fx_rate SET _offset = 99 WHERE currency = 'CHF'",
-        "offset 99 row 0: in the table, and the books have no such origin",
+        "offset 99 row 0: in the table, and the ledger has no such origin",
     ),
     "a row claims another's topic": (
         "UPDATE fx_rate SET _source = 99 WHERE currency = 'CHF'",
-        "source 99 offset 9 row 0: in the table, and the books have no such origin",
+        "source 99 offset 9 row 0: in the table, and the ledger has no such origin",
     ),
     "a row claims a later time": (
         "UPDATE fx_rate SET _seq = 7 WHERE currency = 'CHF'",
@@ -102,7 +102,7 @@ def test_deep__finds(loaded: Bank, what: str) -> None:
     assert any(sentence in each for each in deep(loaded)["broken"]), deep(loaded)["broken"]
 
 
-def test_deep__finds_a_message_that_was_booked_as_absent(bank: Bank, door: Door) -> None:
+def test_deep__finds_a_message_that_was_recorded_as_absent(bank: Bank, door: Door) -> None:
     """All else adds up: a topic with markers, an answer without a count."""
     bank.create("fx", partitions=1)
     bank.respond("fx", rates())
@@ -112,7 +112,7 @@ def test_deep__finds_a_message_that_was_booked_as_absent(bank: Bank, door: Door)
     bank.rows("DELETE FROM fx_rate WHERE _offset = 1")
     assert bank.broken("fx") == []
     shown, missing = deep(bank)["broken"]
-    assert "[0] [0, 6): {[1,2)} is booked as absent, and Kafka shows it to a client" in shown
+    assert "[0] [0, 6): {[1,2)} is recorded as absent, and Kafka shows it to a client" in shown
     assert "[0]@1 row 0: in Kafka, and nowhere here" in missing
 
 

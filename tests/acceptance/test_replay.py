@@ -1,4 +1,4 @@
-"""replay on real servers: what the books say is there comes back from Kafka as it was, and nothing else moves."""
+"""replay on real servers: what the ledger says is there comes back from Kafka as it was, and nothing else moves."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rates(day: date, currencies: str = "USD JPY KRW", rate: str = "1.1") -> list
 
 
 def replay(bank: Bank, feed: str, *words: str, code: int = 0) -> dict[str, Any]:
-    """The command's answer as a program reads it."""
+    """The command's JSON."""
     done = CliRunner().invoke(app, ["replay", feed, *WHY, *words, "--json"], env=bank.environ, catch_exceptions=True)
     assert done.exit_code == code, (done.stdout, done.exception)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -71,10 +71,10 @@ def whole(bank: Bank, last: int, first: int = 0, feed: str = "fx") -> str:
 
 
 def test_replay__of_what_is_there_is_all_duplicate_and_moves_nothing(two_days: Bank) -> None:
-    before, books = everything(two_days), two_days.rows("SELECT * FROM feedfall.span")
+    before, spans = everything(two_days), two_days.rows("SELECT * FROM feedfall.span")
     found = replay(two_days, "fx", whole(two_days, 5))
     assert (found["status"], found["loaded"], found["duplicate"], found["read"]) == ("SUCCEEDED", 0, 6, 6)
-    assert (everything(two_days), two_days.rows("SELECT * FROM feedfall.span")) == (before, books)
+    assert (everything(two_days), two_days.rows("SELECT * FROM feedfall.span")) == (before, spans)
     said = CliRunner().invoke(app, ["replay", "fx", *WHY, whole(two_days, 5)], env=two_days.environ).stdout
     assert said == "fx: 6 rows read again: 0 new, 6 duplicate.\n"
 
@@ -139,7 +139,7 @@ def test_replay__an_older_row_never_overwrites_a_newer_one(bank: Bank, door: Doo
 
 
 def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door) -> None:
-    """They would be shown as the newest; the books say that they were replaced."""
+    """They would be shown as the newest; the ledger says that they were replaced."""
     bank.create("fx", partitions=1)
     for seq in (1, 2):
         bank.respond("fx", rates(DAY, rate=f"{seq}"), DAY, seq=seq)
@@ -147,7 +147,7 @@ def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door)
     bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
     before = everything(bank)
     words = refused(bank, "fx", whole(bank, 2))
-    assert "run 1 would have 1 rows in the table; the books count 0" in words
+    assert "run 1 would have 1 rows in the table; the ledger counts 0" in words
     assert everything(bank) == before
     assert bank.value("SELECT status FROM feedfall.run ORDER BY id DESC LIMIT 1") == "FAILED"
 
@@ -215,9 +215,9 @@ def test_replay__the_checkpoint_and_later_messages_are_not_touched(two_days: Ban
     assert door("sub", "--feed=fx").counts("loaded") == [3]
 
 
-#: What is asked for → why it cannot be. {topic} is the feed's response topic, settled from 0 to 5.
+#: What is asked for → why it cannot be. {topic} is the feed's response topic, recorded from 0 to 5.
 IMPOSSIBLE = {
-    "--offsets={topic}/0:0-6": "only what was settled can be replayed, and settled are 0 to 5",
+    "--offsets={topic}/0:0-6": "only what was recorded can be replayed, and recorded are 0 to 5",
     "--offsets={topic}/7:0-1": "[7] was never read",
     "--offsets=gold.response/0:0-1": "the feed's responses are on {topic}, not on gold.response",
     "--offsets={topic}/0:4-2": "ends before it begins",

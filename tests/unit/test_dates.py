@@ -28,8 +28,8 @@ TARGET = business_day.calendar("TARGET")
         ("quarantine", SATURDAY, MONDAY, "quarantined", None),
         ("quarantine", SATURDAY, FRIDAY, "deferred", SATURDAY),
         ("defer", date(1998, 12, 31), FRIDAY, "quarantined", None),
-        ("defer", date(2028, 12, 31), date(2029, 1, 1), "quarantined", None),  # closed, and nobody knows until when
-        ("defer", date(2050, 1, 3), FRIDAY, "deferred", date(2050, 1, 3)),  # no calendar is asked for that
+        ("defer", date(2028, 12, 31), date(2029, 1, 1), "quarantined", None),  # closed, and it is not known until when
+        ("defer", date(2050, 1, 3), FRIDAY, "deferred", date(2050, 1, 3)),  # no calendar is needed for that
     ],
 )
 def test_rule__by_policy_and_day(closed: Any, day: date, today: date, fate: str, until: date | None) -> None:  # noqa: ANN401 -- a literal
