@@ -20,7 +20,7 @@ from psycopg.types.range import Int8Range
 from ledger.database import one
 from ledger.errors import translated
 from ledger.rows import RefusedRow, Table, by_halves
-from ledger.statements import sql, with_names
+from ledger.statements import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ class Comparison:
     def begin(self) -> None:
         with translated():
             for name in ("deep.again", "deep.unread", "deep.reread"):
-                self._connection.execute(with_names(name, table=self._table.name))
+                self._connection.execute(self._table.statement(name))
             self._connection.commit()
 
     def take(self, spans: Sequence[Span], blocks: Sequence[bytes]) -> list[RefusedRow]:

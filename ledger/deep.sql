@@ -1,6 +1,6 @@
 -- name: again
--- What Kafka says now, in the table's own types; gone when the session ends.
-CREATE TEMP TABLE _again (LIKE {table})
+-- What Kafka says now, in the table's own types and in the feed's columns alone; gone when the session ends.
+CREATE TEMP TABLE _again AS SELECT {columns} FROM {table} WITH NO DATA
 
 -- name: unread
 -- Records, or rows of them, that today's feed refuses.
@@ -41,7 +41,7 @@ WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1)
 -- Rows of Kafka's that are not in the table, and neither is a newer row, or an equal one, with their key. Which of two
 -- partitions' rows of one rank is newer is a matter of their messages' times: either may stand.
 CREATE TEMP TABLE _lost ON COMMIT DROP AS
-SELECT i.*, t._offset AS stands FROM _differ d
+SELECT i.*, t._offset AS _stands FROM _differ d
     JOIN _again i ON i._source = d.source AND i._offset = d."offset" AND i._row = d.row
     LEFT JOIN {table} t ON {joined}
 WHERE NOT d.in_table AND (t._source IS NULL OR (
@@ -75,17 +75,17 @@ WHERE s.id IS NULL OR t._offset < s.first_offset OR t._offset >= s.next_offset O
 -- name: missing
 -- Of each key the newest that is lost.
 WITH newest AS (
-    SELECT DISTINCT ON ({key}) *, concat_ws(', ', {key}) AS named FROM _lost
-    WHERE stands IS NULL ORDER BY {key}, {rank_desc}, _offset DESC, _row DESC
+    SELECT DISTINCT ON ({key}) *, concat_ws(', ', {key}) AS _named FROM _lost
+    WHERE _stands IS NULL ORDER BY {key}, {rank_desc}, _offset DESC, _row DESC
 )
-SELECT s.topic, s.partition, n._offset, n._row, n.named, count(*) OVER ()
+SELECT s.topic, s.partition, n._offset, n._row, n._named, count(*) OVER ()
 FROM newest n JOIN feedfall.source s ON s.id = n._source ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: older
 -- An older row stands where a newer one should.
-SELECT s.topic, s.partition, l._offset, l._row, l.stands, count(*) OVER ()
+SELECT s.topic, s.partition, l._offset, l._row, l._stands, count(*) OVER ()
 FROM _lost l JOIN feedfall.source s ON s.id = l._source
-WHERE l.stands IS NOT NULL ORDER BY 1, 2, 3, 4 LIMIT {limit}
+WHERE l._stands IS NOT NULL ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: shown
 -- Recorded as absent, and there is a record.
