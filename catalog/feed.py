@@ -43,6 +43,8 @@ class Feed:
     """Does the responses' publisher use Kafka transactions? None: as relay does, if there is one."""
     max_bad: int = 100
     """Bad rows that the last ten spans may hold together; one more is a changed contract, not dirty data."""
+    max_bad_bytes: int = 16 * 2**20
+    """Bytes of the bad rows that the last ten spans may hold together: they are stored in the database."""
     chunk_rows: int = 100_000
     max_message: int = 16 * 2**20
     """Bytes of a message above which it is quarantined unread."""
@@ -92,6 +94,7 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (feed.bell not in ("bell", "response"), 'bell is "bell" or "response"'),
         (feed.bell == "bell" and feed.partner is None, 'without a partner nobody rings: write bell="response"'),
         (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
+        (feed.max_bad_bytes < 0, "max_bad_bytes starts at 0"),
         (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),
         (feed.per_second <= 0, "per_second is above 0"),
         (not _is_zone(feed.zone), f"{feed.zone!r} is not a time zone such as Europe/Brussels"),

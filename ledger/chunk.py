@@ -87,6 +87,14 @@ class SetAside:
     seq: int = 0
 
 
+@dataclass(frozen=True)
+class RecentBad:
+    """Bad rows of the last ten spans, and the bytes that they take in quarantine."""
+
+    rows: int
+    bytes: int
+
+
 @dataclass
 class ResponseTally:
     """How many rows of one response a chunk recorded, and what the response said about itself."""
@@ -121,10 +129,9 @@ def open_source(
     return Source(found[0], topic_id, partition, low, low)
 
 
-def recent_bad(connection: Connection, key: LeaseKey) -> int:
-    """Count the bad rows of the last ten spans that still wait: what the feed's budget is held against."""
-    count: int = one(connection, "chunk.recent_bad", **vars(key))[0]
-    return count
+def recent_bad(connection: Connection, key: LeaseKey) -> RecentBad:
+    """Count the unresolved bad rows of the last ten spans, and their bytes: they use up the feed's budget."""
+    return RecentBad(*one(connection, "chunk.recent_bad", **vars(key)))
 
 
 def record(

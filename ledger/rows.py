@@ -210,7 +210,8 @@ def _add(
 
 
 def _reason(error: psycopg.Error) -> str:
-    return f"the database refuses it: {error.diag.message_primary or error} ({error.sqlstate})"
+    """The server's own sentence. Never its DETAIL or CONTEXT: they quote the whole row."""
+    return f"the database refuses it: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})"
 
 
 def _list(names: Iterable[str], of: str | None = None) -> Composed:

@@ -159,7 +159,7 @@ class Relay:
     def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         """Write the answers and the bell, then book them."""
         bad = self._gathered.kept
-        if bad and len(bad) + recent_bad(connection, self._lease.key) > self._feed.max_bad:
+        if bad and len(bad) + recent_bad(connection, self._lease.key).rows > self._feed.max_bad:
             allowed = self._feed.max_bad
             raise DataRefused(
                 f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"

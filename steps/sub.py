@@ -56,8 +56,7 @@ class Sub:
             schema.check_table(connection, self._feed)
             self._checked = True
         record = ChunkRecord(self._sources)
-        budget = self._feed.max_bad - chunk.recent_bad(connection, self._lease.key)
-        quarantine = Quarantine(self._judge, record, budget)
+        quarantine = Quarantine(self._judge, record, chunk.recent_bad(connection, self._lease.key))
         batch = Batch(self._judge, self._dates, record, self._lease.run, quarantine.refuse)
         merged = rows.load(connection, self._table, batch.blocks(intake), merge=self._merging)
         if merged:

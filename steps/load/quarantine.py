@@ -9,6 +9,7 @@ from ledger.errors import DataRefused
 from steps.load.dates import Ruling
 
 if TYPE_CHECKING:
+    from ledger.chunk import RecentBad
     from ledger.rows import RefusedRow
     from steps.drain.kafka import Message, Reader
     from steps.load.judge import Judge
@@ -16,20 +17,23 @@ if TYPE_CHECKING:
 
 
 class Quarantine:
-    """One chunk's bad rows. `budget`: how many more of them the feed allows."""
+    """One chunk's bad rows. `recent`: those of the last ten spans, which have used up some of the budget."""
 
-    def __init__(self, judge: Judge, record: ChunkRecord, budget: int) -> None:
-        self._judge, self._record, self._budget = judge, record, budget
+    def __init__(self, judge: Judge, record: ChunkRecord, recent: RecentBad) -> None:
+        self._judge, self._record = judge, record
+        self._rows, self._bytes = recent.rows, recent.bytes
 
     def refuse(self, message: Message, row: int, value: bytes | None, error: Exception, envelope: Envelope) -> None:
         """Set a bad row aside. Raises DataRefused when the budget is used up."""
-        reason = self._judge.reason(error)
+        feed, reason = self._judge.feed, self._judge.reason(error)
         self._record.add_set_aside(message, row, value, Ruling("quarantined", reason), envelope, by_date=False)
-        self._budget -= 1
-        if self._budget < 0:
+        self._rows += 1
+        self._bytes += len(value or b"")
+        if self._rows > feed.max_bad or self._bytes > feed.max_bad_bytes:
+            much = f"{feed.max_bad}" if self._rows > feed.max_bad else f"{feed.max_bad_bytes:,} bytes of"
             raise DataRefused(
-                f"more than {self._judge.feed.max_bad} bad rows in the last ten spans; nothing of this chunk was "
-                f"loaded. The last one, {message.partition()}@{message.offset()}: {reason}"
+                f"more than {much} bad rows in the last ten spans; nothing of this chunk was loaded. "
+                f"The last one, {message.partition()}@{message.offset()}: {self._judge.cause(error)}"
             )
 
     def refuse_by_database(self, refused: RefusedRow, reader: Reader) -> None:

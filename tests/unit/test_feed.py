@@ -59,6 +59,7 @@ RIGHT: dict[str, Any] = {
         ({"bell": "ring"}, 'bell is "bell" or "response"'),
         ({"partner": None}, 'without a partner nobody rings: write bell="response"'),
         ({"max_bad": -1}, "max_bad, shards, concurrency start at 0, 1, 1"),
+        ({"max_bad_bytes": -1}, "max_bad_bytes starts at 0"),
         ({"shards": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"concurrency": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"chunk_rows": 0}, "chunk_rows is 1 to 1,000,000"),
