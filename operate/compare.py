@@ -19,11 +19,13 @@ from steps.run.exits import OffsetGap, Transient
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
 
     from catalog import Feed
     from ledger.chunk import Source
     from ledger.database import Connection
     from operate.reread import Rereading
+    from steps.drain.kafka import Ends
     from steps.run.settings import Settings
 
 
@@ -33,9 +35,8 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     topic = cluster.topic(feed.topic("response", settings.topic_prefix))
     known = _sources(connection, feed, topic.name)
     there = {each.partition: each for each in known if each.topic_id == topic.id}
-    low = {partition: end.low for partition, end in (cluster.ends(topic, list(there)) if there else {}).items()}
-    start = {partition: max(each.first_offset, low[partition]) for partition, each in there.items()}
-    ends = {partition: max(each.next_offset, start[partition]) for partition, each in there.items()}
+    found = cluster.ends(topic, list(there)) if there else {}
+    start, ends = _bounds(there, found)
     again = open_rereading(settings, feed, there, stop)
     comparison = Comparison(connection, feed)
     comparison.begin()
@@ -51,7 +52,24 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
     recorded = closed + sum(each.next_offset - each.first_offset for each in known)
     broken, depth = comparison.compare(recorded - sum(ends[each] - start[each] for each in ends))
-    return replace(account, broken=[*account.broken, *broken], depth=depth)
+    return replace(account, broken=[*account.broken, *_cut(topic.name, there, found), *broken], depth=depth)
+
+
+def _bounds(there: Mapping[int, Source], found: Mapping[int, Ends]) -> tuple[dict[int, int], dict[int, int]]:
+    """Partition → where to begin and where to end: what was recorded, as far as Kafka still has it."""
+    start = {partition: max(each.first_offset, found[partition].low) for partition, each in there.items()}
+    reached = {partition: min(each.next_offset, found[partition].committed) for partition, each in there.items()}
+    return start, {partition: max(end, start[partition]) for partition, end in reached.items()}
+
+
+def _cut(topic: str, there: Mapping[int, Source], found: Mapping[int, Ends]) -> list[str]:
+    """The partitions that end before their checkpoint: nobody can read what was recorded of them."""
+    return [
+        f"{topic}[{partition}]: recorded up to offset {each.next_offset - 1:,}, and the topic ends at "
+        f"{found[partition].high:,}: it has lost its end"
+        for partition, each in there.items()
+        if each.next_offset > found[partition].high
+    ]
 
 
 def _read(again: Rereading, comparison: Comparison, start: dict[int, int], ends: dict[int, int]) -> None:

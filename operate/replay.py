@@ -87,11 +87,11 @@ def offsets(text: str) -> Offsets:
 def run(execution: Execution, feed: Feed, wanted: Offsets | DateRange, by: str, reason: str) -> Outcome:
     """Replay a range, a shard at a time; each shard's share wholly or not at all."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "replay", execution.now())
+    totals = ReplayTotals()
     if refusal:
-        return Outcome(refusal.status, reason=refusal.reason)
+        return Outcome(refusal.status, reason=refusal.reason, counts=totals.counts())
     if isinstance(wanted, tuple) and "base_date" not in feed.columns:
         raise Misconfigured(f"the rows of {feed.name} have no base_date to choose by: give --offsets {FORM}")
-    totals = ReplayTotals()
     for shard in range(feed.shards):
         ranges = _ranges(execution, feed, shard, wanted, totals)
         if ranges:
@@ -118,9 +118,15 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
     ends = cluster.ends(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
         return _named(wanted, topic.name, feed.shards, shard, known, ends)
-    totals.gone += sum(max(0, ends[each.partition].low - each.first_offset) for each in known.values())
-    spans = {each: (max(each.first_offset, ends[each.partition].low), each.next_offset) for each in known.values()}
-    return {source: (low, high) for source, (low, high) in spans.items() if low < high}
+    ranges = {each: _still_there(each, ends[each.partition]) for each in known.values()}
+    totals.gone += sum(each.next_offset - each.first_offset - (high - low) for each, (low, high) in ranges.items())
+    return {source: (low, high) for source, (low, high) in ranges.items() if low < high}
+
+
+def _still_there(source: Source, ends: Ends) -> tuple[int, int]:
+    """[from, to) of what was recorded of a partition, as far as Kafka still has it."""
+    low = min(max(source.first_offset, ends.low), source.next_offset)
+    return low, max(min(source.next_offset, ends.committed), low)
 
 
 def _named(
@@ -137,9 +143,13 @@ def _named(
     if wanted.last >= source.next_offset or wanted.first < source.first_offset:
         recorded = f"recorded are {source.first_offset} to {source.next_offset - 1}"
         raise Misconfigured(f"{where}: only what was recorded can be replayed, and {recorded}; sub loads what follows")
-    low = ends[wanted.partition].low
+    low, high = ends[wanted.partition].low, ends[wanted.partition].high
     if wanted.first < low:
         raise gap_before(topic, wanted.partition, wanted.first, wanted.last, low)
+    if wanted.last >= high:
+        raise OffsetGap(
+            f"{where} ends at {high:,}, before the checkpoint: it has lost its end, and these offsets with it"
+        )
     return {source: (wanted.first, wanted.last + 1)}
 
 

@@ -142,6 +142,16 @@ def test_deep__says_how_much_is_no_longer_in_kafka(loaded: Bank) -> None:
     assert "Not compared: 8 settled offsets that are no longer in Kafka." in said
 
 
+def test_deep__beyond_the_end_of_the_topic_is_said_at_once(loaded: Bank) -> None:
+    """As after a topic has lost its end: the checkpoint is where the topic ended before."""
+    loaded.rows("UPDATE feedfall.source SET next_offset = 20")
+    loaded.rows("UPDATE feedfall.span SET to_offset = 20, absent = '{[13,20)}' WHERE to_offset = 13")
+    found = deep(loaded)
+    [sentence] = found["broken"]
+    assert sentence.endswith("[0]: recorded up to offset 19, and the topic ends at 13: it has lost its end")
+    assert (found["depth"]["offsets"], found["depth"]["gone"]) == (13, 7)
+
+
 def test_deep__a_definition_that_has_become_narrower_is_said_and_breaks_nothing(loaded: Bank) -> None:
     """The row of offset 12 as if it had been loaded, by a definition that took it: its message is no row today."""
     loaded.rows("DELETE FROM feedfall.quarantine")

@@ -248,6 +248,15 @@ def test_replay__what_retention_took_is_named_and_what_is_left(two_days: Bank) -
     assert (found["gone"], found["loaded"], found["missing"]) == (2, 4, 2)
 
 
+def test_replay__beyond_the_end_of_the_topic_is_said_at_once(two_days: Bank) -> None:
+    """As after a topic has lost its end: the checkpoint is where the topic ended before."""
+    two_days.rows("UPDATE feedfall.source SET next_offset = 9")
+    two_days.rows("UPDATE feedfall.span SET to_offset = 9, absent = '{[6,9)}' WHERE to_offset = 6")
+    assert "[0] ends at 6, before the checkpoint: it has lost its end" in refused(two_days, "fx", whole(two_days, 8))
+    found = replay(two_days, "fx", "--from=2026-10-29", "--to=2026-10-30")
+    assert (found["gone"], found["duplicate"]) == (3, 6)
+
+
 @contextmanager
 def held_by(bank: Bank, who: str) -> Iterator[None]:
     connection = connect(bank.url, who)
@@ -268,6 +277,8 @@ def test_replay__a_held_feed_is_left_alone(two_days: Bank) -> None:
     CliRunner().invoke(app, ["hold", "fx", "--reason=audit", "--by=lee"], env=two_days.environ)
     held = replay(two_days, "fx", whole(two_days, 5), code=77)
     assert (held["status"], "audit" in held["reason"]) == ("HELD", True)
+    done = CliRunner().invoke(app, ["replay", "fx", *WHY, whole(two_days, 5)], env=two_days.environ)
+    assert (done.exit_code, "HELD: " in done.stdout) == (77, True), done.exception
 
 
 def test_replay__held_in_the_middle_of_it_puts_nothing_back(two_days: Bank) -> None:
