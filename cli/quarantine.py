@@ -122,7 +122,7 @@ def redrive(
         found = _find(connection, wanted, names, environment.topic_prefix)
         chosen = _by_shard(found)
         if every:
-            chosen = quarantine.waiting(connection, wanted.name, fate or Fate.QUARANTINED, matching=matching)
+            chosen = quarantine.fetch_unresolved(connection, wanted.name, fate or Fate.QUARANTINED, matching=matching)
     words = {each.id: bytes_ for each in found if (bytes_ := _value_of(each, mended, value)) is not None}
     instruction = Instruction(by, reason, ask_calendar=calendar, values=words)
     told = [Resolution(each.label, each.settled_as, _already(each)) for each in found if each.settled_as]

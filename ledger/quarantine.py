@@ -122,7 +122,7 @@ def find(
         return _entries(connection, "find", **place)
 
 
-def waiting(
+def fetch_unresolved(
     connection: Connection,
     feed: str,
     fate: str,
@@ -131,7 +131,7 @@ def waiting(
     until: date | None = None,
     matching: str | None = None,
 ) -> dict[int, list[Key]]:
-    """Shard → the entries of sub that wait. `until`: only what is deferred to that day or one before."""
+    """Shard → the unresolved entries of sub. `until`: only what is deferred to that day or an earlier one."""
     values = {"feed": feed, "fate": fate, "shard": shard, "until": until, "matching": matching}
     shards: dict[int, list[Key]] = {}
     with translated():
@@ -140,7 +140,7 @@ def waiting(
     return shards
 
 
-def due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
+def fetch_due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
     """(feed, shard) → how many deferred rows have come to their day. `todays`: feed → the date where it lives."""
     values = {"feeds": list(todays), "todays": list(todays.values())}
     with translated():

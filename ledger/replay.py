@@ -80,7 +80,7 @@ def put_back(
     return rows.load(connection, table, blocks, merge=True, take_out=take_out) or rows.MergeResult()
 
 
-def waiting(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:
+def count_quarantined(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:
     """How many of these (source, offset, row) are in quarantine."""
     if not unread:
         return 0

@@ -177,18 +177,18 @@ def by_halves(
 def _merge_whole(
     connection: Connection, table: Table, take_out: TakeOut, parts: Sequence[bytes]
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
-    with _merged(connection, table, parts, take_out) as taken_out:
+    with _merge(connection, table, parts, take_out) as taken_out:
         fates = connection.execute(sql("rows.fates")).fetchall()
         return [*taken_out, *fates], connection.execute(sql("rows.replaced")).fetchall()
 
 
 def _merge_each(connection: Connection, table: Table, parts: Sequence[bytes]) -> list[tuple[Any, ...]]:
-    with _merged(connection, table, parts):
+    with _merge(connection, table, parts):
         return connection.execute(sql("rows.each")).fetchall()
 
 
 @contextmanager
-def _merged(
+def _merge(
     connection: Connection, table: Table, parts: Sequence[bytes], take_out: TakeOut = lambda _: ()
 ) -> Iterator[Iterable[tuple[int, str, int]]]:
     """Judge and upsert. Inside the block `_judged` holds what became of each row."""

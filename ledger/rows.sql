@@ -1,5 +1,5 @@
 -- name: copy
--- The quick road: straight into the table. COPY always names its columns.
+-- The fast path: straight into the table. COPY always names its columns.
 COPY {into} ({columns}) FROM STDIN
 
 -- name: immediate
@@ -7,7 +7,7 @@ COPY {into} ({columns}) FROM STDIN
 SET CONSTRAINTS ALL IMMEDIATE
 
 -- name: incoming
--- The careful road's first stop: the table's own types, CHECKs and defaults, without its key.
+-- The slow path begins here: the table's own types, CHECKs and defaults, without its key.
 CREATE TEMP TABLE _incoming (
     LIKE {table} INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING GENERATED
 ) ON COMMIT DROP

@@ -117,7 +117,7 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
             raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was recorded is left in it")
     ends = cluster.ends(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
-        return _named(wanted, topic.name, feed.shards, shard, known, ends)
+        return _range_of(wanted, topic.name, feed.shards, shard, known, ends)
     ranges = {each: _still_there(each, ends[each.partition]) for each in known.values()}
     totals.gone += sum(each.next_offset - each.first_offset - (high - low) for each, (low, high) in ranges.items())
     return {source: (low, high) for source, (low, high) in ranges.items() if low < high}
@@ -129,7 +129,7 @@ def _still_there(source: Source, ends: Ends) -> tuple[int, int]:
     return low, max(min(source.next_offset, ends.committed), low)
 
 
-def _named(
+def _range_of(
     wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Ends]
 ) -> Ranges:
     if wanted.topic != topic:
@@ -199,7 +199,7 @@ class Replay:
         self._counts.add(merged, run)
         refused = [*found.refused, *map(again.entry, merged.refused)]
         places = [(each.source, each.offset, each.row) for each in refused]
-        waiting = replay.waiting(self._execution.connection, places)
+        waiting = replay.count_quarantined(self._execution.connection, places)
         self._counts.fates += Counter(quarantined=waiting, refused=len(refused) - waiting)
 
     def _detail(self, ranges: Ranges) -> dict[str, object]:

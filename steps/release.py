@@ -17,7 +17,7 @@ def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
     """Resolve the deferred rows whose day has come."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "release", execution.now())
     today = gate.today(feed, execution.now())
-    chosen = quarantine.waiting(execution.connection, feed.name, "deferred", shard=shard, until=today)
+    chosen = quarantine.fetch_unresolved(execution.connection, feed.name, "deferred", shard=shard, until=today)
     execution.connection.rollback()
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason)

@@ -1,4 +1,4 @@
-"""What partners and strangers send: nothing is lost, and each bad message is alone in quarantine."""
+"""What partners and other publishers send: nothing is lost, and each bad message is alone in quarantine."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ HEADERS: list[tuple[list[tuple[str, bytes | None]], str]] = [
     ([("seq", b"1" * 5000)], "quarantined"),  # more digits than int() reads
     ([("base-date", b"2026-02-31")], "quarantined"),
     ([("kind", b"rows")], "quarantined"),
-    ([("kind", b"empty")], "nothing"),  # a stranger's "empty" may mean anything: its row must not vanish
+    ([("kind", b"empty")], "nothing"),  # another publisher's "empty" may mean anything: its row must not vanish
     ([("kind", None)], "loaded"),  # a header without a value is none
     ([("seq", b"\xff\xfe")], "quarantined"),  # not UTF-8
     ([("seq", b"1"), ("seq", b"2")], "loaded"),  # twice: the last one counts
@@ -217,7 +217,7 @@ def test_headers__bad_ones_spoil_only_a_message_of_ours(bank: Bank, door: Door, 
 
 
 def test_headers__of_one_message_say_nothing_about_the_next(bank: Bank, door: Door) -> None:
-    """`empty` of ours, then an unreadable one, then a stranger's row without headers: that row is not empty."""
+    """`empty` of ours, then an unreadable one, then another publisher's row without headers: that row is not empty."""
     bank.create("tick", partitions=1)
     empty = [OURS, ("kind", b"empty"), ("correlation-id", str(KNOWN).encode()), ("seq", b"7")]
     for headers in (empty, [OURS, ("count", b"many")], []):

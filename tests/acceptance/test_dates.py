@@ -274,8 +274,8 @@ def test_release__that_fails_for_good_blocks_the_feed(deferred: Bank, door: Door
 
 def test_due__says_where_rows_have_come_to_their_day(deferred: Bank) -> None:
     connection = connect(deferred.url, "test")
-    assert quarantine.due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}
-    assert quarantine.due(connection, {"fx": at(MONDAY).date()}) == {("fx", 0): 3}
+    assert quarantine.fetch_due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}
+    assert quarantine.fetch_due(connection, {"fx": at(MONDAY).date()}) == {("fx", 0): 3}
     connection.close()
 
 

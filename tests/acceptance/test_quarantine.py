@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY = date(2026, 10, 30)
-WHY = ("--reason=told by phone", "--by=kim")
+WHY = ("--reason=said by phone", "--by=kim")
 BAD = {"base_date": "2026-10-30", "currency": "KRW", "rate": "N.A."}
 GOOD = {**BAD, "rate": "1500.5"}
 
@@ -95,13 +95,13 @@ def test_show__tells_everything_and_its_history(fx: Bank) -> None:
         "seq = 2",
         "'N.A.' is not a number",
         '"rate": "N.A."',
-        "kim redrive: told by phone",
+        "kim redrive: said by phone",
     ):
         assert words in shown
-    told = json.loads(quarantine(fx, "show", "fx", "0@1", "--json").stdout)
-    assert (told["settled_as"], told["settled_by"], told["settled_reason"]) == ("loaded", "kim", "told by phone")
-    assert [deed["detail"]["became"] for deed in told["history"]] == ["quarantined", "loaded"]
-    assert json.loads(told["history"][1]["detail"]["fixed"]) == GOOD
+    found = json.loads(quarantine(fx, "show", "fx", "0@1", "--json").stdout)
+    assert (found["settled_as"], found["settled_by"], found["settled_reason"]) == ("loaded", "kim", "said by phone")
+    assert [line["detail"]["became"] for line in found["history"]] == ["quarantined", "loaded"]
+    assert json.loads(found["history"][1]["detail"]["fixed"]) == GOOD
 
 
 # -- redrive --
@@ -463,7 +463,7 @@ def test_discard__marks_the_row_and_keeps_it(fx: Bank) -> None:
     [entry] = listed(fx, "fx", "--settled")
     assert (entry["settled_as"], entry["settled_by"], entry["value"]) == ("discarded", "kim", json.dumps(BAD))
     assert fx.rows("SELECT who, verb, feed, reason FROM feedfall.journal") == [
-        ("kim", "discard", "fx", "told by phone")
+        ("kim", "discard", "fx", "said by phone")
     ]
     assert answer(quarantine(fx, "redrive", "fx", "0@1", "--json", *WHY)) == [("0@1", "discarded")]
     assert fx.value("SELECT count(*) FROM fx_rate") == 1
@@ -538,7 +538,7 @@ def test_entry__of_a_topic_made_anew_is_told_apart(fx: Bank) -> None:
 
 # -- verify --
 
-#: What a doubter breaks after a redrive → what `verify` must say.
+#: What somebody changes after a redrive → what `verify` must say.
 TAMPERING = {
     "a resolved row of quarantine": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
     "the redriven row": ("DELETE FROM fx_rate WHERE currency = 'KRW'", "of its rows in the table"),

@@ -66,7 +66,7 @@ def test_batches__end_by_rows_or_by_bytes_and_lose_none(bank: Bank, door: Door) 
         bank.send(bank.topic("tick"), b"?" * size)
     door("sub", "--feed=tick")
     with closing(connect(bank.url, "test")) as connection:
-        [keys] = quarantine.waiting(connection, "tick", "quarantined").values()
+        [keys] = quarantine.fetch_unresolved(connection, "tick", "quarantined").values()
         found = [[offset for _, offset, _ in each] for each in quarantine.batches(connection, keys, 3, 80)]
         assert list(quarantine.batches(connection, [], 3, 80)) == []
     assert found == [[0, 1, 2], [3, 4], [5], [6]]  # three rows; 80 bytes; one that is larger stands alone; the rest
