@@ -44,7 +44,7 @@ class Feed:
     max_bad: int = 100
     """Bad rows that the last ten spans may hold together; one more is a changed contract, not dirty data."""
     max_bad_bytes: int = 16 * 2**20
-    """Bytes of the bad rows that the last ten spans may hold together: they are stored in the database."""
+    """Bytes of the bad rows that the last ten spans may hold together, keys and headers too: the database has them."""
     chunk_rows: int = 100_000
     max_message: int = 16 * 2**20
     """Bytes of a message above which it is quarantined unread."""

@@ -86,6 +86,12 @@ class SetAside:
     """Quarantined for its base date, which says nothing of the contract."""
     seq: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in quarantine: a message may be small but for its headers."""
+        headers = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return len(self.value or b"") + len(self.key or b"") + headers
+
 
 @dataclass(frozen=True)
 class RecentBad:

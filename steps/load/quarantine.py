@@ -28,7 +28,7 @@ class Quarantine:
         feed, reason = self._judge.feed, self._judge.reason(error)
         self._record.add_set_aside(message, row, value, Ruling("quarantined", reason), envelope, by_date=False)
         self._rows += 1
-        self._bytes += len(value or b"")
+        self._bytes += self._record.set_aside[-1].size
         if self._rows > feed.max_bad or self._bytes > feed.max_bad_bytes:
             much = f"{feed.max_bad}" if self._rows > feed.max_bad else f"{feed.max_bad_bytes:,} bytes of"
             raise DataRefused(

@@ -25,7 +25,7 @@ class ChunkRecord:
         self.sources = {partition: source.id for partition, source in sources.items()}
         self.set_aside: list[SetAside] = []
         self.size = 0
-        """Bytes of the values that were set aside."""
+        """Bytes of what was set aside."""
         self.tallies: dict[UUID, ResponseTally] = {}
         self.late: Counter[int] = Counter()
         """Source → its rows that came after their due time."""
@@ -53,24 +53,23 @@ class ChunkRecord:
         self, message: Message, row: int, value: bytes | None, ruling: Ruling, envelope: Envelope, *, by_date: bool
     ) -> None:
         """A row, or (row -1) a whole message, for quarantine."""
-        self.size += len(value or b"")
-        self.set_aside.append(
-            SetAside(
-                source=self.sources[message.partition()],
-                offset=message.offset(),
-                row=row,
-                fate=ruling.fate,
-                reason=ruling.reason,
-                until=ruling.until,
-                by_date=by_date and ruling.fate == "quarantined",
-                key=message.key(),
-                value=value,
-                headers=message.headers() or [],
-                sent_at=message.timestamp()[1],
-                correlation_id=envelope.correlation_id,
-                seq=envelope.seq,
-            )
+        added = SetAside(
+            source=self.sources[message.partition()],
+            offset=message.offset(),
+            row=row,
+            fate=ruling.fate,
+            reason=ruling.reason,
+            until=ruling.until,
+            by_date=by_date and ruling.fate == "quarantined",
+            key=message.key(),
+            value=value,
+            headers=message.headers() or [],
+            sent_at=message.timestamp()[1],
+            correlation_id=envelope.correlation_id,
+            seq=envelope.seq,
         )
+        self.size += added.size
+        self.set_aside.append(added)
 
     def rows(self, spans: Sequence[Span]) -> int:
         """How many rows the records of these spans held, once all of them were read."""

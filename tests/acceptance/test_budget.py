@@ -75,12 +75,24 @@ def test_budget__of_bytes_is_beside_that_of_rows(bank: Bank, door: Door) -> None
     assert bank.broken("latest") == []
 
 
-def test_budget__of_bytes_is_of_the_last_ten_spans_and_comes_back(bank: Bank, door: Door) -> None:
+@pytest.mark.parametrize(
+    ("value", "key", "headers"),
+    [
+        (b"?" * 450, None, []),
+        (b"?", b"k" * 450, []),  # all of a message is stored, and counts
+        (b"?", None, [("x", b"h" * 225), ("y", b"h" * 220)]),
+        (None, None, [("h" * 450, None)]),
+    ],
+    ids=["value", "key", "headers", "a header's name"],
+)
+def test_budget__of_bytes_is_of_the_last_ten_spans_and_comes_back(
+    bank: Bank, door: Door, value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
     bank.create("brief", partitions=1)  # allows 1,000 bytes
     for _ in range(2):
-        bank.send(bank.topic("brief"), b"?" * 450)
+        bank.send(bank.topic("brief"), value, key, headers)
         assert door("sub", "--feed=brief").exit == 0
-    bank.send(bank.topic("brief"), b"?" * 450)
+    bank.send(bank.topic("brief"), value, key, headers)
     assert door("sub", "--feed=brief").exit == 65
     bank.rows(
         "UPDATE feedfall.quarantine SET settled_as = 'discarded', settled_at = now(), settled_by = 'kim', "
