@@ -61,7 +61,7 @@ def measure(servers: Servers, messages: int, repetitions: int, folder: Path) -> 
         with servers.fresh() as url:
             ended = drained(servers, url, messages)
             found.pods.append(ended.seconds)
-            found.runs.append(booked(url))
+            found.runs.append(run_seconds(url))
             found.cpus.append(ended.cpu)
             found.peaks.append(ended.peak)
         with servers.fresh() as url:
@@ -88,7 +88,7 @@ def drained(servers: Servers, url: str, messages: int) -> pod.Ended:
     return ended
 
 
-def booked(url: str) -> float:
+def run_seconds(url: str) -> float:
     """What the ledger says the run took: without the interpreter, the imports and the exit."""
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT extract(epoch FROM ended_at - started_at) FROM feedfall.run").fetchone()

@@ -45,6 +45,8 @@ class Feed:
     """Bad rows that the last ten spans may hold together; one more is a changed contract, not dirty data."""
     max_lost: int = 3
     """Runs in a row that may be killed at one checkpoint; then the feed is blocked: the next would be killed too."""
+    max_bad_bytes: int = 16 * 2**20
+    """Bytes of the bad rows that the last ten spans may hold together, keys and headers too: the database has them."""
     chunk_rows: int = 100_000
     max_message: int = 16 * 2**20
     """Bytes of a message above which it is quarantined unread."""
@@ -98,6 +100,7 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         ),
         (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
         (feed.max_lost < 1, "max_lost starts at 1"),
+        (feed.max_bad_bytes < 0, "max_bad_bytes starts at 0"),
         (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),
         (feed.per_second <= 0, "per_second is above 0"),
         (not _is_zone(feed.zone), f"{feed.zone!r} is not a time zone such as Europe/Brussels"),

@@ -86,6 +86,20 @@ class SetAside:
     """Quarantined for its base date, which says nothing of the contract."""
     seq: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in quarantine: a message may be small but for its headers."""
+        headers = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return len(self.value or b"") + len(self.key or b"") + headers
+
+
+@dataclass(frozen=True)
+class RecentBad:
+    """Bad rows of the last ten spans, and the bytes that they take in quarantine."""
+
+    rows: int
+    bytes: int
+
 
 @dataclass
 class ResponseTally:
@@ -96,7 +110,7 @@ class ResponseTally:
     kind: str
     reason: str | None
     count: int | None
-    settled: int = 0
+    rows: int = 0
 
 
 @dataclass
@@ -121,10 +135,9 @@ def open_source(
     return Source(found[0], topic_id, partition, low, low)
 
 
-def recent_bad(connection: Connection, key: LeaseKey) -> int:
-    """Count the bad rows of the last ten spans that still wait: what the feed's budget is held against."""
-    count: int = one(connection, "chunk.recent_bad", **vars(key))[0]
-    return count
+def recent_bad(connection: Connection, key: LeaseKey) -> RecentBad:
+    """Count the unresolved bad rows of the last ten spans, and their bytes: they use up the feed's budget."""
+    return RecentBad(*one(connection, "chunk.recent_bad", **vars(key)))
 
 
 def record(
@@ -161,7 +174,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
     )
     if moved != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; this one wrote nothing")
-    booked = one(
+    added = one(
         connection,
         "chunk.span",
         source=span.source,
@@ -174,7 +187,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
         **vars(span.fates),
     )
     for earlier, count in span.replaced.items():
-        run(connection, "chunk.replaced", span=booked[0], run=earlier, rows=count)
+        run(connection, "chunk.replaced", span=added[0], run=earlier, rows=count)
 
 
 def _as_values(row: SetAside, run_id: int) -> dict[str, object]:
@@ -190,17 +203,17 @@ def storable(text: str | None) -> str | None:
 
 def record_answers(connection: Connection, lease: Lease, tallies: Mapping[UUID, ResponseTally]) -> None:
     """Record how many rows of answers have a fate now. The caller commits."""
-    column = list(tallies.values())
+    answers = list(tallies.values())
     run(
         connection,
         "chunk.record_answers",
         feed=lease.key.feed,
         run=lease.run,
         ids=list(tallies),
-        base_dates=[a.base_date for a in column],
-        seqs=[a.seq for a in column],
-        kinds=[a.kind for a in column],
-        reasons=[storable(a.reason) for a in column],
-        counts=[a.count for a in column],
-        settled=[a.settled for a in column],
+        base_dates=[a.base_date for a in answers],
+        seqs=[a.seq for a in answers],
+        kinds=[a.kind for a in answers],
+        reasons=[storable(a.reason) for a in answers],
+        counts=[a.count for a in answers],
+        settled=[a.rows for a in answers],
     )

@@ -32,11 +32,13 @@ INSERT INTO feedfall.replaced (span, run, rows) VALUES (%(span)s, %(run)s, %(row
 SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offset = %(from_offset)s AND run = %(run)s)
 
 -- name: recent_bad
--- Bad rows of this stage's last ten spans that nobody has resolved since. A row set aside for its date is not bad.
-SELECT count(*) FROM (
+-- Bad rows of this stage's last ten spans that are not resolved. A row set aside for its date is not bad.
+SELECT count(*), coalesce(sum(h.size + coalesce(octet_length(q.value), 0) + coalesce(octet_length(q.key), 0)), 0)::bigint
+FROM (
     SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
     WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
 JOIN feedfall.quarantine q ON q.source = last.source AND q."offset" >= last.from_offset AND q."offset" < last.to_offset
+CROSS JOIN LATERAL (SELECT coalesce(sum(octet_length(each)), 0) AS size FROM unnest(q.headers) AS each) AS h
 WHERE q.settled_as IS NULL AND q.fate = 'quarantined' AND NOT q.by_date AND NOT q.part
 
 -- name: quarantine

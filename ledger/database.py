@@ -23,7 +23,8 @@ CODE = 5
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 OPTIONS = (
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
-    "-c idle_in_transaction_session_timeout=120000 -c lock_timeout=30000 -c timezone=UTC -c client_encoding=UTF8"
+    "-c idle_in_transaction_session_timeout=120000 -c lock_timeout=30000 "
+    "-c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8"
 )
 
 

@@ -1,4 +1,4 @@
-"""The deep proof: what Kafka says now, beside what the table and the books say. Called by `steps/verify.py`.
+"""The deep proof: what Kafka says now, beside what the table and the ledger say. Called by `steps/verify.py`.
 
     chunk by chunk ──COPY──▶ _again ──┐                    equal: left out at once
                      what was read ──▶ _reread             in Kafka only: superseded, quarantined, or lost
@@ -19,8 +19,8 @@ from psycopg.types.range import Int8Range
 
 from ledger.database import one
 from ledger.errors import translated
-from ledger.rows import Refused, Table, by_halves
-from ledger.statements import sql, with_names
+from ledger.rows import RefusedRow, Table, by_halves
+from ledger.statements import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,12 +35,12 @@ LIMIT = 20
 
 @dataclass(frozen=True)
 class Depth:
-    """How far a deep proof went. `offsets`: read again; the others could not be compared, and why."""
+    """How far a deep proof went. `offsets`: read again. The others could not be compared."""
 
     offsets: int
     rows: int
     gone: int
-    """Settled offsets that are no longer in Kafka: retention, a topic made anew, compaction."""
+    """Recorded offsets that are no longer in Kafka: retention, a topic created anew, compaction."""
     unread: int
     """Records that today's feed refuses, and that are not in quarantine: it has changed since."""
 
@@ -55,12 +55,12 @@ class Comparison:
     def begin(self) -> None:
         with translated():
             for name in ("deep.again", "deep.unread", "deep.reread"):
-                self._connection.execute(with_names(name, table=self._table.name))
+                self._connection.execute(self._table.statement(name))
             self._connection.commit()
 
-    def take(self, spans: Sequence[Span], blocks: Sequence[bytes]) -> list[Refused]:
+    def take(self, spans: Sequence[Span], blocks: Sequence[bytes]) -> list[RefusedRow]:
         """A chunk that was read again; the rows that the database itself refuses."""
-        refused: list[Refused] = []
+        refused: list[RefusedRow] = []
         with translated():
             if blocks:
                 copy = partial(self._table.copy, self._connection, into=Identifier("_again"))
@@ -81,7 +81,7 @@ class Comparison:
             self._connection.commit()
 
     def compare(self, gone: int) -> tuple[list[str], Depth]:
-        """What does not agree, in sentences, on one snapshot; `gone`: settled offsets that could not be read."""
+        """What does not agree, in sentences, on one snapshot; `gone`: recorded offsets that could not be read."""
         connection = self._connection
         with translated():
             for name in ("_again", "_unread", "_reread"):
@@ -89,7 +89,7 @@ class Comparison:
             connection.commit()
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.execute("SET LOCAL work_mem = '64MB'")
-            for name in ("deep.differ", "deep.kept", "deep.lost"):
+            for name in ("deep.differ", "deep.set_aside", "deep.lost"):
                 connection.execute(self._statement(name))
             sentences = [sentence for name in SENTENCES for sentence in self._sentences(name)]
             rows, unread, hidden = one(connection, "deep.tally")
@@ -125,10 +125,10 @@ def _difference(name: str) -> Composed:
 
 #: What each check of deep.sql finds, in words.
 SENTENCES = {
-    "shown": "{}[{}] [{}, {}): {} is booked as absent, and Kafka shows it to a client",
+    "shown": "{}[{}] [{}, {}): {} is recorded as absent, and Kafka shows it to a client",
     "missing": "{}[{}]@{} row {}: in Kafka, and nowhere here: neither it nor a newer row of its key ({})",
     "older": "{}[{}]@{} row {}: the row of offset {} stands in its place, and is older",
     "changed": "{}[{}]@{} row {}: {}",
     "forged": "{}[{}]@{} row {}: in the table, and Kafka has no such row there",
-    "elsewhere": "source {} offset {} row {}: in the table, and the books have no such origin",
+    "elsewhere": "source {} offset {} row {}: in the table, and the ledger has no such origin",
 }

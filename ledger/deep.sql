@@ -1,6 +1,6 @@
 -- name: again
--- What Kafka says now, in the table's own types; gone when the session ends.
-CREATE TEMP TABLE _again (LIKE {table})
+-- What Kafka says now, in the table's own types and in the feed's columns alone; gone when the session ends.
+CREATE TEMP TABLE _again AS SELECT {columns} FROM {table} WITH NO DATA
 
 -- name: unread
 -- Records, or rows of them, that today's feed refuses.
@@ -32,7 +32,7 @@ SELECT coalesce(i._source, t._source) AS source, coalesce(i._offset, t._offset) 
 FROM _again i FULL JOIN there t ON i._source = t._source AND i._offset = t._offset AND i._row = t._row
 WHERE i._source IS NULL OR t._source IS NULL OR ROW({i_facts}) IS DISTINCT FROM ROW({t_facts})
 
--- name: kept
+-- name: set_aside
 -- What quarantine has an entry of is for verify's own count, not for these checks.
 DELETE FROM _differ d USING feedfall.quarantine q
 WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1)
@@ -41,7 +41,7 @@ WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1)
 -- Rows of Kafka's that are not in the table, and neither is a newer row, or an equal one, with their key. Which of two
 -- partitions' rows of one rank is newer is a matter of their messages' times: either may stand.
 CREATE TEMP TABLE _lost ON COMMIT DROP AS
-SELECT i.*, t._offset AS stands FROM _differ d
+SELECT i.*, t._offset AS _stands FROM _differ d
     JOIN _again i ON i._source = d.source AND i._offset = d."offset" AND i._row = d.row
     LEFT JOIN {table} t ON {joined}
 WHERE NOT d.in_table AND (t._source IS NULL OR (
@@ -67,7 +67,7 @@ WHERE NOT d.in_kafka
 ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: elsewhere
--- An origin that the books do not have.
+-- An origin that the ledger does not have.
 SELECT t._source, t._offset, t._row, count(*) OVER ()
 FROM {table} t LEFT JOIN feedfall.source s ON s.id = t._source AND s.feed = {feed} AND s.stage = 'sub'
 WHERE s.id IS NULL OR t._offset < s.first_offset OR t._offset >= s.next_offset ORDER BY 1, 2, 3 LIMIT {limit}
@@ -75,20 +75,20 @@ WHERE s.id IS NULL OR t._offset < s.first_offset OR t._offset >= s.next_offset O
 -- name: missing
 -- Of each key the newest that is lost.
 WITH newest AS (
-    SELECT DISTINCT ON ({key}) *, concat_ws(', ', {key}) AS named FROM _lost
-    WHERE stands IS NULL ORDER BY {key}, {rank_desc}, _offset DESC, _row DESC
+    SELECT DISTINCT ON ({key}) *, concat_ws(', ', {key}) AS _named FROM _lost
+    WHERE _stands IS NULL ORDER BY {key}, {rank_desc}, _offset DESC, _row DESC
 )
-SELECT s.topic, s.partition, n._offset, n._row, n.named, count(*) OVER ()
+SELECT s.topic, s.partition, n._offset, n._row, n._named, count(*) OVER ()
 FROM newest n JOIN feedfall.source s ON s.id = n._source ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: older
 -- An older row stands where a newer one should.
-SELECT s.topic, s.partition, l._offset, l._row, l.stands, count(*) OVER ()
+SELECT s.topic, s.partition, l._offset, l._row, l._stands, count(*) OVER ()
 FROM _lost l JOIN feedfall.source s ON s.id = l._source
-WHERE l.stands IS NOT NULL ORDER BY 1, 2, 3, 4 LIMIT {limit}
+WHERE l._stands IS NOT NULL ORDER BY 1, 2, 3, 4 LIMIT {limit}
 
 -- name: shown
--- Booked as absent, and there is a record.
+-- Recorded as absent, and there is a record.
 SELECT s.topic, s.partition, p.from_offset, p.to_offset, x.shown::text, count(*) OVER ()
 FROM _reread r JOIN feedfall.span p ON p.source = r.source AND p.from_offset < r.to_offset AND p.to_offset > r.from_offset
     JOIN feedfall.source s ON s.id = r.source,

@@ -1,9 +1,9 @@
-"""The rows that are nowhere else: bad or deferred, whole, with the reason, and what became of them. They stay for ever.
+"""Quarantined and deferred rows, whole, with the reason, and what became of them. They are never deleted.
 
-kept by sub ──▶ waits ──▶ settled_as: loaded, superseded, duplicate    by a redrive, or a release when its day has come
-                │  ▲                  discarded                        by a person
-                │  └─ still bad, still closed                          (with another reason, or for another day)
-                └───▶ split: a whole message that can be read now      its rows are entries of their own: `part`
+set aside by sub ─▶ waits ─▶ settled_as: loaded, superseded, duplicate  by a redrive, or a release when its day has come
+                    │  ▲                 discarded                      by a person
+                    │  └─ still bad, still closed                       (with another reason, or for another day)
+                    └───▶ split: a whole message that can be read now   its rows are entries of their own: `part`
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.sql import SQL
 
 from ledger.chunk import storable
-from ledger.database import Connection, rows
+from ledger.database import Connection, as_rows_of, fetch_all, rows
 from ledger.errors import translated
 from ledger.journal import write_each
 from ledger.statements import sql, with_names
@@ -25,7 +25,7 @@ Key = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Entry:
-    """One quarantined or deferred row; `row` -1 is a whole message. `part`: of a message that was kept whole."""
+    """One quarantined or deferred row; `row` -1 is a whole message. `part`: of a message that was quarantined whole."""
 
     feed: str
     stage: str
@@ -68,7 +68,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Mark:
-    """What is booked of an entry, or (`part`) of a row of a message that was kept whole. `became` None: it waits on."""
+    """What is recorded of an entry, or (`part`) of a row of a message that was quarantined whole.
+
+    `became` None: it is not resolved.
+    """
 
     id: Key
     became: str | None
@@ -85,7 +88,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Deed:
+class HistoryLine:
     """One line of an entry's history."""
 
     at: datetime
@@ -100,26 +103,26 @@ def entries(
     feed: str | None = None,
     limit: int = 100,
     *,
-    settled: bool = False,
+    resolved: bool = False,
     fate: str | None = None,
     matching: str | None = None,
 ) -> list[Entry]:
-    """The newest entries first: those that wait, or the settled ones too."""
-    asked = {"feed": feed, "limit": limit, "settled": settled, "fate": fate, "matching": matching}
+    """The newest entries first: the unresolved ones, or (`resolved`) all."""
+    values = {"feed": feed, "limit": limit, "resolved": resolved, "fate": fate, "matching": matching}
     with translated():
-        return _entries(connection, "entries", **asked)
+        return _entries(connection, "entries", **values)
 
 
 def find(
     connection: Connection, feed: str, topic: str, partition: int, offset: int, row: int = -1, source: int | None = None
 ) -> list[Entry]:
-    """The entries of that place; more than one where the topic was made anew."""
+    """The entries of that place; more than one where the topic was created anew."""
     place = {"feed": feed, "topic": topic, "partition": partition, "offset": offset, "row": row, "source": source}
     with translated():
         return _entries(connection, "find", **place)
 
 
-def waiting(
+def fetch_unresolved(
     connection: Connection,
     feed: str,
     fate: str,
@@ -128,26 +131,26 @@ def waiting(
     until: date | None = None,
     matching: str | None = None,
 ) -> dict[int, list[Key]]:
-    """Shard → the entries of sub that wait. `until`: only what is deferred to that day or one before."""
-    asked = {"feed": feed, "fate": fate, "shard": shard, "until": until, "matching": matching}
-    found: dict[int, list[Key]] = {}
+    """Shard → the unresolved entries of sub. `until`: only what is deferred to that day or an earlier one."""
+    values = {"feed": feed, "fate": fate, "shard": shard, "until": until, "matching": matching}
+    shards: dict[int, list[Key]] = {}
     with translated():
-        for where, *key in rows(connection, "quarantine.waiting", **asked):
-            found.setdefault(where, []).append((key[0], key[1], key[2]))
-    return found
+        for of_shard, *key in rows(connection, "quarantine.waiting", **values):
+            shards.setdefault(of_shard, []).append((key[0], key[1], key[2]))
+    return shards
 
 
-def due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
+def fetch_due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
     """(feed, shard) → how many deferred rows have come to their day. `todays`: feed → the date where it lives."""
-    asked = {"feeds": list(todays), "todays": list(todays.values())}
+    values = {"feeds": list(todays), "todays": list(todays.values())}
     with translated():
-        return {(feed, shard): count for feed, shard, count in rows(connection, "quarantine.due", **asked)}
+        return {(feed, shard): count for feed, shard, count in rows(connection, "quarantine.due", **values)}
 
 
-def portions(connection: Connection, keys: Sequence[Key], rows_at_once: int, size: int) -> Iterator[Sequence[Key]]:
-    """The keys in portions of so many rows and, for an entry may be a message of megabytes, so many bytes at most."""
+def batches(connection: Connection, keys: Sequence[Key], rows_at_once: int, size: int) -> Iterator[Sequence[Key]]:
+    """The keys in batches of so many rows and so many bytes at most: an entry may be a message of megabytes."""
     with translated():
-        sizes = [found[0] for found in rows(connection, "quarantine.sizes", **_columns(keys))]
+        sizes = [size for (size,) in rows(connection, "quarantine.sizes", **_columns(keys))]
     begun, filled = 0, 0
     for at, more in enumerate(sizes):
         if at > begun and (at - begun == rows_at_once or filled + more > size):
@@ -159,41 +162,41 @@ def portions(connection: Connection, keys: Sequence[Key], rows_at_once: int, siz
 
 
 def lock(connection: Connection, keys: Sequence[Key]) -> list[Entry]:
-    """Those of the entries that still wait, locked until the caller's transaction ends."""
+    """Those of the entries that are not resolved, locked until the caller's transaction ends."""
     return _entries(connection, "lock", **_columns(keys))
 
 
-def book(connection: Connection, marks: Sequence[Mark], run: int, by: str, reason: str) -> None:
-    """Book what became of entries. The caller commits."""
-    said = {"run": run, "by": by, "reason": reason}
-    kinds: dict[str, list[dict[str, object]]] = {"settle": [], "keep": [], "part": []}
+def record(connection: Connection, marks: Sequence[Mark], run: int, by: str, reason: str) -> None:
+    """Record what became of entries. The caller commits."""
+    common = {"run": run, "by": by, "reason": reason}
+    kinds: dict[str, list[dict[str, object]]] = {"resolve": [], "postpone": [], "part": []}
     for mark in marks:
-        kind = "part" if mark.part else "settle" if mark.became else "keep"
+        kind = "part" if mark.part else "resolve" if mark.became else "postpone"
         source, offset, row = mark.id
-        words = {"why" if mark.part else "reason": storable(mark.why)} if kind != "settle" else {}
-        kinds[kind].append({**vars(mark), **said, **words, "source": source, "offset": offset, "row": row})
+        words = {"why" if mark.part else "reason": storable(mark.why)} if kind != "resolve" else {}
+        kinds[kind].append({**vars(mark), **common, **words, "source": source, "offset": offset, "row": row})
     for kind, values in kinds.items():
         if values:
             connection.cursor().executemany(sql(f"quarantine.{kind}"), values)
 
 
 def discard(connection: Connection, feed: str, chosen: Sequence[Entry], by: str, reason: str) -> list[Entry]:
-    """Mark those of a feed's entries that still wait as discarded, and say so in the journal. The caller commits."""
+    """Mark a feed's unresolved entries as discarded, and write it into the journal. The caller commits."""
     with translated():
-        found = lock(connection, [entry.id for entry in chosen])
-        marks = [{"source": each.source, "offset": each.offset, "row": each.row} for each in found]
-        said = {"became": "discarded", "run": None, "by": by, "reason": reason, "replaced": None, "parts": None}
+        locked = lock(connection, [entry.id for entry in chosen])
+        marks = [{"source": each.source, "offset": each.offset, "row": each.row} for each in locked]
+        common = {"became": "discarded", "run": None, "by": by, "reason": reason, "replaced": None, "parts": None}
         if marks:
-            connection.cursor().executemany(sql("quarantine.settle"), [{**mark, **said} for mark in marks])
-        details = [{"entry": each.label, "source": each.source} for each in found]
+            connection.cursor().executemany(sql("quarantine.resolve"), [{**mark, **common} for mark in marks])
+        details = [{"entry": each.label, "source": each.source} for each in locked]
         write_each(connection, "discard", feed, by, reason, details)
-    return found
+    return locked
 
 
-def history(connection: Connection, entry: Entry) -> list[Deed]:
+def history(connection: Connection, entry: Entry) -> list[HistoryLine]:
     """What people did to an entry, oldest first."""
     with translated():
-        return [Deed(*each) for each in rows(connection, "quarantine.history", entry=entry.label, source=entry.source)]
+        return fetch_all(connection, HistoryLine, "quarantine.history", entry=entry.label, source=entry.source)
 
 
 def _columns(keys: Sequence[Key]) -> dict[str, list[int]]:
@@ -203,4 +206,4 @@ def _columns(keys: Sequence[Key]) -> dict[str, list[int]]:
 
 def _entries(connection: Connection, statement: str, **values: object) -> list[Entry]:
     query = with_names(f"quarantine.{statement}", columns=SQL(sql("quarantine.columns")))
-    return [Entry(*found) for found in connection.execute(query, values).fetchall()]
+    return as_rows_of(Entry, connection.execute(query, values)).fetchall()

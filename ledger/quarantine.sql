@@ -1,32 +1,32 @@
 -- name: entries
--- Kept rows, newest first: those that wait, or all that ever were.
+-- Quarantined and deferred rows, newest first: the unresolved ones, or all.
 SELECT {columns} FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
-WHERE (%(feed)s::text IS NULL OR s.feed = %(feed)s) AND (%(settled)s OR q.settled_as IS NULL)
+WHERE (%(feed)s::text IS NULL OR s.feed = %(feed)s) AND (%(resolved)s OR q.settled_as IS NULL)
   AND (%(fate)s::text IS NULL OR q.fate = %(fate)s)
   AND (%(matching)s::text IS NULL OR position(lower(%(matching)s) IN lower(q.reason)) > 0)
 ORDER BY q.at DESC, q.source, q."offset", q.row LIMIT %(limit)s
 
 -- name: find
--- The entries that a person's words can mean: more than one where a topic was made anew.
+-- The entries of one place: more than one where a topic was created anew.
 SELECT {columns} FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 WHERE s.feed = %(feed)s AND s.topic = %(topic)s AND s.partition = %(partition)s AND q."offset" = %(offset)s
   AND q.row = %(row)s AND (%(source)s::int IS NULL OR q.source = %(source)s) ORDER BY q.source
 
 -- name: lock
--- Entries that still wait, for this transaction alone.
+-- Unresolved entries, for this transaction alone.
 SELECT {columns} FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 JOIN unnest(%(sources)s::int[], %(offsets)s::bigint[], %(rows)s::int[]) AS w (source, "offset", row)
   ON q.source = w.source AND q."offset" = w."offset" AND q.row = w.row
 WHERE q.settled_as IS NULL ORDER BY q.source, q."offset", q.row FOR UPDATE OF q
 
 -- name: sizes
--- Bytes of each entry's value, in the order that was asked.
+-- Bytes of each entry's value, in the order of the keys.
 SELECT coalesce(octet_length(q.value), 0)
 FROM unnest(%(sources)s::int[], %(offsets)s::bigint[], %(rows)s::int[]) WITH ORDINALITY AS w (source, "offset", row, place)
 JOIN feedfall.quarantine q ON q.source = w.source AND q."offset" = w."offset" AND q.row = w.row ORDER BY w.place
 
 -- name: waiting
--- What waits in a feed's table's way, by shard: of one fate, by its reason, or by the day that has come.
+-- Unresolved entries of sub, by shard: of one fate, by its reason, or by the day that has come.
 SELECT s.shard, q.source, q."offset", q.row FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.settled_as IS NULL AND q.fate = %(fate)s
   AND (%(shard)s::int IS NULL OR s.shard = %(shard)s) AND (%(until)s::date IS NULL OR q.until <= %(until)s)
@@ -40,19 +40,19 @@ JOIN unnest(%(feeds)s::text[], %(todays)s::date[]) AS f (feed, today) ON f.feed 
 WHERE s.stage = 'sub' AND q.settled_as IS NULL AND q.fate = 'deferred' AND q.until <= f.today
 GROUP BY s.feed, s.shard ORDER BY s.feed, s.shard
 
--- name: settle
+-- name: resolve
 -- What became of an entry, once.
 UPDATE feedfall.quarantine SET settled_as = %(became)s, settled_run = %(run)s, settled_at = clock_timestamp(),
     settled_by = %(by)s, settled_reason = %(reason)s, replaced_run = %(replaced)s, parts = %(parts)s
 WHERE source = %(source)s AND "offset" = %(offset)s AND row = %(row)s AND settled_as IS NULL
 
--- name: keep
--- It waits on: for another reason, or for another day.
+-- name: postpone
+-- It is not resolved: for another reason, or until another day.
 UPDATE feedfall.quarantine SET fate = %(fate)s, reason = %(reason)s, until = coalesce(%(until)s, until), by_date = %(by_date)s
 WHERE source = %(source)s AND "offset" = %(offset)s AND row = %(row)s AND settled_as IS NULL
 
 -- name: part
--- A row of a message that was kept whole: an entry of its own, settled or waiting.
+-- A row of a message that was quarantined whole: an entry of its own, resolved or not.
 INSERT INTO feedfall.quarantine (source, "offset", row, part, run, fate, reason, until, by_date, correlation_id, seq, value,
     key, headers, sent_at, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run)
 SELECT q.source, q."offset", %(row)s, true, %(run)s, %(fate)s, %(why)s, %(until)s, %(by_date)s, %(correlation_id)s, %(seq)s,
@@ -68,7 +68,7 @@ SELECT at, who, verb, reason, detail FROM feedfall.journal
 WHERE detail ? 'entry' AND detail ->> 'entry' = %(entry)s AND (detail ->> 'source')::int = %(source)s ORDER BY id
 
 -- name: columns
--- An entry, in the order of its dataclass.
+-- An entry: each column is the field of its name.
 s.feed, s.stage, s.shard, q.source, s.topic, s.partition, q."offset", q.row, q.part, q.fate, q.reason, q.until, q.at, q.run,
 q.correlation_id, q.seq, q.key, q.value, q.headers, q.sent_at,
 q.settled_as, q.settled_run, q.settled_at, q.settled_by, q.settled_reason, q.replaced_run, q.parts

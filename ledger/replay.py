@@ -1,7 +1,7 @@
-"""Put back what the books say is there. Called by `operate/replay.py`, inside its one transaction.
+"""Put back what the ledger says is there. Called by `operate/replay.py`, inside its one transaction.
 
-A span is settled again as it was: the same lines, the same judgement against the table, under the run that the span
-books. So a row that is lost comes back as it was loaded, and the books need no entry to add up again.
+A span is loaded again as it was: the same lines, the same judgement against the table, under the run of the span's
+record. So a row that is lost comes back as it was loaded, and the ledger adds up again without a new record.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger import rows, verify
-from ledger.database import one
-from ledger.database import rows as ask
+from ledger import database, rows, verify
 from ledger.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Offsets that one run settled in one go: partition → [from, to)."""
+class RecordedRange:
+    """Offsets that one run recorded together: partition → [from, to)."""
 
     run: int
     start: Mapping[int, int]
@@ -33,14 +31,14 @@ class Settled:
 
 
 @dataclass
-class Back:
+class PutBack:
     """What a replay found. `loaded`: lost rows; `restored`: changed ones; `put`: run → rows that it put back."""
 
     read: int = 0
     fates: Counter[str] = field(default_factory=Counter)
     put: Counter[int] = field(default_factory=Counter)
 
-    def add(self, merged: rows.Merged, run: int) -> None:
+    def add(self, merged: rows.MergeResult, run: int) -> None:
         """Count a part. A row that this very replay put back, and now replaces by a newer one, was superseded."""
         self.fates += sum(merged.fates.values(), Counter())
         for earlier, count in sum(merged.replaced.values(), Counter()).items():
@@ -51,10 +49,10 @@ class Back:
         self.put[run] += sum(fates["loaded"] for fates in merged.fates.values())
 
 
-def settled(connection: Connection, ranges: Mapping[int, tuple[int, int]], at_once: int) -> list[Settled]:
-    """Who settled these offsets (source → [from, to)), oldest first; spans of one run together, up to `at_once`."""
+def recorded_ranges(connection: Connection, ranges: Mapping[int, tuple[int, int]], at_once: int) -> list[RecordedRange]:
+    """Who recorded these offsets (source → [from, to)), oldest first; spans of one run together, up to `at_once`."""
     lows, highs = zip(*ranges.values(), strict=True)
-    found = ask(connection, "replay.spans", sources=list(ranges), lows=list(lows), highs=list(highs))
+    found = database.rows(connection, "replay.spans", sources=list(ranges), lows=list(lows), highs=list(highs))
     groups: list[tuple[int, dict[int, int], dict[int, int]]] = []
     size = 0
     for _, partition, start, end, run in found:
@@ -64,45 +62,45 @@ def settled(connection: Connection, ranges: Mapping[int, tuple[int, int]], at_on
             size = end - start
         groups[-1][1].setdefault(partition, start)
         groups[-1][2][partition] = end
-    return [Settled(*group) for group in groups]
+    return [RecordedRange(*group) for group in groups]
 
 
 def put_back(
     connection: Connection, table: rows.Table, blocks: Sequence[bytes], dates: tuple[date, date] | None
-) -> rows.Merged:
+) -> rows.MergeResult:
     """Judge rows against the table and put back what is lost. The caller commits."""
 
-    def before(connection: Connection) -> list[tuple[int, str, int]]:
-        taken_out = ask(connection, "replay.quarantined")
+    def take_out(connection: Connection) -> list[tuple[int, str, int]]:
+        taken_out = database.rows(connection, "replay.quarantined")
         if dates:
-            taken_out += ask(connection, "replay.passed", first=dates[0], last=dates[1])
+            taken_out += database.rows(connection, "replay.passed", first=dates[0], last=dates[1])
         taken_out += connection.execute(table.statement("replay.restored")).fetchall()
         return taken_out
 
-    return rows.load(connection, table, iter(()), blocks, merge=True, before=before) or rows.Merged()
+    return rows.load(connection, table, blocks, merge=True, take_out=take_out) or rows.MergeResult()
 
 
-def waiting(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:
+def count_quarantined(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:
     """How many of these (source, offset, row) are in quarantine."""
     if not unread:
         return 0
     sources, offsets, numbers = (list(column) for column in zip(*unread, strict=True))
-    count: int = one(connection, "replay.waiting", sources=sources, offsets=offsets, rows=numbers)[0]
+    count: int = database.one(connection, "replay.waiting", sources=sources, offsets=offsets, rows=numbers)[0]
     return count
 
 
-def still_missing(connection: Connection, feed: Feed, back: Back) -> int:
-    """Rows that the books count and the table lacks even now. Raises DataRefused when it would have too many.
+def still_missing(connection: Connection, feed: Feed, back: PutBack) -> int:
+    """Rows that the ledger counts and the table lacks even now. Raises DataRefused when it would have too many.
 
-    That a run has more rows than the books count means that its rows were replaced or equalled by some which the range
-    leaves out, and which are lost as well: putting back only the older ones would show them as the newest.
+    A run has more rows than the ledger counts where rows outside the range had replaced or equalled its rows, and are
+    lost as well: putting back only the older ones would show them as the newest.
     """
     off = verify.rows_off(connection, feed)
-    for run, booked, there in off:
-        if there > booked and back.put[run]:
+    for run, recorded, there in off:
+        if there > recorded and back.put[run]:
             raise DataRefused(
-                f"nothing was put back: run {run} would have {there:,} rows in the table; the books count {booked:,}. "
-                "Newer rows with the same keys are lost as well: replay their offsets together with these; "
-                "`feedfall verify --deep` says which rows are missing, and which are there and should not be"
+                f"nothing was put back: run {run} would have {there:,} rows in the table; the ledger counts "
+                f"{recorded:,}. Newer rows with the same keys are lost as well: replay their offsets together with "
+                "these; `feedfall verify --deep` says which rows are missing, and which are there and should not be"
             )
-    return sum(booked - there for _, booked, there in off if there < booked)
+    return sum(recorded - there for _, recorded, there in off if there < recorded)

@@ -1,5 +1,5 @@
 -- name: spans
--- Who settled the offsets of a range, in the order in which it was done. What was skipped has no records.
+-- Which run recorded the offsets of a range, in the order in which it was done. What was skipped has no records.
 SELECT p.source, s.partition, greatest(p.from_offset, r.low), least(p.to_offset, r.high), p.run
 FROM unnest(%(sources)s::int[], %(lows)s::bigint[], %(highs)s::bigint[]) AS r (source, low, high)
     JOIN feedfall.span p ON p.source = r.source AND p.from_offset < r.high AND p.to_offset > r.low
@@ -7,7 +7,7 @@ FROM unnest(%(sources)s::int[], %(lows)s::bigint[], %(highs)s::bigint[]) AS r (s
 WHERE p.records > 0 ORDER BY p.id
 
 -- name: quarantined
--- Rows that wait for a person stay there.
+-- Rows of quarantine stay there.
 WITH gone AS (
     DELETE FROM _incoming i USING feedfall.quarantine q
     WHERE q.source = i._source AND q."offset" = i._offset AND q.row IN (i._row, -1) RETURNING i._source
@@ -15,7 +15,7 @@ WITH gone AS (
 SELECT _source, 'quarantined', count(*) FROM gone GROUP BY _source
 
 -- name: passed
--- Rows of other base dates than those that were asked for.
+-- Rows of other base dates than the requested ones.
 WITH gone AS (
     DELETE FROM _incoming WHERE base_date NOT BETWEEN %(first)s AND %(last)s RETURNING _source
 )

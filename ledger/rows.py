@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import tee
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -42,7 +43,7 @@ COORDINATES = ("_source", "_offset", "_row")
 
 
 @dataclass
-class Refused:
+class RefusedRow:
     """A row that only the database refuses, by its coordinates, with the database's own words."""
 
     source: int
@@ -52,20 +53,20 @@ class Refused:
 
 
 @dataclass
-class Merged:
+class MergeResult:
     """What a merge did: fates and replaced rows by source, and the rows that the database refused."""
 
     fates: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     replaced: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
 
 
 @dataclass
-class Reloaded:
+class ReloadResult:
     """What became of each row, by its coordinates: its fate, and the run whose row it replaced."""
 
     each: dict[tuple[int, int, int], tuple[str, int | None]] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
 
 
 class Table:
@@ -106,48 +107,43 @@ class Table:
 
 
 T = TypeVar("T")
-Before = Callable[["Connection"], Iterable[tuple[int, str, int]]]
-"""What is decided about `_incoming` before its rows are judged: (source, fate, count) of those it took out."""
+TakeOut = Callable[["Connection"], Iterable[tuple[int, str, int]]]
+"""Takes rows out of `_incoming` before they are judged; (source, fate, count) of them."""
 
 
 def load(
     connection: Connection,
     table: Table,
-    blocks: Iterator[bytes],
-    kept: Sequence[bytes],
+    blocks: Iterable[bytes],
     *,
     merge: bool,
-    before: Before = lambda _: (),
-) -> Merged | None:
-    """Load a chunk inside the caller's transaction. None: every row was loaded.
-
-    `blocks` may be lazy; each block it has yielded must stand in `kept` by then, so that a merge can start over.
-    """
+    take_out: TakeOut = lambda _: (),
+) -> MergeResult | None:
+    """Load a chunk inside the caller's transaction. None: every row was loaded. `blocks` may be lazy."""
     connection.execute(sql("rows.immediate"))
+    blocks, again = tee(blocks)  # where COPY fails, a merge starts over and needs the whole chunk
     if not merge and _straight(connection, table, blocks):
         return None
-    for _ in blocks:  # a merge needs the whole chunk
-        pass
-    result = Merged()
-    if kept:
-        merge_one = partial(_merge_whole, connection, table, before)
-        for fates, replaced in by_halves(connection, kept, merge_one, result.refused):
+    result = MergeResult()
+    if parts := list(again):
+        merge_one = partial(_merge_whole, connection, table, take_out)
+        for fates, replaced in by_halves(connection, parts, merge_one, result.refused):
             _add(result.fates, fates)
             _add(result.replaced, replaced)
     return result
 
 
-def reload(connection: Connection, table: Table, lines: Sequence[str]) -> Reloaded:
-    """Load rows that were kept, inside the caller's transaction: newer wins, and each row's fate is told."""
-    result = Reloaded()
+def reload(connection: Connection, table: Table, lines: Sequence[str]) -> ReloadResult:
+    """Load rows of quarantine, inside the caller's transaction: newer wins, and each row has its fate in the result."""
+    result = ReloadResult()
     if lines:
         blocks = ["".join(lines).encode()]
-        for found in by_halves(connection, blocks, partial(_merge_each, connection, table), result.refused):
-            result.each |= {(source, offset, row): (fate, run) for source, offset, row, fate, run in found}
+        for fates in by_halves(connection, blocks, partial(_merge_each, connection, table), result.refused):
+            result.each |= {(source, offset, row): (fate, run) for source, offset, row, fate, run in fates}
     return result
 
 
-def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> bool:
+def _straight(connection: Connection, table: Table, blocks: Iterable[bytes]) -> bool:
     try:
         with connection.transaction():
             table.copy(connection, blocks)
@@ -159,7 +155,7 @@ def _straight(connection: Connection, table: Table, blocks: Iterator[bytes]) -> 
 
 
 def by_halves(
-    connection: Connection, parts: Sequence[bytes], act: Callable[[Sequence[bytes]], T], refused: list[Refused]
+    connection: Connection, parts: Sequence[bytes], act: Callable[[Sequence[bytes]], T], refused: list[RefusedRow]
 ) -> list[T]:
     """Do it with blocks of lines; where the database refuses one, go by halves until the bad lines stand alone."""
     try:
@@ -172,34 +168,34 @@ def by_halves(
             parts = parts[0].splitlines(keepends=True)
         if len(parts) == 1:
             source, offset, row = (int(part) for part in parts[0].split(b"\t", 3)[:3])
-            refused.append(Refused(source, offset, row, _reason(error)))
+            refused.append(RefusedRow(source, offset, row, _reason(error)))
             return []
     middle = len(parts) // 2
     return [half for some in (parts[:middle], parts[middle:]) for half in by_halves(connection, some, act, refused)]
 
 
 def _merge_whole(
-    connection: Connection, table: Table, before: Before, parts: Sequence[bytes]
+    connection: Connection, table: Table, take_out: TakeOut, parts: Sequence[bytes]
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, int, int]]]:
-    with _merged(connection, table, parts, before) as taken_out:
+    with _merge(connection, table, parts, take_out) as taken_out:
         fates = connection.execute(sql("rows.fates")).fetchall()
         return [*taken_out, *fates], connection.execute(sql("rows.replaced")).fetchall()
 
 
 def _merge_each(connection: Connection, table: Table, parts: Sequence[bytes]) -> list[tuple[Any, ...]]:
-    with _merged(connection, table, parts):
+    with _merge(connection, table, parts):
         return connection.execute(sql("rows.each")).fetchall()
 
 
 @contextmanager
-def _merged(
-    connection: Connection, table: Table, parts: Sequence[bytes], before: Before = lambda _: ()
+def _merge(
+    connection: Connection, table: Table, parts: Sequence[bytes], take_out: TakeOut = lambda _: ()
 ) -> Iterator[Iterable[tuple[int, str, int]]]:
-    """Judge and upsert: `_judged` tells for the length of the block what became of each row."""
+    """Judge and upsert. Inside the block `_judged` holds what became of each row."""
     connection.execute(table.statement("rows.incoming"))
     table.copy(connection, parts, into=Identifier("_incoming"))
     connection.execute("ANALYZE _incoming")
-    taken_out = before(connection)
+    taken_out = take_out(connection)
     connection.execute(table.statement("rows.judge"))
     connection.execute(table.statement("rows.upsert"))
     yield taken_out
@@ -214,7 +210,8 @@ def _add(
 
 
 def _reason(error: psycopg.Error) -> str:
-    return f"the database refuses it: {error.diag.message_primary or error} ({error.sqlstate})"
+    """The server's own sentence. Never its DETAIL or CONTEXT: they quote the whole row."""
+    return f"the database refuses it: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})"
 
 
 def _list(names: Iterable[str], of: str | None = None) -> Composed:

@@ -61,7 +61,7 @@ FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id, LATERAL (
 WHERE s.feed = %(feed)s AND p.quarantined + p.deferred <> q.there
 
 -- name: parts
--- A message that was kept whole and split since: its rows are there, one by one.
+-- A message that was quarantined whole and split since: its rows are there, one by one.
 SELECT s.topic, s.partition, k."offset", coalesce(k.parts, 0), p.there
 FROM feedfall.source s JOIN feedfall.quarantine k ON k.source = s.id, LATERAL (
     SELECT count(*) AS there FROM feedfall.quarantine c

@@ -37,7 +37,9 @@ def _of_feed(connection: Connection, settings: Settings, feed: Feed) -> list[Lag
     topics = cluster.topics({line.topic for line in lines})
     ends = {name: cluster.watermarks(topic) for name, topic in topics.items()}
     return [
-        Lag(feed.name, x.stage, x.topic, x.partition, x.next_offset, end.last_stable, end.high, end.high - x.next_offset)
+        Lag(
+            feed.name, x.stage, x.topic, x.partition, x.next_offset, end.last_stable, end.high, end.high - x.next_offset
+        )
         for x in lines
         if not x.closed and (end := ends.get(x.topic, {}).get(x.partition))
     ]

@@ -20,8 +20,8 @@ from ledger import control, quarantine
 from ledger.database import Connection, session
 from ledger.errors import translated
 from ledger.key import LeaseKey
-from ledger.quarantine import Deed, Entry, Key
-from steps.load.redrive import Order, Resettling
+from ledger.quarantine import Entry, HistoryLine, Key
+from steps.load.redrive import Instruction, Redrive
 from steps.run.execution import Outcome, executing
 from steps.run.exits import Misconfigured
 from steps.run.settings import Settings
@@ -42,7 +42,7 @@ class EntryDetails:
     """One entry, and what was done to it, oldest first."""
 
     entry: Entry
-    history: Sequence[Deed]
+    history: Sequence[HistoryLine]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def list_entries(
 ) -> list[Entry]:
     """The newest entries first, of one feed or of all; with `resolved` also those that were loaded or discarded."""
     name = feed.name if feed else None
-    return quarantine.entries(connection, name, limit, settled=resolved, fate=fate, matching=matching)
+    return quarantine.entries(connection, name, limit, resolved=resolved, fate=fate, matching=matching)
 
 
 def load_entry(connection: Connection, feed: Feed, name: str, topic_prefix: str) -> EntryDetails:
@@ -108,18 +108,19 @@ def redrive(settings: Settings, feed: Feed, wanted: RedriveRequest, stop: thread
         chosen = _unresolved_by_shard(found)
         if wanted.every:
             fate = wanted.fate or Fate.QUARANTINED
-            chosen = quarantine.waiting(connection, feed.name, fate, matching=wanted.matching)
+            chosen = quarantine.fetch_unresolved(connection, feed.name, fate, matching=wanted.matching)
     earlier = [_resolved_before(each) for each in found if each.settled_as]
     if not chosen:
         return QuarantineResult(earlier, Outcome(Status.SUCCEEDED))
     fixed = {each.id: value for each in found if (value := _replacement(each, wanted)) is not None}
-    order = Order(wanted.by, wanted.reason, ask_calendar=wanted.ask_calendar, fixed=fixed)
+    instruction = Instruction(wanted.by, wanted.reason, ask_calendar=wanted.ask_calendar, values=fixed)
     with executing(
         replace(settings, name=f"redrive by {wanted.by}"), LeaseKey(feed.name, "redrive"), stop
     ) as execution:
-        run = Resettling(execution, feed, order)
-        outcome = execution.outcome = run.run(chosen)
-    return QuarantineResult([*earlier, *(EntryResult(each.entry, each.became, each.why) for each in run.told)], outcome)
+        redriving = Redrive(execution, feed, instruction)
+        outcome = execution.outcome = redriving.run(chosen)
+    redriven = [EntryResult(each.entry, each.became, each.why) for each in redriving.resolutions]
+    return QuarantineResult([*earlier, *redriven], outcome)
 
 
 def discard(

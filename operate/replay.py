@@ -1,11 +1,11 @@
-"""replay: read a settled range of the topic again, and put back what the books say is there.
+"""replay: read a recorded range of the topic again, and put back what the ledger says is there.
 
-    gate ─▶ the range, below the checkpoint ─▶ sub's lease ─▶ one transaction: each span as it was settled ─▶ commit
-     HELD     OffsetGap names what is left       BUSY           more rows than the books count: rolled back
+    gate ─▶ the range, below the checkpoint ─▶ sub's lease ─▶ one transaction: each span as it was loaded ─▶ commit
+     HELD     OffsetGap names what is left       BUSY           more rows than the ledger counts: rolled back
 
-The checkpoint and the books stay as they are. A row that is lost comes back with the lineage and the run that it had;
-one that was changed by hand is set back to what Kafka says; what is there, or was replaced by a newer row, is counted.
-A doorbell that this run turned away is answered by the sweep.
+The checkpoint and the ledger stay as they are. A row that is lost comes back with the lineage and the run that it had.
+One that was changed by hand is set back to what Kafka says. What is there, or was replaced by a newer row, is counted.
+The sweep starts the run that a doorbell could not start meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ledger import chunk, control, journal, lease, replay, rows
 from ledger.database import commit
 from ledger.errors import translated
 from ledger.key import LeaseKey
-from operate.reread import left, rereading
+from operate.reread import gap_before, open_rereading
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
 from steps.run import gate
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.chunk import Source
     from ledger.lease import Lease
-    from operate.reread import Passage
+    from operate.reread import RereadChunk, Rereading
     from steps.drain.kafka import Watermarks
     from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
@@ -54,11 +54,11 @@ class Offsets:
     last: int
 
 
-Dates = tuple["date", "date"]
+DateRange = tuple["date", "date"]
 
 
 @dataclass
-class Found:
+class ReplayTotals:
     """What all shards of a replay came to. `gone`: offsets of the range that Kafka no longer has."""
 
     read: int = 0
@@ -95,28 +95,28 @@ def replay_range(
     return outcome
 
 
-def run(execution: Execution, feed: Feed, wanted: Offsets | Dates, by: str, reason: str) -> Outcome:
+def run(execution: Execution, feed: Feed, wanted: Offsets | DateRange, by: str, reason: str) -> Outcome:
     """Replay a range, a shard at a time; each shard's share wholly or not at all."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "replay", execution.now())
+    totals = ReplayTotals()
     if refusal:
-        return Outcome(refusal.status, reason=refusal.reason)
+        return Outcome(refusal.status, reason=refusal.reason, counts=totals.counts())
     if isinstance(wanted, tuple) and "base_date" not in feed.columns:
         raise Misconfigured(f"the rows of {feed.name} have no base_date to choose by: give --offsets {FORM}")
-    found = Found()
     for shard in range(feed.shards):
-        ranges = _ranges(execution, feed, shard, wanted, found)
+        ranges = _ranges(execution, feed, shard, wanted, totals)
         if ranges:
-            outcome = Replay(execution, feed, wanted, found).run(LeaseKey(feed.name, "sub", shard), ranges, by, reason)
+            outcome = Replay(execution, feed, wanted, totals).run(LeaseKey(feed.name, "sub", shard), ranges, by, reason)
             if outcome.status is not Status.SUCCEEDED:
-                return replace(outcome, counts=found.counts())
-    return Outcome(Status.SUCCEEDED, counts=found.counts())
+                return replace(outcome, counts=totals.counts())
+    return Outcome(Status.SUCCEEDED, counts=totals.counts())
 
 
 Ranges = dict["Source", tuple[int, int]]
 
 
-def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Dates, found: Found) -> Ranges:
-    """Source → [from, to) of a shard, settled and still in Kafka."""
+def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | DateRange, totals: ReplayTotals) -> Ranges:
+    """Source → [from, to) of a shard, recorded and still in Kafka."""
     cluster = Cluster(execution.settings)
     topic = cluster.topic(feed.topic("response", execution.settings.topic_prefix))
     key = LeaseKey(feed.name, "sub", shard)
@@ -125,16 +125,22 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
         execution.connection.rollback()
     for source in known.values():
         if source.topic_id != topic.id:
-            raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was settled is left in it")
+            raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was recorded is left in it")
     ends = cluster.watermarks(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
-        return _named(wanted, topic.name, feed.shards, shard, known, ends)
-    found.gone += sum(max(0, ends[each.partition].low - each.first_offset) for each in known.values())
-    whole = {each: (max(each.first_offset, ends[each.partition].low), each.next_offset) for each in known.values()}
-    return {source: (low, high) for source, (low, high) in whole.items() if low < high}
+        return _range_of(wanted, topic.name, feed.shards, shard, known, ends)
+    ranges = {each: _still_there(each, ends[each.partition]) for each in known.values()}
+    totals.gone += sum(each.next_offset - each.first_offset - (high - low) for each, (low, high) in ranges.items())
+    return {source: (low, high) for source, (low, high) in ranges.items() if low < high}
 
 
-def _named(
+def _still_there(source: Source, ends: Watermarks) -> tuple[int, int]:
+    """[from, to) of what was recorded of a partition, as far as Kafka still has it."""
+    low = min(max(source.first_offset, ends.low), source.next_offset)
+    return low, max(min(source.next_offset, ends.last_stable), low)
+
+
+def _range_of(
     wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Watermarks]
 ) -> Ranges:
     if wanted.topic != topic:
@@ -146,20 +152,24 @@ def _named(
     if source is None:
         raise Misconfigured(f"{where} was never read: there is nothing to replay")
     if wanted.last >= source.next_offset or wanted.first < source.first_offset:
-        settled = f"settled are {source.first_offset} to {source.next_offset - 1}"
-        raise Misconfigured(f"{where}: only what was settled can be replayed, and {settled}; sub loads what follows")
-    low = ends[wanted.partition].low
+        recorded = f"recorded are {source.first_offset} to {source.next_offset - 1}"
+        raise Misconfigured(f"{where}: only what was recorded can be replayed, and {recorded}; sub loads what follows")
+    low, high = ends[wanted.partition].low, ends[wanted.partition].high
     if wanted.first < low:
-        raise left(topic, wanted.partition, wanted.first, wanted.last, low)
+        raise gap_before(topic, wanted.partition, wanted.first, wanted.last, low)
+    if wanted.last >= high:
+        raise OffsetGap(
+            f"{where} ends at {high:,}, before the checkpoint: it has lost its end, and these offsets with it"
+        )
     return {source: (wanted.first, wanted.last + 1)}
 
 
 class Replay:
     """One shard's replay: run → hold the lease → one transaction, span by span."""
 
-    def __init__(self, execution: Execution, feed: Feed, wanted: Offsets | Dates, found: Found) -> None:
-        self._execution, self._feed, self._found = execution, feed, found
-        self._wanted, self._table, self._back = wanted, rows.Table(feed), replay.Back()
+    def __init__(self, execution: Execution, feed: Feed, wanted: Offsets | DateRange, totals: ReplayTotals) -> None:
+        self._execution, self._feed, self._totals = execution, feed, totals
+        self._wanted, self._table, self._counts = wanted, rows.Table(feed), replay.PutBack()
 
     def run(self, key: LeaseKey, ranges: Ranges, by: str, reason: str) -> Outcome:
         """Put back what is lost, or leave no trace."""
@@ -172,45 +182,42 @@ class Replay:
         self._read(keeper, ranges)
         if self._execution.stop.is_set():
             return Outcome(Status.STOPPED, reason="stopped by a signal; nothing was put back")
-        missing = replay.still_missing(connection, self._feed, self._back)
+        missing = replay.still_missing(connection, self._feed, self._counts)
         if not control.still_open(connection, self._feed.name):
             return Outcome(Status.HELD, reason="held while it ran; nothing was put back")
         journal.write(connection, "replay", self._feed.name, by, reason, **self._detail(ranges))
         commit(connection)
-        self._found.read += self._back.read
-        self._found.fates += self._back.fates
-        self._found.missing = missing
+        self._totals.read += self._counts.read
+        self._totals.fates += self._counts.fates
+        self._totals.missing = missing
         return Outcome(Status.SUCCEEDED)
 
     def _read(self, keeper: Keeper, ranges: Ranges) -> None:
         sources = {source.partition: source for source in ranges}
-        again = rereading(self._execution.settings, self._feed, sources, self._execution.stop, keeper.beat)
+        again = open_rereading(self._execution.settings, self._feed, sources, self._execution.stop, keeper.beat)
         by_id = {source.id: span for source, span in ranges.items()}
         try:
-            for part in replay.settled(self._execution.connection, by_id, self._feed.chunk_rows):
-                for intake, passage in again.passages(part.start, part.ends, part.run):
-                    for _ in passage.blocks(intake):
-                        pass
-                    self._put_back(passage, part.run)
-                    self._back.read += passage.rows(intake)
+            for part in replay.recorded_ranges(self._execution.connection, by_id, self._feed.chunk_rows):
+                for found in again.chunks(part.start, part.ends, part.run):
+                    self._put_back(again, found, part.run)
+                    self._counts.read += found.rows
         finally:
             again.reader.close()
 
-    def _put_back(self, passage: Passage, run: int) -> None:
+    def _put_back(self, again: Rereading, found: RereadChunk, run: int) -> None:
         dates = self._wanted if isinstance(self._wanted, tuple) else None
-        merged = replay.put_back(self._execution.connection, self._table, passage.kept_blocks, dates)
-        for refused in merged.refused:
-            passage.refuse(refused)
-        self._back.add(merged, run)
-        unread = [(each.source, each.offset, each.row) for each in passage.unread]
-        waiting = replay.waiting(self._execution.connection, unread)
-        self._back.fates += Counter(quarantined=waiting, refused=len(unread) - waiting)
+        merged = replay.put_back(self._execution.connection, self._table, found.blocks, dates)
+        self._counts.add(merged, run)
+        refused = [*found.refused, *map(again.entry, merged.refused)]
+        places = [(each.source, each.offset, each.row) for each in refused]
+        waiting = replay.count_quarantined(self._execution.connection, places)
+        self._counts.fates += Counter(quarantined=waiting, refused=len(refused) - waiting)
 
     def _detail(self, ranges: Ranges) -> dict[str, object]:
         read = {f"{source.partition}": f"{low}-{high - 1}" for source, (low, high) in ranges.items()}
         dates = [day.isoformat() for day in self._wanted] if isinstance(self._wanted, tuple) else None
-        fates = {name: count for name, count in self._back.fates.items() if count}
+        fates = {name: count for name, count in self._counts.fates.items() if count}
         return {"run": self._execution.run, "offsets": read, "base_dates": dates, **fates}
 
 
-__all__ = ["Dates", "Offsets", "offsets", "replay_range", "run"]
+__all__ = ["DateRange", "Offsets", "offsets", "replay_range", "run"]

@@ -1,98 +1,82 @@
-"""Read again what was settled, and judge it as today's feed does. Called by replay and by `verify --deep`.
+"""Read recorded offsets again, and judge them as today's feed does. Called by replay and by `verify --deep`.
 
-    [from, to) of some partitions ──▶ Again ──Intake──▶ Portion: lines for COPY, and what today's feed refuses
+    [from, to) of some partitions ──▶ RangeReader ──Intake──▶ Batch ──▶ lines for COPY, and what today's feed refuses
 
-The intake, the judge and the lines are sub's own; only the range's end is new, and that nothing is moved or kept.
+The intake, the judge and the lines are sub's own. The range's end is new. Nothing is recorded and nothing is set aside.
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger.errors import OffsetGap
+from ledger.rows import RefusedRow
 from steps.drain.intake import Intake
 from steps.drain.kafka import Reader
-from steps.load.batch import Portion
+from steps.load.batch import Batch
 from steps.load.judge import Judge
+from steps.load.record import ChunkRecord
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from catalog import Feed
-    from ledger.chunk import Source
-    from ledger.rows import Refused
+    from catalog import Envelope, Feed
+    from ledger.chunk import Source, Span
     from steps.drain.kafka import Message
     from steps.run.settings import Settings
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A record, or a row of it, that today's feed refuses."""
+class RereadChunk:
+    """Some of the range: its lines, what today's feed refuses, and how many rows its records hold."""
 
-    source: int
-    offset: int
-    row: int
-    reason: str
-
-
-class Passage(Portion):
-    """A portion that keeps no bad row whole: Kafka still has it."""
-
-    def __init__(self, judge: Judge, sources: Mapping[int, Source], run: int) -> None:
-        super().__init__(judge, None, sources, run, budget=sys.maxsize)
-        self.unread: list[Unread] = []
-
-    def _keep_bad(self, message: Message, row: int, error: Exception, value: bytes | None) -> None:  # noqa: ARG002 -- sub's form
-        self.unread.append(Unread(self._sources[message.partition()], message.offset(), row, self._judge.reason(error)))
-
-    def refuse(self, refused: Refused) -> None:
-        """A row that only the database refuses."""
-        row = -1 if self._judge.feed.read is None else refused.row
-        self.unread.append(Unread(refused.source, refused.offset, row, refused.reason))
-
-    def rows(self, intake: Intake) -> int:
-        """How many rows the records held; to be asked when all blocks were taken."""
-        return sum(span.records + self._beyond[span.source] for span in intake.moved_spans())
+    spans: Sequence[Span]
+    blocks: Sequence[bytes]
+    refused: Sequence[RefusedRow]
+    rows: int
 
 
-class Again(Reader):
-    """A reader that ends where a settled range ends: what comes after it is not ours to read."""
+class RangeReader:
+    """A reader that ends where a range ends: what comes after it is not ours to read."""
 
-    def __init__(self, settings: Settings, topic: str, group: str) -> None:
-        super().__init__(settings, topic, group)
-        self._until: Mapping[int, int] = {}
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._ends: Mapping[int, int] = {}
 
-    def between(self, start: Mapping[int, int], ends: Mapping[int, int]) -> None:
+    def assign(self, start: Mapping[int, int], ends: Mapping[int, int]) -> None:
         """Read these partitions from here to there."""
-        self._until = ends
-        self.assign(start)
+        self._ends = ends
+        self._reader.assign(start)
 
     def read(self, limit: int = 500, seconds: float = 0.05) -> list[Message]:
-        return [each for each in super().read(limit, seconds) if each.offset() < self._until[each.partition()]]
+        return [each for each in self._reader.read(limit, seconds) if each.offset() < self._ends[each.partition()]]
 
     def positions(self) -> dict[int, int]:
-        return {partition: min(at, self._until[partition]) for partition, at in super().positions().items()}
+        return {partition: min(at, self._ends[partition]) for partition, at in self._reader.positions().items()}
+
+    def pause(self, partition: int) -> None:
+        self._reader.pause(partition)
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 @dataclass(frozen=True)
 class Rereading:
-    """What is read again, and with whose eyes."""
+    """What is read again, and by which rules."""
 
-    reader: Again
+    reader: RangeReader
     judge: Judge
     sources: Mapping[int, Source]
     stop: threading.Event
     beat: Callable[[], None] = lambda: None
 
-    def passages(
-        self, start: Mapping[int, int], ends: Mapping[int, int], run: int = 0
-    ) -> Iterator[tuple[Intake, Passage]]:
-        """Chunk by chunk to the ends; the caller takes each passage's blocks before it asks for the next."""
+    def chunks(self, start: Mapping[int, int], ends: Mapping[int, int], run: int = 0) -> Iterator[RereadChunk]:
+        """Chunk by chunk to the ends, or until `stop`."""
         position = dict(start)
-        self.reader.between(position, ends)
+        self.reader.assign(position, ends)
         while any(position[partition] < end for partition, end in ends.items()) and not self.stop.is_set():
             intake = Intake(
                 self.reader,
@@ -104,11 +88,26 @@ class Rereading:
                 stop=self.stop,
                 beat=self.beat,
             )
-            yield intake, Passage(self.judge, self.sources, run)
+            yield self._chunk(intake, run)
             position = intake.position()
 
+    def entry(self, refused: RefusedRow) -> RefusedRow:
+        """A row that the database refuses, as quarantine names it: a message of our own form is one entry."""
+        return refused if self.judge.feed.read else replace(refused, row=-1)
 
-def rereading(
+    def _chunk(self, intake: Intake, run: int) -> RereadChunk:
+        record, refused = ChunkRecord(self.sources), list[RefusedRow]()
+
+        def refuse(message: Message, row: int, _: bytes | None, error: Exception, __: Envelope) -> None:
+            source = record.sources[message.partition()]
+            refused.append(RefusedRow(source, message.offset(), row, self.judge.reason(error)))
+
+        blocks = list(Batch(self.judge, None, record, run, refuse).blocks(intake))
+        spans = intake.moved_spans()
+        return RereadChunk(spans, blocks, refused, record.rows(spans))
+
+
+def open_rereading(
     settings: Settings,
     feed: Feed,
     sources: Mapping[int, Source],
@@ -117,12 +116,12 @@ def rereading(
 ) -> Rereading:
     """Open a reader of the feed's responses. Whoever calls closes it."""
     topic = feed.topic("response", settings.topic_prefix)
-    reader = Again(settings, topic, f"{settings.domain}.{feed.name}.again")
+    reader = RangeReader(Reader(settings, topic, f"{settings.domain}.{feed.name}.again"))
     return Rereading(reader, Judge(feed), sources, stop, beat)
 
 
-def left(topic: str, partition: int, first: int, last: int, low: int) -> OffsetGap:
-    """The failure that names what is left of the offsets from first to last."""
+def gap_before(topic: str, partition: int, first: int, last: int, low: int) -> OffsetGap:
+    """The failure that names which of the offsets from first to last are gone, and which are still there."""
     gone = f"{topic}[{partition}]: offsets {first:,} to {min(low, last + 1) - 1:,} are no longer in Kafka (retention)"
     if low > last:
         return OffsetGap(f"{gone}: nothing of the range is left")

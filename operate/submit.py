@@ -167,7 +167,8 @@ class Submission:
         if policy is Policy.ANYWAY:
             return day
         source = settings.calendars(self._environ)
-        return gate.judge(ledger(lambda connection: calendars.read_calendar(connection, feed.calendar, source)), day, policy)
+        calendar = ledger(lambda connection: calendars.read_calendar(connection, feed.calendar, source))
+        return gate.judge(calendar, day, policy)
 
     def _next_seq(self, feed: Feed, day: date, ledger: PatientLedger) -> int:
         """The next free seq, with a line in the journal."""

@@ -197,7 +197,7 @@ class Relay:
 
     def _check_budget(self, connection: Connection) -> None:
         bad, allowed = self._exchanges.no_requests, self._feed.max_bad
-        if bad and len(bad) + recent_bad(connection, self._lease.key) > allowed:
+        if bad and len(bad) + recent_bad(connection, self._lease.key).rows > allowed:
             raise DataRefused(
                 f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger import control, quarantine
-from steps.load.redrive import Order, Resettling
+from steps.load.redrive import Instruction, Redrive
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
-    """Settle the deferred rows whose day has come."""
+    """Resolve the deferred rows whose day has come."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "release", execution.now())
     today = gate.today(feed, execution.now())
-    chosen = quarantine.waiting(execution.connection, feed.name, "deferred", shard=shard, until=today)
+    chosen = quarantine.fetch_unresolved(execution.connection, feed.name, "deferred", shard=shard, until=today)
     execution.connection.rollback()
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason)
-    order = Order(execution.settings.name, "its day has come", by_hand=False, ask_calendar=True)
-    return Resettling(execution, feed, order).run(chosen)
+    instruction = Instruction(execution.settings.name, "its day has come", by_hand=False, ask_calendar=True)
+    return Redrive(execution, feed, instruction).run(chosen)

@@ -1,4 +1,4 @@
-"""sub: the response topic into the feed's table. Keeps what is bad, loads the rest once."""
+"""sub: the response topic into the feed's table. Sets aside what is bad, loads the rest once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from ledger import chunk, rows, schema
 from ledger.chunk import ChunkResult
 from steps.drain.drain import Patience, drain
-from steps.load import dates
-from steps.load.batch import Portion
+from steps.load.batch import Batch
+from steps.load.dates import open_dates
 from steps.load.judge import Judge
+from steps.load.quarantine import Quarantine
+from steps.load.record import ChunkRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 def sub(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
     """Drain the feed's responses into its table."""
-    sink = Sub(feed, execution.settings.topic_prefix, dates.opened(execution, feed))
+    sink = Sub(feed, execution.settings.topic_prefix, open_dates(execution, feed))
     return drain(execution, feed, sink, shard, patience)
 
 
@@ -53,22 +55,23 @@ class Sub:
         if not self._checked:  # once a run: a column of another type would round without a word
             schema.check_table(connection, self._feed)
             self._checked = True
-        budget = self._feed.max_bad - chunk.recent_bad(connection, self._lease.key)
-        portion = Portion(self._judge, self._dates, self._sources, self._lease.run, budget)
-        merged = rows.load(connection, self._table, portion.blocks(intake), portion.kept_blocks, merge=self._merging)
+        record = ChunkRecord(self._sources)
+        quarantine = Quarantine(self._judge, record, chunk.recent_bad(connection, self._lease.key))
+        batch = Batch(self._judge, self._dates, record, self._lease.run, quarantine.refuse)
+        merged = rows.load(connection, self._table, batch.blocks(intake), merge=self._merging)
         if merged:
             self._merging = True
             for refused in merged.refused:
-                portion.keep_refused(refused, self._reader)
-        portion.book(intake, merged)
-        self._late += portion.late.total()
-        return ChunkResult(portion.kept, portion.answered)
+                quarantine.refuse_by_database(refused, self._reader)
+        record.write(intake.moved_spans(), merged)
+        self._late += record.late.total()
+        return ChunkResult(record.set_aside, record.tallies)
 
     def outcome(self, outcome: Outcome) -> Outcome:
         if self._dates is None:
             return outcome
-        asked = {"calendar": self._dates.calendar} if self._dates.calendar else {}
-        return replace(outcome, counts={**outcome.counts, "late": self._late, **asked})
+        calendar = {"calendar": self._dates.calendar} if self._dates.calendar else {}
+        return replace(outcome, counts={**outcome.counts, "late": self._late, **calendar})
 
 
 __all__ = ["Sub", "sub"]

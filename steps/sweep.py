@@ -136,7 +136,7 @@ def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[Lease
     """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
     now = execution.now()
     todays = {feed.name: gate.today(feed, now) for feed in feeds}
-    for (feed, shard), count in quarantine.due(execution.connection, todays).items():
+    for (feed, shard), count in quarantine.fetch_due(execution.connection, todays).items():
         state = states.get(LeaseKey(feed, "sub", shard), lease.State())
         if state.is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
             yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now)

@@ -7,7 +7,7 @@ aborted record or a compacted one. It is recorded as a range, so that records + 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.chunk import Span
 from steps.run.exits import Transient
@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ledger.chunk import Source
-    from steps.drain.kafka import Message, Reader
+    from steps.drain.kafka import Message
 
 MEGABYTES_16 = 16 * 2**20
 #: Seconds after which a broker that gives nothing, though it has something, counts as out of reach.
 STALLED = 30.0
+
+
+class MessageReader(Protocol):
+    """What an intake needs of a reader."""
+
+    def read(self, limit: int = 500, seconds: float = 0.05) -> list[Message]: ...
+    def positions(self) -> dict[int, int]: ...
+    def pause(self, partition: int) -> None: ...
 
 
 class Intake:
@@ -29,7 +37,7 @@ class Intake:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: MessageReader,
         sources: Mapping[int, Source],
         start: Mapping[int, int],
         ends: Mapping[int, int],

@@ -1,7 +1,7 @@
 """Is it time for a row? Its base date against the feed's today, calendar and clock. Called by sub, release and redrive.
 
 in the future ─────▶ deferred, until that day
-closed on the calendar ─┬─ closed="load"        ▶ loaded: no calendar is asked
+closed on the calendar ─┬─ closed="load"        ▶ loaded: no calendar is needed
                         ├─ closed="defer"       ▶ deferred, until the next open day; loaded when that has come
                         └─ closed="quarantine"  ▶ quarantined
 outside its table ─────▶ loaded or quarantined likewise: never a guess
@@ -20,13 +20,15 @@ from ledger import chunk
 from steps.run import calendars, gate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from business_day import Calendar
     from catalog import Feed
     from steps.run.execution import Execution
 
 
-def opened(execution: Execution, feed: Feed) -> Dates | None:
-    """The judge of a run's base dates; None for a feed whose rows have none."""
+def open_dates(execution: Execution, feed: Feed) -> Dates | None:
+    """Open the judge of a run's base dates; None for a feed whose rows have none."""
     if feed.base_date is None:
         return None
     calendar = None if feed.closed == "load" else calendars.open_calendar(execution, feed.calendar)
@@ -77,7 +79,7 @@ class Dates:
 
     @property
     def calendar(self) -> str | None:
-        """Which calendar is asked, and what it knew, for the RESULT line: `TARGET@8c0a4d8b`."""
+        """The calendar and its version, for the RESULT line: `TARGET@8c0a4d8b`."""
         return self._calendar.version if self._calendar else None
 
     def are_plain(self, texts: set[str]) -> bool:
@@ -100,6 +102,17 @@ class Dates:
             base_date = _date(text)
             found = self._dues[text] = chunk.LATEST if base_date is None else self._due(base_date)
         return found
+
+    def is_late(self, milliseconds: int, text: str) -> bool:
+        """Did a message of that time come after the due time of that base date?"""
+        return milliseconds > self.due(text)
+
+    def are_late(self, texts: set[str], times: Collection[int]) -> bool | None:
+        """Are all messages of these times and base dates late, or none of them? None: each has to be looked at."""
+        dues = [self.due(text) for text in texts]
+        if max(times) <= min(dues):
+            return False
+        return True if min(times) > max(dues) else None
 
     def _rule(self, text: str) -> Ruling:
         base_date = _date(text)

@@ -6,11 +6,13 @@ Never joins messages into one JSON document: a crafted one would swallow its nei
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from catalog import Envelope, Unreadable
+from catalog import Envelope, Kind, Unreadable
 from ledger import rows
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Judge:
         value = self.readable(value)
         try:
             response = self.feed.read(value, key, headers)
+            _check(response.envelope)
             return response.envelope, [json.dumps(row, default=str).encode() for row in response.rows]
         except Exception as error:
             raise Unreadable(f"read= of feed {self.feed.name}: {type(error).__name__}: {error}") from error
@@ -61,6 +64,20 @@ class Judge:
             return str(error)
         return "; ".join(self._word(each) for each in error.errors(include_url=False, include_context=False)[:5])
 
+    def cause(self, error: Exception) -> str:
+        """The same for a log: without a value, for it may be a customer's."""
+        if not isinstance(error, ValidationError):
+            ours = isinstance(error, Unreadable) and error.__cause__ is None
+            return str(error) if ours else str(error).partition(": ")[0]  # what follows quotes the data
+        places = error.errors(include_url=False, include_context=False, include_input=False)[:5]
+        return "; ".join(self._place(each) for each in places)
+
+    def _place(self, error: Any) -> str:  # noqa: ANN401 -- pydantic's own dictionary
+        column = self.feed.columns.get(str(error["loc"][0])) if error["loc"] else None
+        if column is None:
+            return str(error["msg"])
+        return f"{error['loc'][0]}: {'missing' if error['type'] == 'missing' else f'not {column.says}'}"
+
     def _word(self, error: Any) -> str:  # noqa: ANN401 -- pydantic's own dictionary
         column = self.feed.columns.get(str(error["loc"][0])) if error["loc"] else None
         if column is None:
@@ -68,3 +85,27 @@ class Judge:
         if error["type"] == "missing":
             return f"{error['loc'][0]}: missing"
         return f"{error['loc'][0]}: {str(error['input'])[:80]!r} is not {column.says}"
+
+
+def _check(envelope: object) -> None:
+    """A feed's own `read=` is Python without a checker. Raises TypeError for what the ledger could not store."""
+    if envelope is None:
+        return
+    if not isinstance(envelope, Envelope):
+        raise TypeError(f"{envelope!r} is not an Envelope")
+    for name, kind, says in ENVELOPE:
+        value = getattr(envelope, name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool | datetime)):
+            raise TypeError(f"{name} is {value!r}, not {says}")
+    if envelope.kind not in list(Kind):
+        raise TypeError(f"kind is {envelope.kind!r}, none of {', '.join(Kind)}")
+
+
+#: A field of an envelope → the type that the ledger stores. A datetime is a date to Python, and True a number.
+ENVELOPE = (
+    ("correlation_id", UUID, "a UUID"),
+    ("base_date", date, "a date"),
+    ("seq", int, "a number"),
+    ("count", int, "a number"),
+    ("reason", str, "a text"),
+)

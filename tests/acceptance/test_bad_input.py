@@ -1,226 +1,23 @@
-"""What people, settings, partners and strangers get wrong: a clear word, the right exit code, and nothing lost."""
+"""What partners and other publishers send: nothing is lost, and each bad message is alone in quarantine."""
 
 from __future__ import annotations
 
 import json
-import re
+from contextlib import closing
 from datetime import date
 from uuid import UUID
 
 import pytest
 
-from bank import Bank, Door
+from bank import PACKAGES, Bank, Door
+from catalog import find
 from catalog.message import correlation
-from ledger import control
-from ledger.database import CODE, connect
+from ledger import quarantine, rows
+from ledger.database import connect
+from ticks import literal, tick, without
 
 DAY = date(2026, 10, 30)
-ROW: dict[str, object] = {"symbol": "A", "price": "1", "volume": 1, "note": None}
 OURS = ("schema", b"feedfall/1")
-
-
-def tick(**changes: object) -> bytes:
-    return json.dumps({**ROW, **changes}).encode()
-
-
-def without(name: str) -> bytes:
-    return json.dumps({key: value for key, value in ROW.items() if key != name}).encode()
-
-
-def literal(name: str, text: bytes) -> bytes:
-    """A row whose one value is written by hand, as no JSON writer would."""
-    return tick(**{name: "HERE"}).replace(b'"HERE"', text)
-
-
-# -- the words of a command --
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ([], "the following arguments are required: stage"),
-        (["load", "--feed=fx"], "invalid choice: 'load'"),
-        (["sub"], "the following arguments are required: --feed"),
-        (["sub", "--feed=gold"], "no feed 'gold': there are "),
-        (["sub", "--feed=../fx"], "no feed '../fx'"),
-        (["sub", "--feed="], "no feed ''"),
-        (["sub", "--feed=form"], "no feed 'form'"),  # a folder of feeds/, not a feed
-        (["sub", "--feed=fx", "--faster"], "unrecognized arguments: --faster"),
-        (["sub", "--feed=fx", "--shard=1"], "feed fx has shards 0 to 0, not 1"),
-        (["sub", "--feed=fx", "--shard=-1"], "feed fx has shards 0 to 0, not -1"),
-        (["sub", "--feed=fx", "--shard=one"], "argument --shard: invalid int value: 'one'"),
-        (
-            ["pub", "--feed=fx", "--base-date=2026-02-31"],
-            "'2026-02-31' is not a date: write YYYY-MM-DD, YYYYMMDD or YYMMDD",
-        ),
-        (["pub", "--feed=fx", "--base-date=26-10-30"], "'26-10-30' is not a date"),  # eight characters too
-        (["pub", "--feed=fx", "--base-date=yesterday"], "'yesterday' is not a date"),
-        (
-            ["pub", "--feed=fx", "--base-date=2026-W44-5"],
-            "'2026-W44-5' is not a date",
-        ),  # ISO's weeks are nobody's 기준일자
-        (["pub", "--feed=fx", "--base-date=2026W445"], "'2026W445' is not a date"),
-        (["pub", "--feed=fx", "--base-date=2026103\uff10"], "is not a date"),  # a full-width digit
-        (["pub", "--feed=fx", "--from=2026-10-01"], "give --from and --to together"),
-        (["pub", "--feed=fx", "--to=2026-10-01"], "give --from and --to together"),
-        (["pub", "--feed=fx", "--from=20261001", "--to=20261002", "--base-date=20261001"], "no --base-date beside"),
-        (["pub", "--feed=fx", "--from=2026-10-30", "--to=2026-10-29"], "--to 2026-10-29 is before --from 2026-10-30"),
-        (["pub", "--feed=fx", "--seq=0"], "'0' is not a number from 1"),
-        (["pub", "--feed=fx", "--seq=2147483648"], "is not a number from 1"),  # PostgreSQL's int ends before it
-        (["pub", "--feed=fx", "--policy=Skip"], "'Skip' is none of DoNotOrder, OrderOnNextConfirmedDay,"),
-        (["pub", "--feed=fx", "--base-date=2029-01-02"], "TARGET covers 1999-01-01 to 2028-12-31, not 2029-01-02"),
-    ],
-)
-def test_door__refuses_a_mistake_and_blocks_nothing(bank: Bank, door: Door, words: list[str], says: str) -> None:
-    done = door(*words)
-    assert (done.exit, done.status) == (78, "FAILED")
-    assert says in done.words["reason"]
-    assert bank.value("SELECT count(*) FROM feedfall.feed_control WHERE blocked_at IS NOT NULL") == 0
-
-
-@pytest.mark.parametrize("word", ["x y", "x\nRESULT status=SUCCEEDED", 'x" status="SUCCEEDED', "끝 이", "x\u2028y"])
-def test_door__a_feeds_name_cannot_forge_the_result_line(bank: Bank, door: Door, word: str) -> None:
-    done = door("sub", f"--feed={word}")
-    assert (done.exit, done.status, done.words["feed"]) == (78, "FAILED", word)
-
-
-@pytest.mark.parametrize("word", ["20261030", "2026-10-30"])
-def test_door__takes_both_forms_of_a_date(bank: Bank, door: Door, word: str) -> None:
-    bank.create("fx")
-    assert door("pub", "--feed=fx", f"--base-date={word}").words["date"] == "2026-10-30"
-
-
-# -- settings --
-
-
-def test_settings__all_that_are_missing_are_named_at_once(bank: Bank, door: Door) -> None:
-    done = door("sweep", KAFKA_BOOTSTRAP_SERVERS="", DATABASE_URL="")
-    assert (done.exit, done.status) == (78, "FAILED")
-    assert "not set: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, ARGO_SERVER, ARGO_NAMESPACE" in done.words["reason"]
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "says"),
-    [
-        ("FEEDFALL_FEEDS", "acme.feeds", "FEEDFALL_FEEDS names acme.feeds"),
-        ("KAFKA_SECURITY_PROTOCOL", "PLAIN", "Check the KAFKA_* settings"),
-        ("FEEDFALL_TOPIC_PREFIX", "no spaces.", "Check the KAFKA_* settings"),
-        ("DATABASE_URL", "postgresql//feedfall:hidden@db/bank", "DATABASE_URL cannot be read"),
-        ("DATABASE_URL", "postgresql://feedfall:hid den@db/bank", "DATABASE_URL cannot be read"),
-        ("DATABASE_URL", "postgresql://feedfall:hid%zzden@db/bank", "DATABASE_URL cannot be read"),
-    ],
-)
-def test_settings__one_that_is_wrong_is_named(bank: Bank, door: Door, setting: str, value: str, says: str) -> None:
-    done = door("sub", "--feed=fx", **{setting: value})
-    assert (done.exit, done.status) == (78, "FAILED")
-    assert says in done.words["reason"]
-    assert "hid" not in done.stdout + done.stderr  # a password is never repeated
-
-
-# -- servers --
-
-
-def test_kafka__out_of_reach_is_transient(bank: Bank, door: Door) -> None:
-    done = door(
-        "sub", "--feed=tick", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1"
-    )  # the ten seconds of steps.drain.kafka.SECONDS
-    assert (done.exit, done.status) == (75, "FAILED")
-    assert "Kafka is out of reach" in done.words["reason"]
-    assert bank.value("SELECT expires_at FROM feedfall.lease") is None
-    assert blocked(bank, "tick") is None
-
-
-@pytest.mark.parametrize(
-    ("pattern", "wrong", "code", "says"),
-    [
-        (r":\d+/", ":1/", 75, "the database is out of reach: "),
-        (r"@[^/]+/", "@nowhere.invalid:1/", 75, "the database is out of reach: "),
-        (r":[^:@]+@", ":guess@", 78, "password authentication failed"),
-        (r"/\w+$", "/nothing", 78, 'database "nothing" does not exist'),
-        (r"//\w+:", "//nobody:", 78, "authentication failed"),
-    ],
-)
-def test_database__out_of_reach_is_transient_and_a_refusal_is_not(
-    bank: Bank, door: Door, pattern: str, wrong: str, code: int, says: str
-) -> None:
-    done = door("sub", "--feed=tick", DATABASE_URL=re.sub(pattern, wrong, bank.url, count=1))
-    assert (done.exit, done.status) == (code, "FAILED")
-    assert says in done.words["reason"]
-
-
-@pytest.mark.parametrize(
-    ("statement", "says"),
-    [
-        (
-            "INSERT INTO feedfall.schema VALUES (99, 99)",
-            f"this image's code ({CODE}) is older than the schema serves (99): use",
-        ),
-        (
-            f"DELETE FROM feedfall.schema WHERE version >= {CODE}",
-            f"the schema ({CODE - 1}) is older than this code ({CODE}): run `feedfall migrate`",
-        ),
-        ("DELETE FROM feedfall.schema", f"the schema (0) is older than this code ({CODE}): run `feedfall migrate`"),
-        ("DROP SCHEMA feedfall CASCADE", "the database has no ledger: run `feedfall migrate`"),
-    ],
-)
-def test_schema__another_than_the_codes_is_refused(bank: Bank, door: Door, statement: str, says: str) -> None:
-    bank.rows(statement)
-    done = door("sub", "--feed=tick")
-    assert (done.exit, done.status) == (78, "FAILED")
-    assert says in done.words["reason"]
-
-
-def test_schema__newer_but_still_serving_is_welcome(bank: Bank, door: Door) -> None:
-    bank.create("tick")
-    bank.rows("INSERT INTO feedfall.schema VALUES (99, 1)")
-    assert door("sub", "--feed=tick").status == "SUCCEEDED"
-
-
-def test_table__without_a_column_blocks_until_freed(bank: Bank, door: Door) -> None:
-    bank.create("tick")
-    bank.respond("tick", [ROW])
-    bank.rows("ALTER TABLE tick RENAME note TO remark")
-    done = door("sub", "--feed=tick")
-    assert done.exit == 78
-    assert done.words["reason"] == "table tick has no column note: ALTER TABLE tick ADD note text"
-    assert blocked(bank, "tick") == 78
-    assert bank.value("SELECT sum(next_offset) FROM feedfall.source") == 0
-    bank.rows("ALTER TABLE tick RENAME remark TO note")
-    assert door("sub", "--feed=tick").status == "BLOCKED"
-    free(bank, "tick")
-    assert door("sub", "--feed=tick").counts("loaded") == [1]
-    assert bank.broken("tick") == []
-
-
-@pytest.mark.parametrize(
-    ("act", "says"),
-    [
-        ("DROP TABLE tick", "table tick does not exist: `feedfall migrate`"),
-        ("ALTER TABLE tick ALTER price TYPE numeric(10,2)", "tick.price is numeric(10,2); the feed writes "),
-    ],
-)
-def test_table__that_would_round_or_is_not_there_loads_nothing(bank: Bank, door: Door, act: str, says: str) -> None:
-    """Nothing is rounded on the way."""
-    bank.create("tick")
-    bank.respond("tick", [{**ROW, "price": "1.23456"}])
-    bank.rows(act)
-    done = door("sub", "--feed=tick")
-    assert done.exit == 78
-    assert says in done.words["reason"]
-    assert bank.value("SELECT sum(next_offset) FROM feedfall.source") == 0
-
-
-def test_topic__missing_blocks_until_freed(bank: Bank, door: Door) -> None:
-    done = door("sub", "--feed=tick")
-    assert (done.exit, done.status) == (78, "FAILED")
-    assert f"topic {bank.prefix}tick.response does not exist" in done.words["reason"]
-    bank.create("tick")
-    again = door("sub", "--feed=tick")
-    assert (again.exit, again.status) == (0, "BLOCKED")
-    assert "`feedfall free` lifts it" in again.words["reason"]
-    free(bank, "tick")
-    assert door("sub", "--feed=tick").status == "SUCCEEDED"
-
 
 # -- a message's value: alone in quarantine, byte by byte, its neighbours loaded --
 
@@ -235,7 +32,7 @@ BAD = [
     (b'"text"', "an object"),
     (b"null", "an object"),
     (b"[" * 100_000, "recursion limit"),
-    (literal("extra", b"[" * 100_000), "recursion limit"),  # in a field that nobody asked for
+    (literal("extra", b"[" * 100_000), "recursion limit"),  # in a field that the feed does not have
     (tick() + b"," + tick(), "trailing characters"),  # two rows, were messages joined into one array
     (tick() + tick(), "trailing characters"),
     (tick()[:-1], "EOF while parsing"),
@@ -326,16 +123,16 @@ def test_value__the_last_good_ones_are_loaded_as_they_are(bank: Bank, door: Door
         tick(volume=-(2**63), price="-9999999999999999.99999999"),
         tick(symbol="A" * 64, note="끝" * 200),
         tick(note="\x01\x7f\u0085\u2028\ufeff\U0001f600\\.\\N"),  # whatever Unicode has, and COPY's own words
-        tick(extra={"a": [1]}),  # a field that nobody asked for is nobody's fault
+        tick(extra={"a": [1]}),  # a field that the feed does not have is no fault
         literal("note", rb'"\ud83d\ude00"'),  # a pair of surrogates is one character
     ]
     for value in values:
         bank.send(bank.topic("tick"), value)
     assert door("sub", "--feed=tick").counts("read", "loaded") == [6, 6]
-    asked = "SELECT symbol, price::text, volume, note FROM tick"
+    query = "SELECT symbol, price::text, volume, note FROM tick"
     wanted = [json.loads(value) for value in values]
     texts = {(r["symbol"], r["note"], r["volume"]) for r in wanted}
-    assert {(symbol, note, volume) for symbol, _, volume, note in bank.rows(asked)} == texts
+    assert {(symbol, note, volume) for symbol, _, volume, note in bank.rows(query)} == texts
     assert bank.value("SELECT max(price)::text FROM tick") == "9999999999999999.99999999"
 
 
@@ -397,7 +194,7 @@ HEADERS: list[tuple[list[tuple[str, bytes | None]], str]] = [
     ([("seq", b"1" * 5000)], "quarantined"),  # more digits than int() reads
     ([("base-date", b"2026-02-31")], "quarantined"),
     ([("kind", b"rows")], "quarantined"),
-    ([("kind", b"empty")], "nothing"),  # a stranger's "empty" may mean anything: its row must not vanish
+    ([("kind", b"empty")], "nothing"),  # another publisher's "empty" may mean anything: its row must not vanish
     ([("kind", None)], "loaded"),  # a header without a value is none
     ([("seq", b"\xff\xfe")], "quarantined"),  # not UTF-8
     ([("seq", b"1"), ("seq", b"2")], "loaded"),  # twice: the last one counts
@@ -420,7 +217,7 @@ def test_headers__bad_ones_spoil_only_a_message_of_ours(bank: Bank, door: Door, 
 
 
 def test_headers__of_one_message_say_nothing_about_the_next(bank: Bank, door: Door) -> None:
-    """`empty` of ours, then an unreadable one, then a stranger's row without headers: that row is not empty."""
+    """`empty` of ours, then an unreadable one, then another publisher's row without headers: that row is not empty."""
     bank.create("tick", partitions=1)
     empty = [OURS, ("kind", b"empty"), ("correlation-id", str(KNOWN).encode()), ("seq", b"7")]
     for headers in (empty, [OURS, ("count", b"many")], []):
@@ -442,7 +239,7 @@ def test_headers__of_an_outside_message_say_nothing_about_the_next(bank: Bank, d
 
 
 def test_headers__an_answer_whose_row_has_no_value_is_still_complete(bank: Bank, door: Door) -> None:
-    """Each message of an answer has one fate, quarantined whole included: what waits for the answer may go on."""
+    """Each message of an answer has one fate, quarantined whole included: what waits for the answer may continue."""
     bank.create("fx", partitions=1)
     headers = [OURS, ("correlation-id", str(correlation("fx", DAY, 1)).encode()), ("count", b"2")]
     good = json.dumps({"base_date": f"{DAY}", "currency": "USD", "rate": "1"}).encode()
@@ -476,73 +273,44 @@ def test_time__that_no_calendar_has_is_no_fault_of_the_row(bank: Bank, door: Doo
     assert bank.broken("tick") == []
 
 
-# -- the budget: tick allows 20 bad rows in its last ten spans --
+@pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
+def test_database__of_another_date_style_is_read_as_any(bank: Bank, door: Door, style: str) -> None:
+    bank.rows(f"ALTER DATABASE {bank.url.rsplit('/', 1)[1]} SET datestyle = '{style}'")
+    bank.create("latest", partitions=1)
+    for price in ("1", "2", "?"):
+        bank.respond("latest", [{"symbol": "A", "base_date": f"{DAY}", "price": price}], DAY)
+    assert door("sub", "--feed=latest").counts("loaded", "superseded", "quarantined") == [1, 1, 1]
+    with closing(connect(bank.url, "test")) as connection:
+        [row] = rows.newest(connection, find.load("latest", PACKAGES), 1)
+        [entry] = quarantine.entries(connection, "latest")
+    assert (row[1], entry.at.tzinfo is not None) == (DAY, True)
+    assert door("verify", "--feed=latest").status == "SUCCEEDED"
 
 
-def test_budget__one_more_is_a_changed_contract(bank: Bank, door: Door) -> None:
+def test_time__of_the_last_millisecond_of_9999_is_read_from_the_ledger(bank: Bank, door: Door) -> None:
+    """The end of what a calendar has, in UTC; whoever shows it elsewhere has to look."""
+    bank.create("latest", partitions=1, **{"message.timestamp.after.max.ms": str(2**63 - 1)})
+    for value in (b'{"symbol": "A", "base_date": "2026-10-30", "price": "1"}', b"?"):
+        bank.send(bank.topic("latest"), value, timestamp=2**53)
+    assert door("sub", "--feed=latest").counts("loaded", "quarantined") == [1, 1]
+    with closing(connect(bank.url, "test")) as connection:
+        [row] = rows.newest(connection, find.load("latest", PACKAGES), 1)
+        [entry] = quarantine.entries(connection, "latest")
+    assert [row[3].year, entry.sent_at and entry.sent_at.year] == [9999, 9999]
+
+
+@pytest.mark.parametrize(
+    ("document", "price"),
+    [
+        (b'{"symbol": "A", "price": "1", "volume": 1, "note": null, "price": "2"}', "2.00000000"),
+        (b'{"symbol": "A", "price": "?", "volume": 1, "note": null, "price": "2"}', "2.00000000"),
+        (b'{"symbol": "A", "price": "2", "volume": 1, "note": null, "price": "?"}', None),
+    ],
+)
+def test_value__of_a_key_that_is_there_twice_the_last_one_counts(
+    bank: Bank, door: Door, document: bytes, price: str | None
+) -> None:
     bank.create("tick", partitions=1)
-    for value in [tick()] * 3 + [b"?"] * 21:
-        bank.producer.produce(bank.topic("tick"), value)
-    bank.producer.flush()
-    done = door("sub", "--feed=tick")
-    assert (done.exit, done.status) == (65, "FAILED")
-    assert "more than 20 bad rows in the last ten spans; nothing of this chunk was loaded" in done.words["reason"]
-    for table in ("tick", "feedfall.quarantine", "feedfall.span"):
-        assert bank.value(f"SELECT count(*) FROM {table}") == 0
-    assert bank.value("SELECT next_offset FROM feedfall.source") == 0
-    assert blocked(bank, "tick") == 65
-    assert door("sub", "--feed=tick").status == "BLOCKED"
-    assert bank.broken("tick") == []
-
-
-def test_budget__all_of_it_may_be_used(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    for value in [b"?"] * 20 + [tick()]:
-        bank.send(bank.topic("tick"), value)
-    assert door("sub", "--feed=tick").counts("loaded", "quarantined") == [1, 20]
-
-
-def test_budget__is_of_the_last_ten_spans_and_not_of_a_run(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    for bad in (12, 8):
-        bank_send(bank, [b"?"] * bad)
-        assert door("sub", "--feed=tick").exit == 0
-    bank_send(bank, [b"?"])
-    assert door("sub", "--feed=tick").exit == 65
-    assert bank.value("SELECT sum(quarantined) FROM feedfall.span") == 20
-
-
-def test_budget__comes_back_after_ten_good_spans(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    bank_send(bank, [b"?"] * 20 + [tick()] * 1100 + [b"?"] * 20)  # chunks of a hundred
-    done = door("sub", "--feed=tick")
-    assert (done.exit, done.counts("loaded", "quarantined")) == (0, [1100, 40])
-    assert bank.broken("tick") == []
-
-
-def test_budget__counts_what_the_database_refuses(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    bank.rows("ALTER TABLE tick ADD CHECK (volume < 100)")
-    bank_send(bank, [tick(volume=100)] * 21)
-    assert door("sub", "--feed=tick").exit == 65
-    assert bank.value("SELECT count(*) FROM feedfall.span") == 0
-
-
-def bank_send(bank: Bank, values: list[bytes]) -> None:
-    for value in values:
-        bank.producer.produce(bank.topic("tick"), value)
-    bank.producer.flush(10)
-
-
-def blocked(bank: Bank, feed: str) -> int | None:
-    """The exit code that blocks a feed."""
-    return next(
-        (code for (code,) in bank.rows("SELECT blocked_code FROM feedfall.feed_control WHERE feed = %s", feed)), None
-    )
-
-
-def free(bank: Bank, feed: str) -> None:
-    connection = connect(bank.url, "test")
-    assert control.free(connection, feed, "test", "repaired")
-    connection.commit()
-    connection.close()
+    bank.send(bank.topic("tick"), document)
+    assert door("sub", "--feed=tick").counts("loaded", "quarantined") == ([1, 0] if price else [0, 1])
+    assert bank.rows("SELECT price::text FROM tick") == ([(price,)] if price else [])

@@ -78,7 +78,7 @@ def fx(bank: Bank) -> Bank:
         ("load", MONDAY, [0, 0, 1]),  # still to come
         ("defer", MONDAY, [0, 0, 1]),
         ("quarantine", MONDAY, [0, 0, 1]),
-        ("load", UNCOVERED, [1, 0, 0]),  # no calendar is asked
+        ("load", UNCOVERED, [1, 0, 0]),  # no calendar is needed
         ("defer", UNCOVERED, [0, 1, 0]),
         ("quarantine", UNCOVERED, [0, 1, 0]),
     ],
@@ -96,13 +96,13 @@ def test_sub__judges_the_rows_own_date(fx: Bank, closed: Any, day: str, expected
 def test_sub__says_why_and_until_when(fx: Bank) -> None:
     fx.respond("fx", [rate(SATURDAY, "USD"), rate(MONDAY, "JPY"), rate(UNCOVERED, "KRW")])
     run(fx, sub, replace(FX, closed="defer"), at(f"{SATURDAY}T12:00"))
-    kept = fx.rows("SELECT fate, until::text, by_date, reason FROM feedfall.quarantine ORDER BY value")
+    set_aside = fx.rows("SELECT fate, until::text, by_date, reason FROM feedfall.quarantine ORDER BY value")
     closed = f"TARGET is closed on base date {SATURDAY}: 토요일 (Saturday); open next on {MONDAY}"
     to_come = f"base date {MONDAY} is still to come in Europe/Brussels"
-    assert kept[1:] == [("deferred", MONDAY, False, closed), ("deferred", MONDAY, False, to_come)]
-    assert kept[0][:3] == ("quarantined", None, True)
-    assert kept[0][3].startswith(f"base date {UNCOVERED}: TARGET covers 1999-01-01 to ")
-    assert kept[0][3].endswith("; then redrive it with --calendar")
+    assert set_aside[1:] == [("deferred", MONDAY, False, closed), ("deferred", MONDAY, False, to_come)]
+    assert set_aside[0][:3] == ("quarantined", None, True)
+    assert set_aside[0][3].startswith(f"base date {UNCOVERED}: TARGET covers 1999-01-01 to ")
+    assert set_aside[0][3].endswith("; then redrive it with --calendar")
 
 
 def test_sub__a_closed_day_that_is_over_is_not_waited_for(fx: Bank) -> None:
@@ -117,7 +117,7 @@ def test_sub__today_is_the_feeds_own(fx: Bank) -> None:
 
 
 @pytest.mark.parametrize("closed", ["defer", "quarantine"])
-def test_budget__is_not_for_rows_that_are_kept_for_their_date(fx: Bank, closed: Any) -> None:  # noqa: ANN401 -- a literal
+def test_budget__is_not_for_rows_that_are_set_aside_for_their_date(fx: Bank, closed: Any) -> None:  # noqa: ANN401 -- a literal
     """A response of a holiday, or of a year that the table lacks, is no changed contract; a bad row still counts."""
     feed = replace(FX, closed=closed, max_bad=2)
     days = [rate(day, f"AA{chr(65 + n)}") for n in range(20) for day in (SATURDAY, UNCOVERED)]
@@ -274,8 +274,8 @@ def test_release__that_fails_for_good_blocks_the_feed(deferred: Bank, door: Door
 
 def test_due__says_where_rows_have_come_to_their_day(deferred: Bank) -> None:
     connection = connect(deferred.url, "test")
-    assert quarantine.due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}
-    assert quarantine.due(connection, {"fx": at(MONDAY).date()}) == {("fx", 0): 3}
+    assert quarantine.fetch_due(connection, {"fx": at(SUNDAY).date(), "tick": at(MONDAY).date()}) == {}
+    assert quarantine.fetch_due(connection, {"fx": at(MONDAY).date()}) == {("fx", 0): 3}
     connection.close()
 
 

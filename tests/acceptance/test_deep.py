@@ -1,4 +1,4 @@
-"""verify --deep on real servers: whatever was done to the table or the ledger is found."""
+"""verify --deep on real servers: whatever was done to the table or the ledger, Kafka shows it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_deep__of_an_untouched_feed_proves_all_of_it(loaded: Bank) -> None:
     assert said.endswith("Proven: each of 13 offsets has one fate.\nCompared with Kafka: 12 rows of 13 offsets.\n")
 
 
-#: What a doubter does → what must be said. Only of the first three does the shallow proof know.
+#: What somebody does to the database → what must be said. The shallow proof finds only the first three.
 TAMPERING = {
     "a row is deleted": (
         "DELETE FROM fx_rate WHERE currency = 'CHF'",
@@ -77,11 +77,11 @@ TAMPERING = {
     ),
     "a row claims an offset beyond the checkpoint": (
         "UPDATE fx_rate SET _offset = 99 WHERE currency = 'CHF'",
-        "offset 99 row 0: in the table, and the books have no such origin",
+        "offset 99 row 0: in the table, and the ledger has no such origin",
     ),
     "a row claims another's topic": (
         "UPDATE fx_rate SET _source = 99 WHERE currency = 'CHF'",
-        "source 99 offset 9 row 0: in the table, and the books have no such origin",
+        "source 99 offset 9 row 0: in the table, and the ledger has no such origin",
     ),
     "a row claims a later time": (
         "UPDATE fx_rate SET _seq = 7 WHERE currency = 'CHF'",
@@ -102,7 +102,7 @@ def test_deep__finds(loaded: Bank, what: str) -> None:
     assert any(sentence in each for each in deep(loaded)["broken"]), deep(loaded)["broken"]
 
 
-def test_deep__finds_a_message_that_was_booked_as_absent(bank: Bank, door: Door) -> None:
+def test_deep__finds_a_message_that_was_recorded_as_absent(bank: Bank, door: Door) -> None:
     """All else adds up: a topic with markers, an answer without a count."""
     bank.create("fx", partitions=1)
     bank.respond("fx", rates())
@@ -112,7 +112,7 @@ def test_deep__finds_a_message_that_was_booked_as_absent(bank: Bank, door: Door)
     bank.rows("DELETE FROM fx_rate WHERE _offset = 1")
     assert bank.broken("fx") == []
     shown, missing = deep(bank)["broken"]
-    assert "[0] [0, 6): {[1,2)} is booked as absent, and Kafka shows it to a client" in shown
+    assert "[0] [0, 6): {[1,2)} is recorded as absent, and Kafka shows it to a client" in shown
     assert "[0]@1 row 0: in Kafka, and nowhere here" in missing
 
 
@@ -140,6 +140,16 @@ def test_deep__says_how_much_is_no_longer_in_kafka(loaded: Bank) -> None:
     assert (found["broken"], found["depth"]) == ([], {"offsets": 5, "rows": 4, "gone": 8, "unread": 0})
     said = CliRunner().invoke(app, ["verify", "fx", "--deep"], env=loaded.environ).stdout
     assert "Not compared: 8 recorded offsets that are no longer in Kafka." in said
+
+
+def test_deep__beyond_the_end_of_the_topic_is_said_at_once(loaded: Bank) -> None:
+    """As after a topic has lost its end: the checkpoint is where the topic ended before."""
+    loaded.rows("UPDATE feedfall.source SET next_offset = 20")
+    loaded.rows("UPDATE feedfall.span SET to_offset = 20, absent = '{[13,20)}' WHERE to_offset = 13")
+    found = deep(loaded)
+    [sentence] = found["broken"]
+    assert sentence.endswith("[0]: recorded up to offset 19, and the topic ends at 13: it has lost its end")
+    assert (found["depth"]["offsets"], found["depth"]["gone"]) == (13, 7)
 
 
 def test_deep__a_definition_that_has_become_narrower_is_said_and_breaks_nothing(loaded: Bank) -> None:

@@ -1,4 +1,4 @@
-"""`feedfall quarantine`: entries are shown, corrected, loaded after all or discarded; the ledger stays consistent."""
+"""Commands of quarantine: entries are looked at, mended, loaded after all or discarded; and the ledger adds up."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY = date(2026, 10, 30)
-WHY = ("--reason=told by phone", "--by=kim")
+WHY = ("--reason=said by phone", "--by=kim")
 BAD = {"base_date": "2026-10-30", "currency": "KRW", "rate": "N.A."}
 GOOD = {**BAD, "rate": "1500.5"}
 
 
-def desk(bank: Bank, *words: str, said: str | None = None) -> Result:
+def quarantine(bank: Bank, *words: str, said: str | None = None) -> Result:
     """`feedfall quarantine …` in this process; failures are raised."""
     return CliRunner().invoke(app, ["quarantine", *words], env=bank.environ, input=said, catch_exceptions=False)
 
@@ -48,7 +48,7 @@ def answer(done: Result | subprocess.CompletedProcess[str]) -> list[tuple[str, s
 
 
 def listed(bank: Bank, *words: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(desk(bank, "list", "--json", *words).stdout)
+    found: list[dict[str, Any]] = json.loads(quarantine(bank, "list", "--json", *words).stdout)
     return found
 
 
@@ -72,8 +72,8 @@ def test_list__an_entry_is_what_the_other_commands_take(fx: Bank) -> None:
     [entry] = listed(fx, "fx")
     assert (entry["entry"], entry["fate"], entry["value"]) == (f"{fx.topic('fx')}/0@1", "quarantined", json.dumps(BAD))
     for name in (entry["entry"], "0@1"):
-        assert json.loads(desk(fx, "show", "fx", name, "--json").stdout)["entry"] == entry["entry"]
-    assert "0@1" in desk(fx, "list").stdout
+        assert json.loads(quarantine(fx, "show", "fx", name, "--json").stdout)["entry"] == entry["entry"]
+    assert "0@1" in quarantine(fx, "list").stdout
 
 
 def test_list__is_narrowed_by_fate_and_by_reason(fx: Bank, door: Door) -> None:
@@ -83,25 +83,25 @@ def test_list__is_narrowed_by_fate_and_by_reason(fx: Bank, door: Door) -> None:
     assert [e["until"] for e in listed(fx, "fx", "--fate=deferred")] == ["2999-01-02"]
     assert [e["offset"] for e in listed(fx, "fx", "--matching=n.a.")] == [1]
     assert len(listed(fx, "fx")) == 3
-    assert "2999-01-02" in desk(fx, "list", "fx").stdout
+    assert "2999-01-02" in quarantine(fx, "list", "fx").stdout
 
 
 def test_show__tells_everything_and_its_history(fx: Bank) -> None:
     command(fx, "redrive", "fx", "0@1", *WHY)
     command(fx, "redrive", "fx", "0@1", "--value=-", *WHY, said=json.dumps(GOOD))
-    shown = desk(fx, "show", "fx", "0@1").stdout
+    shown = quarantine(fx, "show", "fx", "0@1").stdout
     for words in (
         "correlation-id = ",
         "seq = 2",
         "'N.A.' is not a number",
         '"rate": "N.A."',
-        "kim redrive: told by phone",
+        "kim redrive: said by phone",
     ):
         assert words in shown
-    told = json.loads(desk(fx, "show", "fx", "0@1", "--json").stdout)
-    assert (told["settled_as"], told["settled_by"], told["settled_reason"]) == ("loaded", "kim", "told by phone")
-    assert [deed["detail"]["became"] for deed in told["history"]] == ["quarantined", "loaded"]
-    assert json.loads(told["history"][1]["detail"]["fixed"]) == GOOD
+    found = json.loads(quarantine(fx, "show", "fx", "0@1", "--json").stdout)
+    assert (found["settled_as"], found["settled_by"], found["settled_reason"]) == ("loaded", "kim", "said by phone")
+    assert [line["detail"]["became"] for line in found["history"]] == ["quarantined", "loaded"]
+    assert json.loads(found["history"][1]["detail"]["fixed"]) == GOOD
 
 
 # -- redrive --
@@ -118,8 +118,8 @@ def test_redrive__what_is_still_bad_stays_and_says_why(fx: Bank) -> None:
 def test_redrive__a_mended_row_is_loaded_from_where_it_came(fx: Bank) -> None:
     done = command(fx, "redrive", "fx", "0@1", "--value=-", "--json", *WHY, said=json.dumps(GOOD))
     assert (done.returncode, answer(done)) == (0, [("0@1", "loaded")])
-    kept = fx.rows('SELECT source, "offset", 0, sent_at, 2, settled_run FROM feedfall.quarantine')
-    assert fx.rows("SELECT _source, _offset, _row, _at, _seq, _run FROM fx_rate WHERE currency = 'KRW'") == kept
+    entry = fx.rows('SELECT source, "offset", 0, sent_at, 2, settled_run FROM feedfall.quarantine')
+    assert fx.rows("SELECT _source, _offset, _row, _at, _seq, _run FROM fx_rate WHERE currency = 'KRW'") == entry
     assert fx.rows("SELECT stage, status, name FROM feedfall.run ORDER BY id DESC LIMIT 1") == [
         ("redrive", "SUCCEEDED", "redrive by kim")
     ]
@@ -135,7 +135,7 @@ def test_redrive__a_second_time_does_nothing(fx: Bank) -> None:
         assert (done.returncode, answer(done)) == (0, [("0@1", became)])
     assert "already, by kim on" in done.stdout
     assert fx.value("SELECT count(*) FROM feedfall.run WHERE stage = 'redrive'") == 1
-    assert answer(desk(fx, "redrive", "fx", "--all", "--json", *WHY)) == []
+    assert answer(quarantine(fx, "redrive", "fx", "--all", "--json", *WHY)) == []
     assert fx.broken("fx") == []
 
 
@@ -218,7 +218,7 @@ def test_redrive__a_table_without_a_key_takes_the_row_once(bank: Bank, door: Doo
     assert bank.broken("tick") == []
 
 
-def test_redrive__a_message_kept_whole_is_split_into_its_rows(bank: Bank, door: Door) -> None:
+def test_redrive__a_message_quarantined_whole_is_split_into_its_rows(bank: Bank, door: Door) -> None:
     """An outside message that could not be read gives many rows; one of them is bad, and one is deferred."""
     bank.create("holiday", partitions=1)
     bank.send(bank.topic("holiday"), b"[{'single': 'quotes'}]")
@@ -253,13 +253,13 @@ def test_redrive__a_split_message_counts_for_its_answer(bank: Bank, door: Door) 
     assert bank.broken("bulletin") == []
 
 
-@pytest.mark.parametrize(("kept_by", "seq"), [("this code", 1), ("code 1", 0)])
-def test_redrive__a_row_of_an_outside_message_keeps_its_seq(bank: Bank, door: Door, kept_by: str, seq: int) -> None:
-    """Its message's body said it. Code 1 did not keep it: there the headers tell, and these have none."""
+@pytest.mark.parametrize(("stored_by", "seq"), [("this code", 1), ("code 1", 0)])
+def test_redrive__a_row_of_an_outside_message_keeps_its_seq(bank: Bank, door: Door, stored_by: str, seq: int) -> None:
+    """Its message's body said it. Code 1 did not store it: there the headers say it, and these have none."""
     bank.create("bulletin", partitions=1)
     bank.send(bank.topic("bulletin"), ECB.replace("'2'", "'?'").encode())
     assert door("sub", "--feed=bulletin").counts("loaded", "quarantined") == [1, 1]
-    if kept_by == "code 1":
+    if stored_by == "code 1":
         bank.rows("UPDATE feedfall.quarantine SET seq = NULL")
     row = '{"base_date": "2026-10-30", "currency": "KRW", "rate": "2"}'
     assert command(bank, "redrive", "bulletin", "0@0/1", "--value=-", *WHY, said=row).returncode == 0
@@ -279,7 +279,7 @@ def test_redrive__a_deferred_row_at_once_by_a_persons_word(fx: Bank, door: Door)
 
 
 def test_redrive__gives_the_budget_back(bank: Bank, door: Door) -> None:
-    """tick allows 20 bad rows in its last ten spans: those that somebody has settled no longer count."""
+    """tick allows 20 bad rows in its last ten spans: those that are resolved no longer count."""
     bank.create("tick", partitions=1)
     for _ in range(20):
         bank.send(bank.topic("tick"), b"?")
@@ -289,7 +289,7 @@ def test_redrive__gives_the_budget_back(bank: Bank, door: Door) -> None:
     first, *others = [entry["entry"] for entry in listed(bank, "tick")]
     row = '{"symbol": "A", "price": "1", "volume": 1, "note": null}'
     assert command(bank, "redrive", "tick", first, "--value=-", *WHY, said=row).returncode == 0  # blocked, and yet
-    assert desk(bank, "discard", "tick", *others, *WHY).exit_code == 0
+    assert quarantine(bank, "discard", "tick", *others, *WHY).exit_code == 0
     assert CliRunner().invoke(app, ["free", "tick", *WHY], env=bank.environ).exit_code == 0
     assert door("sub", "--feed=tick").counts("quarantined") == [1]
     assert bank.broken("tick") == []
@@ -304,7 +304,7 @@ def test_redrive__of_a_held_feed_moves_nothing(fx: Bank, door: Door) -> None:
     assert fx.broken("fx") == []
 
 
-# -- somebody else at work, and crashes --
+# -- another session at work, and crashes --
 
 GATE = 4712
 
@@ -429,7 +429,7 @@ def standing_still_again(
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05])
 def test_redrive__killed_between_its_transactions_goes_on_from_there(bank: Bank, door: Door, seconds: float) -> None:
-    """5,000 rows are ten transactions; wherever the kill falls, each is there whole or not at all."""
+    """5,000 rows are ten transactions; wherever the kill falls, each is there completely or not at all."""
     bank.create("latest", partitions=1)
     rows = [{"symbol": f"S{n}", "base_date": "2999-01-02", "price": "1"} for n in range(5000)]
     bank.respond("latest", rows)
@@ -457,25 +457,25 @@ def test_redrive__killed_between_its_transactions_goes_on_from_there(bank: Bank,
 
 def test_discard__marks_the_row_and_keeps_it(fx: Bank) -> None:
     for _ in range(2):
-        done = desk(fx, "discard", "fx", "0@1", "--json", *WHY)
+        done = quarantine(fx, "discard", "fx", "0@1", "--json", *WHY)
         assert (done.exit_code, answer(done)) == (0, [("0@1", "discarded")])
     assert listed(fx, "fx") == []
     [entry] = listed(fx, "fx", "--settled")
     assert (entry["settled_as"], entry["settled_by"], entry["value"]) == ("discarded", "kim", json.dumps(BAD))
     assert fx.rows("SELECT who, verb, feed, reason FROM feedfall.journal") == [
-        ("kim", "discard", "fx", "told by phone")
+        ("kim", "discard", "fx", "said by phone")
     ]
-    assert answer(desk(fx, "redrive", "fx", "0@1", "--json", *WHY)) == [("0@1", "discarded")]
+    assert answer(quarantine(fx, "redrive", "fx", "0@1", "--json", *WHY)) == [("0@1", "discarded")]
     assert fx.value("SELECT count(*) FROM fx_rate") == 1
     assert fx.broken("fx") == []
 
 
-def test_discard__of_a_request_that_relay_kept(fx: Bank) -> None:
+def test_discard__of_a_request_that_relay_quarantined(fx: Bank) -> None:
     """A request is no row: it cannot be loaded, only discarded."""
     fx.rows("UPDATE feedfall.source SET stage = 'relay', topic = 'fx.request'")
     done = command(fx, "redrive", "fx", "fx.request/0@1", *WHY)
     assert (done.returncode, "is a request, not a row" in done.stderr) == (78, True)
-    assert answer(desk(fx, "discard", "fx", "fx.request/0@1", "--json", *WHY)) == [("0@1", "discarded")]
+    assert answer(quarantine(fx, "discard", "fx", "fx.request/0@1", "--json", *WHY)) == [("0@1", "discarded")]
 
 
 # -- wrong words --
@@ -533,14 +533,14 @@ def test_entry__of_a_topic_made_anew_is_told_apart(fx: Bank) -> None:
     [first, second] = [entry["source"] for entry in sorted(listed(fx, "fx"), key=lambda each: each["source"])]
     topic = fx.topic("fx")
     assert f"say {topic}#{first}/0@1 or {topic}#{second}/0@1" in done.stderr
-    assert "another" in desk(fx, "show", "fx", f"{topic}#{second}/0@1").stdout
+    assert "another" in quarantine(fx, "show", "fx", f"{topic}#{second}/0@1").stdout
 
 
 # -- verify --
 
-#: What a doubter breaks after a redrive → what `verify` must say.
+#: What somebody changes after a redrive → what `verify` must say.
 TAMPERING = {
-    "a settled row of quarantine": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
+    "a resolved row of quarantine": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
     "the redriven row": ("DELETE FROM fx_rate WHERE currency = 'KRW'", "of its rows in the table"),
     "what became of it": (
         "UPDATE feedfall.quarantine SET settled_as = 'superseded', replaced_run = NULL",

@@ -38,7 +38,7 @@ def rates(day: date, currencies: str = "USD JPY KRW", rate: str = "1.1") -> list
 
 
 def replay(bank: Bank, feed: str, *words: str, code: int = 0) -> dict[str, Any]:
-    """The command's answer as a program reads it."""
+    """The command's JSON."""
     done = CliRunner().invoke(app, ["replay", feed, *WHY, *words, "--json"], env=bank.environ, catch_exceptions=True)
     assert done.exit_code == code, (done.stdout, done.exception)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -147,7 +147,7 @@ def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door)
     bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
     before = everything(bank)
     words = refused(bank, "fx", whole(bank, 2))
-    assert "run 1 would have 1 rows in the table; the books count 0" in words
+    assert "run 1 would have 1 rows in the table; the ledger counts 0" in words
     assert everything(bank) == before
     assert bank.value("SELECT status FROM feedfall.run ORDER BY id DESC LIMIT 1") == "FAILED"
 
@@ -215,9 +215,9 @@ def test_replay__the_checkpoint_and_later_messages_are_not_touched(two_days: Ban
     assert door("sub", "--feed=fx").counts("loaded") == [3]
 
 
-#: What is requested → why it is refused. {topic} is the feed's response topic, settled from 0 to 5.
+#: What is asked for → why it cannot be. {topic} is the feed's response topic, recorded from 0 to 5.
 IMPOSSIBLE = {
-    "--offsets={topic}/0:0-6": "only what was settled can be replayed, and settled are 0 to 5",
+    "--offsets={topic}/0:0-6": "only what was recorded can be replayed, and recorded are 0 to 5",
     "--offsets={topic}/7:0-1": "[7] was never read",
     "--offsets=gold.response/0:0-1": "the feed's responses are on {topic}, not on gold.response",
     "--offsets={topic}/0:4-2": "ends before it begins",
@@ -248,6 +248,15 @@ def test_replay__what_retention_took_is_named_and_what_is_left(two_days: Bank) -
     assert (found["gone"], found["loaded"], found["missing"]) == (2, 4, 2)
 
 
+def test_replay__beyond_the_end_of_the_topic_is_said_at_once(two_days: Bank) -> None:
+    """As after a topic has lost its end: the checkpoint is where the topic ended before."""
+    two_days.rows("UPDATE feedfall.source SET next_offset = 9")
+    two_days.rows("UPDATE feedfall.span SET to_offset = 9, absent = '{[6,9)}' WHERE to_offset = 6")
+    assert "[0] ends at 6, before the checkpoint: it has lost its end" in refused(two_days, "fx", whole(two_days, 8))
+    found = replay(two_days, "fx", "--from=2026-10-29", "--to=2026-10-30")
+    assert (found["gone"], found["duplicate"]) == (3, 6)
+
+
 @contextmanager
 def held_by(bank: Bank, who: str) -> Iterator[None]:
     connection = connect(bank.url, who)
@@ -268,6 +277,8 @@ def test_replay__a_held_feed_is_left_alone(two_days: Bank) -> None:
     CliRunner().invoke(app, ["hold", "fx", "--reason=audit", "--by=lee"], env=two_days.environ)
     held = replay(two_days, "fx", whole(two_days, 5), code=77)
     assert (held["status"], "audit" in held["reason"]) == ("HELD", True)
+    done = CliRunner().invoke(app, ["replay", "fx", *WHY, whole(two_days, 5)], env=two_days.environ)
+    assert (done.exit_code, "HELD: " in done.stdout) == (77, True), done.exception
 
 
 def test_replay__held_in_the_middle_of_it_puts_nothing_back(two_days: Bank) -> None:

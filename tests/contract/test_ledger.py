@@ -284,7 +284,7 @@ def test_migrate__waits_five_seconds_for_a_lock_and_gives_up(bank: Bank, folder:
     (folder / "0002_more.sql").write_text("-- oldest code: 1\nALTER TABLE feedfall.note ADD who text;\n")
     with closing(connect(bank.url, "reader")) as reader:
         reader.execute("SELECT FROM feedfall.note")
-        with pytest.raises(Transient, match=r"somebody holds what this needs: .*lock timeout"):
+        with pytest.raises(Transient, match=r"blocked by another session's lock: .*lock timeout"):
             migrate(bank, folder)
 
 

@@ -1,4 +1,4 @@
-"""Newer wins, whatever the order in which kept rows are settled again: a property, asked of a real PostgreSQL."""
+"""Newer wins, whatever the order in which quarantined rows are loaded: a property, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ MESSAGES = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2)), min_size=1,
 def test_reload__in_any_order_and_batches_the_newest_row_is_left(
     bank: Bank, messages: list[tuple[int, int]], shuffled: object, batch: int
 ) -> None:
-    """By base date, then seq, then offset; and of each row's fate it is told: loaded less replaced is what is there."""
+    """By base date, then seq, then offset. Each row has its fate in the result: loaded less replaced is there."""
     order = list(enumerate(messages))
     shuffled.shuffle(order)  # type: ignore[attr-defined] # hypothesis' own Random
     with closing(psycopg.connect(bank.url)) as connection:
         connection.execute("SELECT")  # a transaction begins
-        told: list[tuple[str, int | None]] = []
+        fates: list[tuple[str, int | None]] = []
         for start in range(0, len(order), batch):
             lines = [
                 LINE % (1, offset, 0, f"{AT}\t{seq}\t7", "A", f"2026-10-{day:02}", offset + 1)
                 for offset, (day, seq) in order[start : start + batch]
             ]
-            told += rows.reload(connection, TABLE, lines).each.values()
+            fates += rows.reload(connection, TABLE, lines).each.values()
         [(offset,)] = connection.execute("SELECT _offset FROM latest").fetchall()
         connection.rollback()
     day, seq, newest = max((day, seq, offset) for offset, (day, seq) in enumerate(messages))
-    assert (offset, len(told)) == (newest, len(messages)), (day, seq)
-    assert sum(fate == "loaded" for fate, _ in told) - sum(run is not None for _, run in told) == 1
+    assert (offset, len(fates)) == (newest, len(messages)), (day, seq)
+    assert sum(fate == "loaded" for fate, _ in fates) - sum(run is not None for _, run in fates) == 1
 
 
-def test_reload__tells_of_each_row_that_the_database_refuses(bank: Bank) -> None:
+def test_reload__names_each_row_that_the_database_refuses(bank: Bank) -> None:
     bank.rows("ALTER TABLE latest ADD CHECK (price <> 13)")
     lines = [LINE % (1, n, 0, f"{AT}\t0\t7", f"S{n}", "2026-10-30", 13 if n in (2, 5) else 1) for n in range(7)]
     with closing(psycopg.connect(bank.url)) as connection:
@@ -56,19 +56,19 @@ def test_reload__tells_of_each_row_that_the_database_refuses(bank: Bank) -> None
 
 def test_reload__of_nothing_does_nothing(bank: Bank) -> None:
     with closing(psycopg.connect(bank.url)) as connection:
-        assert rows.reload(connection, TABLE, []) == rows.Reloaded()
+        assert rows.reload(connection, TABLE, []) == rows.ReloadResult()
 
 
-def test_portions__end_by_rows_or_by_bytes_and_lose_none(bank: Bank, door: Door) -> None:
+def test_batches__end_by_rows_or_by_bytes_and_lose_none(bank: Bank, door: Door) -> None:
     bank.create("tick", partitions=1)
     sizes = [10, 10, 10, 10, 70, 100, 10]
     for size in sizes:
         bank.send(bank.topic("tick"), b"?" * size)
     door("sub", "--feed=tick")
     with closing(connect(bank.url, "test")) as connection:
-        [keys] = quarantine.waiting(connection, "tick", "quarantined").values()
-        found = [[offset for _, offset, _ in each] for each in quarantine.portions(connection, keys, 3, 80)]
-        assert list(quarantine.portions(connection, [], 3, 80)) == []
+        [keys] = quarantine.fetch_unresolved(connection, "tick", "quarantined").values()
+        found = [[offset for _, offset, _ in each] for each in quarantine.batches(connection, keys, 3, 80)]
+        assert list(quarantine.batches(connection, [], 3, 80)) == []
     assert found == [[0, 1, 2], [3, 4], [5], [6]]  # three rows; 80 bytes; one that is larger stands alone; the rest
 
 

@@ -1,4 +1,4 @@
-"""A message may have 200 bytes at most, and an outside reader that fails in every way a reader can."""
+"""At most 200 bytes a message, 1,000 bytes of bad ones; an outside reader that fails in every way a reader can."""
 
 import json
 from datetime import time
@@ -31,4 +31,5 @@ BRIEF = Feed(
     bell="response",
     read=read,
     max_message=200,
+    max_bad_bytes=1000,
 )

@@ -147,9 +147,9 @@ def test_date__in_any_other_form_is_refused(text: str) -> None:
         business_day.read_date(text)
 
 
-def test_card__tells_a_closed_day_in_the_words_of_a_banks_table() -> None:
-    told = card(BANK, date(2026, 9, 24))
-    assert told == {
+def test_card__describes_a_closed_day_in_the_words_of_a_banks_table() -> None:
+    found = card(BANK, date(2026, 9, 24))
+    assert found == {
         "base_date": date(2026, 9, 24),
         "weekday": "THU",
         "is_business_day": False,
@@ -175,8 +175,8 @@ def test_card__tells_a_closed_day_in_the_words_of_a_banks_table() -> None:
 
 
 def test_card__counts_an_open_day_from_both_ends() -> None:
-    told = card(BANK, date(2026, 9, 23))
-    assert (told["nth_of_month"], told["nth_from_month_end"], told["holiday_kind"]) == (17, 4, None)
+    found = card(BANK, date(2026, 9, 23))
+    assert (found["nth_of_month"], found["nth_from_month_end"], found["holiday_kind"]) == (17, 4, None)
 
 
 def test_card__knows_no_neighbour_beyond_the_table() -> None:

@@ -28,8 +28,8 @@ TARGET = business_day.calendar("TARGET")
         ("quarantine", SATURDAY, MONDAY, "quarantined", None),
         ("quarantine", SATURDAY, FRIDAY, "deferred", SATURDAY),
         ("defer", date(1998, 12, 31), FRIDAY, "quarantined", None),
-        ("defer", date(2028, 12, 31), date(2029, 1, 1), "quarantined", None),  # closed, and nobody knows until when
-        ("defer", date(2050, 1, 3), FRIDAY, "deferred", date(2050, 1, 3)),  # no calendar is asked for that
+        ("defer", date(2028, 12, 31), date(2029, 1, 1), "quarantined", None),  # closed, and it is not known until when
+        ("defer", date(2050, 1, 3), FRIDAY, "deferred", date(2050, 1, 3)),  # no calendar is needed for that
     ],
 )
 def test_rule__by_policy_and_day(closed: Any, day: date, today: date, fate: str, until: date | None) -> None:  # noqa: ANN401 -- a literal
@@ -69,3 +69,21 @@ def test_dates__are_plain_only_when_all_are() -> None:
     assert judge.are_plain({"2026-10-30", "2026-10-29"})
     assert not judge.are_plain({"2026-10-30", "2026-11-02"})
     assert judge.are_plain({"0000-01-01"})  # the database has the words for it
+
+
+DUE = int(datetime(2026, 10, 30, 16, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("times", "days", "late"),
+    [
+        ([DUE, DUE - 1], {"2026-10-30"}, False),  # at the due time is in time
+        ([DUE + 1, DUE + 2], {"2026-10-30"}, True),
+        ([DUE, DUE + 1], {"2026-10-30"}, None),
+        ([DUE + 1], {"2026-10-29", "2026-10-30"}, True),
+        ([DUE], {"2026-10-29", "2026-10-30"}, None),  # one of the two days was due before
+        ([2**53], {"0000-01-01"}, True),  # a day on no calendar is due at the end of all
+    ],
+)
+def test_are_late__answers_for_a_group_where_it_can(times: list[int], days: set[str], late: bool | None) -> None:  # noqa: FBT001 -- a table
+    assert Dates(FX, None, datetime.now(UTC)).are_late(days, times) is late

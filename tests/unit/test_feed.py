@@ -60,6 +60,7 @@ RIGHT: dict[str, Any] = {
         ({"partner": None}, 'without a partner no bell rings: write bell="response"'),
         ({"max_bad": -1}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"max_lost": 0}, "max_lost starts at 1"),
+        ({"max_bad_bytes": -1}, "max_bad_bytes starts at 0"),
         ({"shards": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"concurrency": 0}, "max_bad, shards, concurrency start at 0, 1, 1"),
         ({"chunk_rows": 0}, "chunk_rows is 1 to 1,000,000"),

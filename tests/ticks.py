@@ -1,0 +1,47 @@
+"""Rows of the sample feed tick, and what blocks a feed. Used by the acceptance tests of bad input."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ledger import control
+from ledger.database import connect
+
+if TYPE_CHECKING:
+    from bank import Bank
+
+ROW: dict[str, object] = {"symbol": "A", "price": "1", "volume": 1, "note": None}
+
+
+def tick(**changes: object) -> bytes:
+    return json.dumps({**ROW, **changes}).encode()
+
+
+def without(name: str) -> bytes:
+    return json.dumps({key: value for key, value in ROW.items() if key != name}).encode()
+
+
+def literal(name: str, text: bytes) -> bytes:
+    """A row whose one value is written by hand, as no JSON writer would."""
+    return tick(**{name: "HERE"}).replace(b'"HERE"', text)
+
+
+def send_ticks(bank: Bank, values: list[bytes]) -> None:
+    for value in values:
+        bank.producer.produce(bank.topic("tick"), value)
+    bank.producer.flush(10)
+
+
+def blocked(bank: Bank, feed: str) -> int | None:
+    """The exit code that blocks a feed."""
+    return next(
+        (code for (code,) in bank.rows("SELECT blocked_code FROM feedfall.feed_control WHERE feed = %s", feed)), None
+    )
+
+
+def free(bank: Bank, feed: str) -> None:
+    connection = connect(bank.url, "test")
+    assert control.free(connection, feed, "test", "repaired")
+    connection.commit()
+    connection.close()
