@@ -39,7 +39,8 @@ HEADERS = [("X-Content-Type-Options", "nosniff")]
 class Limits:
     """What one port allows, in numbers and seconds."""
 
-    connections: int = 512
+    connections: int = 200
+    """A TLS connection takes half a megabyte, in asyncio's buffers: 200 of them, 100 MB of the pod's 256."""
     request: float = 10.0
     """From the connection, or the first byte, to the last byte of a request."""
     answer: float = 30.0
