@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import date
@@ -13,6 +17,7 @@ import pytest
 import stamina
 
 import hostile
+from bank import ROOT
 from catalog.partner import Answer, Empty, Malformed, Refused, Request, Rows
 from feeds.fx import FX
 from memory import peak_below
@@ -101,6 +106,37 @@ def test_send__a_servers_own_fault_is_tried_again_and_transient() -> None:
         with pytest.raises(Transient, match="the partner answered 503 4 times"):
             sender.send(REQUESTS[:1])
         assert server.connections == 2
+
+
+POD = """
+import sys
+sys.path.insert(0, "tests/unit")
+from steps.run.execution import stopping
+from test_partner_sender import Adapter, REQUESTS
+from steps.partner.sender import RequestSender
+from steps.run.exits import Transient
+from steps.run.http_client import BoundedClient
+with stopping() as stop, BoundedClient(base_url=sys.argv[1], timeout=3600, seconds=3600, trust_env=False) as client:
+    sender = RequestSender(Adapter(client), client, 4, stop)
+    try:
+        sender.send(REQUESTS)
+    except Transient as error:
+        print(error)
+    sender.close()
+"""
+
+
+@pytest.mark.parametrize("script", [hostile.dripping, hostile.early_hints, hostile.silent])
+def test_send__sigterm_ends_a_process_whose_partner_never_ends(script: Callable[[hostile.Send], None]) -> None:
+    """As a pod receives it: in the main thread, while others wait for the partner."""
+    with hostile.serving(script) as (server, url):
+        path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", POD, url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=path, cwd=ROOT) as pod:
+            assert server.reached.wait(20)
+            pod.send_signal(signal.SIGTERM)
+            said, _ = pod.communicate(timeout=20)
+    assert (pod.returncode, said) == (0, "stopped before every request was answered; nothing moved\n")
 
 
 def test_pace__a_stop_ends_the_wait() -> None:
