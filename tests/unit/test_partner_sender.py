@@ -22,8 +22,8 @@ from catalog.partner import Answer, Empty, Malformed, Refused, Request, Rows
 from feeds.fx import FX
 from memory import peak_below
 from steps.partner.messages import LONGEST_REASON, write_answer
-from steps.partner.sender import Pace, RequestSender
-from steps.run.exits import Transient
+from steps.partner.sender import Pace, RequestSender, check_address
+from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import BoundedClient
 
 if TYPE_CHECKING:
@@ -137,6 +137,15 @@ def test_send__sigterm_ends_a_process_whose_partner_never_ends(script: Callable[
             pod.send_signal(signal.SIGTERM)
             said, _ = pod.communicate(timeout=20)
     assert (pod.returncode, said) == (0, "stopped before every request was answered; nothing moved\n")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "partner.bank/sesame", "ftp://partner.bank/sesame", "http://", "http://bank:sesame/"]
+)
+def test_address__that_is_none_is_a_setting_and_not_printed(url: str) -> None:
+    with pytest.raises(Misconfigured, match="FEEDFALL_PARTNER_URL_ECB is no address") as caught:
+        check_address("ecb", url)
+    assert "sesame" not in str(caught.value)
 
 
 def test_pace__a_stop_ends_the_wait() -> None:
