@@ -40,18 +40,25 @@ def open_sender(execution: Execution, feed: Feed, seconds: float = SECONDS) -> I
     assert feed.partner is not None  # noqa: S101 -- the door has looked
     adapter = import_module(feed.partner)
     name = feed.partner.rpartition(".")[2]
-    url = execution.settings.partner_urls.get(name, adapter.URL)
+    url = check_address(name, execution.settings.partner_urls.get(name, adapter.URL))
     pace = Pace(feed.per_second, execution.stop)
-    try:
-        client = BoundedClient(base_url=url, timeout=TIMEOUTS, seconds=seconds, before=pace.wait)
-    except httpx.InvalidURL as error:
-        raise Misconfigured(f"FEEDFALL_PARTNER_URL_{name.upper()} is no address: {error}") from error
-    with client:
+    with BoundedClient(base_url=url, timeout=TIMEOUTS, seconds=seconds, before=pace.wait) as client:
         sender = RequestSender(adapter.partner(client, execution.now()), client, feed.concurrency, execution.stop)
         try:
             yield sender
         finally:
             sender.close()
+
+
+def check_address(name: str, url: str) -> httpx.URL:
+    """A partner's URL, read. It may hold a key: it is never printed."""
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL:
+        found = httpx.URL()
+    if found.scheme not in ("http", "https") or not found.host:
+        raise Misconfigured(f"FEEDFALL_PARTNER_URL_{name.upper()} is no address such as https://partner.example/rates/")
+    return found
 
 
 class RequestSender:

@@ -65,5 +65,5 @@ def test_relay__an_answer_made_to_cost_memory_is_a_refusal(
 
 
 def test_relay__an_address_that_is_none_is_a_setting(requested: Bank, door: Door) -> None:
-    done = door("relay", "--feed=fx", FEEDFALL_PARTNER_URL_ECB="http://[")
+    done = door("relay", "--feed=fx", FEEDFALL_PARTNER_URL_ECB="ftp://127.0.0.1:1/")
     assert (done.exit, "FEEDFALL_PARTNER_URL_ECB is no address" in done.words["reason"]) == (78, True)

@@ -1,100 +1,31 @@
 """The ECB's adapter against documents made here: which it asks, how it reads them, and what it makes of a silence."""
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
-from pathlib import Path
-from uuid import UUID
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_BZIP2
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import business_day
-from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
+from catalog.partner import Empty, Malformed, Refused
+from ecb_partner import (
+    FRIDAY,
+    MONDAY,
+    MONDAY_EVENING,
+    MONDAY_NOON,
+    SATURDAY,
+    Partner,
+    history,
+    monday,
+    packed,
+    rows,
+    xml,
+)
 from feeds.partners import ecb
 from feeds.partners.ecb_documents import DAILY, HISTORY, LAST_90_DAYS, MAX_BYTES, read
-
-FRIDAY, SATURDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 23)
-MONDAY_EVENING = datetime(2026, 11, 23, 16, 30, tzinfo=UTC)  # 17:30 in Brussels
-MONDAY_NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-
-# A document as the ECB serves it, with two of its currencies.
-ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
-<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" \
-xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
-\t<gesmes:subject>Reference rates</gesmes:subject>
-\t<gesmes:Sender>
-\t\t<gesmes:name>European Central Bank</gesmes:name>
-\t</gesmes:Sender>
-\t<Cube>
-%s\t</Cube>
-</gesmes:Envelope>
-"""
-CUBE = """\
-\t\t<Cube time='%s'>
-\t\t\t<Cube currency='USD' rate='1.1225'/>
-\t\t\t<Cube currency='JPY' rate='%s'/>
-\t\t</Cube>
-"""
-
-
-def xml(*days: date, jpy: str = "175.68") -> bytes:
-    return (ENVELOPE % "".join(CUBE % (day, jpy) for day in days)).encode()
-
-
-def packed(csv: str, method: int = ZIP_DEFLATED) -> bytes:
-    file = BytesIO()
-    with ZipFile(file, "w", method) as archive:
-        archive.writestr("eurofxref-hist.csv", csv)
-    return file.getvalue()
-
-
-def history(*days: date) -> bytes:
-    return packed("Date,USD,JPY,BGN,\n" + "".join(f"{day},1.1225,175.68,N/A,\n" for day in days))
-
-
-def rows(day: date, jpy: str = "175.68") -> Rows:
-    return Rows(
-        [
-            {"base_date": f"{day}", "currency": "USD", "rate": "1.1225"},
-            {"base_date": f"{day}", "currency": "JPY", "rate": jpy},
-        ]
-    )
-
-
-class Partner:
-    """The adapter, made for a moment, over documents that are bytes or whole responses; it counts what is fetched."""
-
-    def __init__(self, now: datetime, documents: dict[str, bytes | Callable[[], httpx.Response]]) -> None:
-        self.fetched: list[str] = []
-        self._documents = documents
-        client = httpx.Client(base_url=ecb.URL, transport=httpx.MockTransport(self._serve))
-        self._partner = ecb.partner(client, now)
-
-    def ask(self, day: date) -> Answer:
-        return self._partner.ask(Request(UUID(int=0), day))
-
-    def _serve(self, request: httpx.Request) -> httpx.Response:
-        name = str(request.url).removeprefix(ecb.URL)
-        self.fetched.append(name)
-        found = self._documents[name]
-        return found() if callable(found) else httpx.Response(200, content=found)
-
-
-def responding(status: int, **headers: str) -> Callable[[], httpx.Response]:
-    return lambda: httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def monday(daily: bytes | Callable[[], httpx.Response]) -> Partner:
-    return Partner(MONDAY_EVENING, {DAILY: daily})
-
 
 # Which document
 
@@ -291,57 +222,3 @@ def test_history_that_is_none__is_malformed(body: bytes) -> None:
 def test_damaged_document__never_raises(damage: bytes, at: int, name: str) -> None:
     document = history(FRIDAY) if name == HISTORY else xml(FRIDAY)
     assert isinstance(read(name, document[:at] + damage + document[at + len(damage) :]), dict | Malformed)
-
-
-# What HTTP says
-
-
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
-def test_refusal__carries_the_status(status: int) -> None:
-    answer = monday(responding(status)).ask(MONDAY)
-    assert isinstance(answer, Refused)
-    assert answer.reason.startswith(f"{DAILY}: HTTP {status}")
-
-
-@pytest.mark.parametrize(
-    ("header", "at"),
-    [
-        ("120", MONDAY_EVENING + timedelta(minutes=2)),
-        ("Mon, 23 Nov 2026 18:00:00 GMT", datetime(2026, 11, 23, 18, 0, tzinfo=UTC)),
-        ("Mon, 23 Nov 2026 18:00:00 -0000", datetime(2026, 11, 23, 18, 0, tzinfo=UTC)),
-        ("later", None),
-        ("9" * 30, None),
-        ("", None),
-    ],
-)
-def test_quota__says_when_to_come_back(header: str, at: datetime | None) -> None:
-    assert monday(responding(429, retry_after=header)).ask(MONDAY) == Quota(f"{DAILY}: HTTP 429", at)
-
-
-@pytest.mark.parametrize("status", [408, 500, 502, 503])
-def test_transient_status__raises_and_may_be_asked_again(status: int) -> None:
-    answers = iter([httpx.Response(status), httpx.Response(200, content=xml(MONDAY))])
-    partner = monday(lambda: next(answers))
-    with pytest.raises(httpx.HTTPStatusError):
-        partner.ask(MONDAY)
-    assert partner.ask(MONDAY) == rows(MONDAY)
-
-
-def test_broken_connection__raises_and_may_be_asked_again() -> None:
-    answers: Iterator[Exception | bytes] = iter([httpx.ReadTimeout("slow"), xml(MONDAY)])
-    partner = monday(lambda: respond_or_raise(answers))
-    with pytest.raises(httpx.ReadTimeout):
-        partner.ask(MONDAY)
-    assert partner.ask(MONDAY) == rows(MONDAY)
-
-
-def respond_or_raise(answers: Iterator[Exception | bytes]) -> httpx.Response:
-    answer = next(answers)
-    if isinstance(answer, Exception):
-        raise answer
-    return httpx.Response(200, content=answer)
-
-
-def test_import__leaves_httpx_out() -> None:
-    command = [sys.executable, "-c", "import sys, feeds.partners.ecb; sys.exit('httpx' in sys.modules)"]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])

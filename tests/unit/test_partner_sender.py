@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import date
@@ -13,12 +17,13 @@ import pytest
 import stamina
 
 import hostile
+from bank import ROOT
 from catalog.partner import Answer, Empty, Malformed, Refused, Request, Rows
 from feeds.fx import FX
 from memory import peak_below
 from steps.partner.messages import LONGEST_REASON, write_answer
-from steps.partner.sender import Pace, RequestSender
-from steps.run.exits import Transient
+from steps.partner.sender import Pace, RequestSender, check_address
+from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import BoundedClient
 
 if TYPE_CHECKING:
@@ -101,6 +106,46 @@ def test_send__a_servers_own_fault_is_tried_again_and_transient() -> None:
         with pytest.raises(Transient, match="the partner answered 503 4 times"):
             sender.send(REQUESTS[:1])
         assert server.connections == 2
+
+
+POD = """
+import sys
+sys.path.insert(0, "tests/unit")
+from steps.run.execution import stopping
+from test_partner_sender import Adapter, REQUESTS
+from steps.partner.sender import RequestSender
+from steps.run.exits import Transient
+from steps.run.http_client import BoundedClient
+with stopping() as stop, BoundedClient(base_url=sys.argv[1], timeout=3600, seconds=3600, trust_env=False) as client:
+    sender = RequestSender(Adapter(client), client, 4, stop)
+    try:
+        sender.send(REQUESTS)
+    except Transient as error:
+        print(error)
+    sender.close()
+"""
+
+
+@pytest.mark.parametrize("script", [hostile.dripping, hostile.early_hints, hostile.silent])
+def test_send__sigterm_ends_a_process_whose_partner_never_ends(script: Callable[[hostile.Send], None]) -> None:
+    """As a pod receives it: in the main thread, while others wait for the partner."""
+    with hostile.serving(script) as (server, url):
+        path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", POD, url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=path, cwd=ROOT) as pod:
+            assert server.reached.wait(20)
+            pod.send_signal(signal.SIGTERM)
+            said, _ = pod.communicate(timeout=20)
+    assert (pod.returncode, said) == (0, "stopped before every request was answered; nothing moved\n")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "partner.bank/sesame", "ftp://partner.bank/sesame", "http://", "http://bank:sesame/"]
+)
+def test_address__that_is_none_is_a_setting_and_not_printed(url: str) -> None:
+    with pytest.raises(Misconfigured, match="FEEDFALL_PARTNER_URL_ECB is no address") as caught:
+        check_address("ecb", url)
+    assert "sesame" not in str(caught.value)
 
 
 def test_pace__a_stop_ends_the_wait() -> None:
