@@ -38,7 +38,7 @@ FROM (
     SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
     WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
 JOIN feedfall.quarantine q ON q.source = last.source AND q."offset" >= last.from_offset AND q."offset" < last.to_offset
-CROSS JOIN LATERAL (SELECT coalesce(sum(octet_length(each)), 0) AS size FROM unnest(q.headers) AS each) AS h
+CROSS JOIN LATERAL (SELECT coalesce(sum(octet_length(header)), 0) AS size FROM unnest(q.headers) AS header) AS h
 WHERE q.settled_as IS NULL AND q.fate = 'quarantined' AND NOT q.by_date AND NOT q.part
 
 -- name: quarantine
