@@ -94,7 +94,11 @@ def submit(
             result = SubmitResult(of_error(error, Progress()), Progress())
         else:
             result = operate.submit.submit(wanted, os.environ, watch, show.say)
-    show.say(result.line(time.monotonic() - began))
+    _leave(result, time.monotonic() - began, lenient=lenient)
+
+
+def _leave(result: SubmitResult, took: float, *, lenient: bool) -> None:
+    show.say(result.line(took))
     sys.exit(result.ending.lenient().code if lenient else result.ending.code)
 
 
