@@ -39,7 +39,14 @@ class UnreadableHeaders(list[tuple[str, bytes | None]]):
         """True, also where no header is readable: these are not "no headers"."""
         return True
 
-    __eq__, __hash__ = object.__eq__, object.__hash__  # type: ignore[assignment] # messages are grouped by equal headers
+    def __eq__(self, other: object) -> bool:
+        """Messages are grouped by equal headers, and these say nothing of another's."""
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    __hash__ = object.__hash__  # type: ignore[assignment] # a list has none
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class Source:
     partition: int
     first_offset: int
     next_offset: int
+    leader_epoch: int | None = None
+    """Of the leader that gave the offsets before the checkpoint; None: not known."""
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Span:
     fates: Fates = field(default_factory=Fates)
     replaced: dict[int, int] = field(default_factory=dict)
     """Earlier run → how many of its rows this span's rows replaced."""
+    leader_epoch: int | None = None
+    """Of the leader that gave its last offset; None: not known."""
     late: int = 0
     """Good rows whose message came after their base date's due time."""
 
@@ -171,6 +175,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
         epoch=lease.epoch,
         from_offset=span.from_offset,
         to_offset=span.to_offset,
+        leader_epoch=span.leader_epoch,
     )
     if moved != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; this one wrote nothing")

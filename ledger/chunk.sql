@@ -1,6 +1,6 @@
 -- name: sources
 -- The partitions of a topic that this stage reads, with their checkpoints.
-SELECT id, topic_id, partition, first_offset, next_offset FROM feedfall.source
+SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch FROM feedfall.source
 WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
@@ -12,7 +12,7 @@ RETURNING id
 
 -- name: advance
 -- The fence: only this epoch, only from where it was read.
-UPDATE feedfall.source SET next_offset = %(to_offset)s
+UPDATE feedfall.source SET next_offset = %(to_offset)s, leader_epoch = %(leader_epoch)s
 WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s
 
 -- name: span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,22 @@ if TYPE_CHECKING:
 
 
 PRODUCE, VERSION, GZIP = 0, 3, 1
+UNKNOWN_PARTITION, NOT_LEADER = 3, 6
 
 
 def produce(kafka: str, topic: str, batch: bytes, partition: int = 0) -> int:
-    """Write one record batch or several; the offset of the first record."""
+    """Write one record batch; the offset of its first record. A new partition has a leader a moment later."""
+    deadline = time.monotonic() + 10
+    while True:
+        error, offset = _produce(kafka, topic, batch, partition)
+        if error == 0:
+            return offset
+        assert error in (UNKNOWN_PARTITION, NOT_LEADER), f"Kafka refused the batch: error {error}"
+        assert time.monotonic() < deadline, "the partition has no leader"
+        time.sleep(0.05)
+
+
+def _produce(kafka: str, topic: str, batch: bytes, partition: int) -> tuple[int, int]:
     name = struct.pack(">h", len(topic)) + topic.encode()
     data = struct.pack(">ii", partition, len(batch)) + batch
     body = struct.pack(">hhi", -1, 1, 10_000) + struct.pack(">i", 1) + name + struct.pack(">i", 1) + data
@@ -27,8 +40,7 @@ def produce(kafka: str, topic: str, batch: bytes, partition: int = 0) -> int:
         wire.sendall(struct.pack(">i", len(header) + len(body)) + header + body)
         answer = _read(wire, struct.unpack(">i", _read(wire, 4))[0])
     error, offset = struct.unpack_from(">hq", answer, 4 + 4 + len(name) + 4 + 4)
-    assert error == 0, f"Kafka refused the batch: error {error}"
-    return int(offset)
+    return int(error), int(offset)
 
 
 def batch(records: Sequence[bytes], attributes: int = 0, packed: bytes | None = None) -> bytes:

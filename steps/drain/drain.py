@@ -96,6 +96,7 @@ class Drain:
         self._reader: Reader | None = None
         self._until = time.monotonic() + patience.run
         self._total = Fates()
+        self._epochs: dict[int, int | None] = {}
         self._lag = 0
 
     def run(self) -> Outcome:
@@ -124,6 +125,7 @@ class Drain:
         marks = self._cluster.watermarks(topic, mine)
         sources = self._sources(held, topic, marks)
         position = {partition: source.next_offset for partition, source in sources.items()}
+        self._epochs = {partition: source.leader_epoch for partition, source in sources.items()}
         give_up = time.monotonic() + self._patience.transaction
         while True:
             self._lag = sum(marks[partition].high - at for partition, at in position.items())
@@ -191,6 +193,7 @@ class Drain:
             if not self._chunk(held, topic, intake):
                 return Status.HELD, position
             position = intake.position()
+            self._epochs |= {partition: span.leader_epoch for partition, span in intake.spans.items()}
             self._lag = sum(max(end.high - position[partition], 0) for partition, end in marks.items())
             reader.show_lag(position)
         return Status.SUCCEEDED, position
@@ -246,7 +249,7 @@ class Drain:
             settings = self._execution.settings
             group = f"{settings.domain}.{self._feed.name}.{self._sink.stage}"
             self._reader = self._cluster.reader(self._sink.topic, group)
-        self._reader.assign(position)
+        self._reader.assign(position, self._epochs)
         return self._reader
 
     def _has_more(self, position: Mapping[int, int]) -> bool:

@@ -71,6 +71,8 @@ class Intake:
                 )
             self._close_reached(position)
         self._count_tails(position)
+        for partition, epoch in self._reader.leader_epochs().items():
+            self.spans[partition].leader_epoch = epoch
 
     def count(self, rows: int, size: int) -> None:
         """Count the sink's bytes, and its rows beyond one a message: a chunk ends by rows or by bytes."""

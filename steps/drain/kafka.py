@@ -165,14 +165,21 @@ class Reader:
         with translated(self._trouble):
             self.consumer = Consumer({**config(settings, self._trouble), **READER, "group.id": group})
         self._start: dict[int, int] = {}
+        self._epochs: dict[int, int | None] = {}
         self._fitting = 1
         """Messages that one batch may hold, by the size of the last one read."""
 
-    def assign(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions from these offsets, always numbers."""
+    def assign(self, offsets: Mapping[int, int], epochs: Mapping[int, int | None] | None = None) -> None:
+        """Read these partitions from these offsets, always numbers.
+
+        `epochs`: of the leader that gave what is before them. Where the log has changed since, `read` raises OffsetGap.
+        """
         with translated(self._trouble):
-            self._start = dict(offsets)
-            wanted = [TopicPartition(self.topic, *each) for each in offsets.items()]
+            self._start, self._epochs = dict(offsets), dict(epochs or {})
+            wanted = [
+                TopicPartition(self.topic, partition, offset, leader_epoch=_or_unknown(self._epochs.get(partition)))
+                for partition, offset in offsets.items()
+            ]
             self.consumer.assign(wanted)
             self.consumer.resume(wanted)  # a partition stays paused through a new assignment
 
@@ -205,6 +212,14 @@ class Reader:
             found = self.consumer.position(assigned)
         return {
             each.partition: self._start[each.partition] if each.offset == OFFSET_INVALID else each.offset
+            for each in found
+        }
+
+    def leader_epochs(self) -> dict[int, int | None]:
+        """Partition → the epoch of the leader that gave what is before its position; None: not known."""
+        found = self.consumer.position([TopicPartition(self.topic, partition) for partition in self._start])
+        return {
+            each.partition: self._epochs.get(each.partition) if each.offset == OFFSET_INVALID else each.leader_epoch
             for each in found
         }
 
@@ -261,6 +276,10 @@ def config(settings: Settings, trouble: Trouble) -> dict[str, Any]:
         "log_level": 2,  # librdkafka's chatter about connections repeats what the error says
         "socket.connection.setup.timeout.ms": 5000,
     }
+
+
+def _or_unknown(epoch: int | None) -> int:
+    return -1 if epoch is None else epoch
 
 
 def as_offsets(topic: str, offsets: Mapping[int, int]) -> list[TopicPartition]:

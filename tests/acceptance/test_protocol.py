@@ -6,13 +6,10 @@ import os
 import signal
 import time
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions
 from typer.testing import CliRunner
 
 from bank import Bank, Door, ended, eventually
@@ -198,126 +195,6 @@ def test_a_message_while_a_run_leaves__is_loaded_by_the_run_or_by_its_doorbell(b
         # Promise: a run that found the lease taken is answered by its holder's last look.
         assert bank.value("SELECT count(*) FROM tick") == count, [run.words for run in runs]
     assert_each_once(bank, count)
-
-
-def test_open_transaction__is_waited_for_and_then_counted_as_lag(bank: Bank, door: Door) -> None:
-    bank.create("fx", partitions=1)
-    producer = Producer({"bootstrap.servers": bank.kafka, "transactional.id": bank.prefix, "log_level": 0})
-    producer.init_transactions(10)
-    producer.begin_transaction()
-    row = b'{"base_date": "2026-10-30", "currency": "USD", "rate": "1"}'
-    producer.produce(bank.topic("fx"), row)
-    producer.flush(10)
-    pod = bank.start("sub", "--feed=fx")
-    time.sleep(1.0)
-    assert pod.poll() is None
-    producer.commit_transaction(10)
-    out, err = pod.communicate(timeout=30)
-    assert ended(pod.returncode, out, err).counts("loaded", "lag") == [1, 0]
-    assert bank.broken("fx") == []
-    producer.begin_transaction()
-    producer.produce(bank.topic("fx"), row)
-    producer.flush(10)
-    left = door("sub", "--feed=fx")
-    assert (left.exit, left.status, left.words["lag"]) == (75, "OPEN_TXN", "1")
-    producer.abort_transaction(10)
-    assert door("sub", "--feed=fx").counts("read", "lag") == [0, 0]
-    assert bank.broken("fx") == []
-
-
-def test_retention_past_the_checkpoint__is_an_offset_gap_that_blocks(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    bank.respond("tick", ticks(10))
-    door("sub", "--feed=tick")
-    bank.respond("tick", ticks(10, first=10))
-    [future] = bank.admin.delete_records([TopicPartition(bank.topic("tick"), 0, 15)]).values()
-    future.result()
-    gap = door("sub", "--feed=tick")
-    assert (gap.exit, "offsets 10 to 15 are gone" in gap.words["reason"]) == (81, True)
-    assert door("sub", "--feed=tick").status == "BLOCKED"
-
-
-def test_topic_made_anew__is_an_offset_gap(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    bank.respond("tick", ticks(10))
-    door("sub", "--feed=tick")
-    bank.delete_topic(bank.topic("tick"))
-    bank.create_topics({bank.topic("tick"): 1})
-    bank.respond("tick", ticks(20))
-    gap = door("sub", "--feed=tick")
-    assert (gap.exit, "created anew" in gap.words["reason"]) == (81, True)
-
-
-def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> None:
-    bank.create("tick", partitions=1)
-    bank.respond("tick", ticks(10))
-    door("sub", "--feed=tick")
-    [future] = bank.admin.create_partitions([NewPartitions(bank.topic("tick"), 3)]).values()
-    future.result()
-    eventually(lambda: len(bank.admin.list_topics(timeout=10).topics[bank.topic("tick")].partitions) == 3)
-    fresh = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new partitions
-    for partition in range(3):
-        fresh.send(
-            bank.topic("tick"),
-            b'{"symbol":"B","price":"1","volume":%d,"note":null}' % (100 + partition),
-            partition=partition,
-        )
-    assert door("sub", "--feed=tick").counts("loaded") == [3]
-    assert bank.broken("tick") == []
-
-
-#: What a doubter breaks → what `verify` must say.
-TAMPERING = {
-    "a row in mid-chunk": ("DELETE FROM fx_rate WHERE currency = 'C07'", "of its rows in the table"),
-    "a quarantine row": ("DELETE FROM feedfall.quarantine", "rows went to quarantine and 0 are there"),
-    "a span": ("DELETE FROM feedfall.span WHERE id = (SELECT min(id) FROM feedfall.span)", "no span covers"),
-    "a row from elsewhere": (
-        (
-            "INSERT INTO fx_rate SELECT base_date, 'ZZZ', rate, _source, _offset, _row, _at, _seq, _run "
-            "FROM fx_rate LIMIT 1"
-        ),
-        "of its rows in the table",
-    ),
-    "a count": ("UPDATE feedfall.span SET loaded = loaded - 1", "have a fate"),
-    "a record": ("UPDATE feedfall.span SET records = records - 1", "do not fill the span"),
-}
-
-
-@pytest.mark.parametrize("what", TAMPERING)
-def test_verify__says_what_is_missing(bank: Bank, door: Door, what: str) -> None:
-    bank.create("fx", partitions=1)
-    rows = [{"base_date": "2026-10-30", "currency": f"C{n:02}", "rate": "1"} for n in range(20)]
-    for row in rows:  # letters only, as the type wants
-        row["currency"] = "A" + "".join(chr(65 + int(digit)) for digit in row["currency"][1:])
-    bank.respond("fx", [*rows, {"base_date": "bad"}])
-    door("sub", "--feed=fx")
-    assert bank.broken("fx") == []
-    statement, sentence = TAMPERING[what]
-    bank.rows(statement.replace("C07", "AAH"))
-    assert any(sentence in word for word in bank.broken("fx")), bank.broken("fx")
-    said = door("verify", "--feed=fx")
-    assert (said.exit, said.status) == (83, "BROKEN")
-
-
-def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door) -> None:
-    """Of a transactional answer by its count, where nobody writes transactions by the absence itself."""
-    bank.create("fx", partitions=1)
-    bank.create("tick", partitions=1)
-    bank.respond(
-        "fx",
-        [{"base_date": "2026-10-30", "currency": each, "rate": "1"} for each in ("USD", "JPY")],
-        date(2026, 10, 30),
-    )
-    bank.respond("tick", ticks(5))
-    door("sub", "--feed=fx")
-    door("sub", "--feed=tick")
-    bank.rows("UPDATE feedfall.span SET records = records - 1, absent = int8multirange(int8range(1, 2))")
-    bank.rows("UPDATE feedfall.span SET rows_read = rows_read - 1, loaded = loaded - 1")
-    bank.rows("DELETE FROM fx_rate WHERE _offset = 1")
-    bank.rows("DELETE FROM tick WHERE _offset = 1")
-    bank.rows("UPDATE feedfall.request SET settled = settled - 1, status = 'answered', complete_at = NULL")
-    assert ["its 2 rows should have a fate and 1 have" in word for word in bank.broken("fx")] == [True]
-    assert ["is booked as absent" in word for word in bank.broken("tick")] == [True]
 
 
 def kill_in_mid_copy(bank: Bank, times: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -101,3 +102,42 @@ def test_relay__without_its_groups_right_needs_a_person(wire: Wired, bank: Bank,
     allow(bank, ResourceType.GROUP, "feedfall.", AclOperation.READ)
     bank.rows("UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_reason = NULL")
     assert door("relay", "--feed=fx", **wire.secured("pod")).counts("quarantined") == [1]
+
+
+@pytest.mark.parametrize("more", [10, 25])  # as long as before, and longer
+def test_log__that_lost_its_tail_and_has_grown_again_is_a_gap(wire: Wired, bank: Bank, door: Door, more: int) -> None:
+    """Promise: a log cut below the checkpoint is found, however long it is now."""
+    bank.create("tick", partitions=1)
+    send_each(bank, 60)
+    assert door("sub", "--feed=tick").counts("loaded") == [60]
+    wire.stop_kafka()
+    wire.cut_off(bank.topic("tick"), 50)
+    wire.start_kafka()
+    send_each(bank, more, first=60)
+    if more == 10:
+        assert door("sub", "--feed=tick").counts("read", "lag") == [0, 0]  # nothing to read, and nothing looked at
+        send_each(bank, 1, first=70)
+    done = door("sub", "--feed=tick")
+    assert (done.exit, "truncation" in done.words["reason"]) == (81, True)
+    assert bank.rows("SELECT count(*), max(volume) FROM tick") == [(60, 59)]
+
+
+def test_log__whose_leader_changed_and_lost_nothing_is_read_on(wire: Wired, bank: Bank, door: Door) -> None:
+    """Each start of the broker is another leader's epoch, and each COMMIT leaves a marker behind the last record."""
+    bank.create("fx", partitions=1)
+    for number, currency in enumerate(("USD", "JPY", "KRW")):
+        producer = transactional(bank)
+        producer.begin_transaction()
+        producer.produce(bank.topic("fx"), rate(currency))
+        producer.commit_transaction(10)
+        assert door("sub", "--feed=fx").counts("loaded", "lag") == [1, 0]
+        assert bank.value("SELECT leader_epoch FROM feedfall.source") >= number
+        wire.stop_kafka()
+        wire.start_kafka()
+    assert bank.broken("fx") == []
+
+
+def send_each(bank: Bank, count: int, first: int = 0) -> None:
+    """Each in a batch of its own."""
+    for row in ticks(count, first):
+        bank.send(bank.topic("tick"), json.dumps(row).encode())

@@ -84,6 +84,17 @@ class Wired:
         """The files of a topic's first partition, for who wants to change them while the broker is down."""
         return sorted((self._folder / "kafka" / "data" / f"{topic}-0").glob("*.log"))
 
+    def cut_off(self, topic: str, offset: int) -> None:
+        """Lose a partition's tail, as a leader does that was behind, while the broker is down. A batch a message."""
+        [segment] = self.segments(topic)
+        data, at = segment.read_bytes(), 0
+        while int.from_bytes(data[at : at + 8], "big") < offset:
+            at += 12 + int.from_bytes(data[at + 8 : at + 12], "big")
+        segment.write_bytes(data[:at])
+        clean = self._folder / "kafka" / "data" / ".kafka_cleanshutdown"
+        for derived in (clean, *segment.parent.glob("*index"), *segment.parent.glob("*.snapshot")):
+            derived.unlink(missing_ok=True)
+
     def stop_kafka(self) -> None:
         self._kafka_stack.close()
 

@@ -254,7 +254,7 @@ class LogClient:
     def reader(self, topic: str, group: str) -> LogClient:  # noqa: ARG002 -- its form
         return self
 
-    def assign(self, offsets: Mapping[int, int]) -> None:
+    def assign(self, offsets: Mapping[int, int], epochs: Mapping[int, int | None]) -> None:  # noqa: ARG002 -- its form
         self._at = offsets[0]
 
     def read(self, limit: int) -> list[Message]:
@@ -263,6 +263,9 @@ class LogClient:
 
     def positions(self) -> dict[int, int]:
         return {0: self._at}
+
+    def leader_epochs(self) -> dict[int, int | None]:
+        return {0: 0}
 
     def pause(self, partition: int) -> None: ...
 

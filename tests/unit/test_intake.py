@@ -55,6 +55,9 @@ class Log:
     def positions(self) -> dict[int, int]:
         return dict(self._at)
 
+    def leader_epochs(self) -> dict[int, int | None]:
+        return dict.fromkeys(self._at, 7)
+
     def pause(self, partition: int) -> None:
         self.paused.append(partition)
 

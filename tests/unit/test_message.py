@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog import Envelope, Kind, Unreadable
-from catalog.message import READERS, correlation
+from catalog.message import READERS, UnreadableHeaders, correlation
 
 KNOWN = UUID("11111111-2222-3333-4444-555555555555")
 OURS = ("schema", b"feedfall/1")
@@ -85,3 +85,12 @@ def test_correlation__differs_by_every_part_of_the_run_key() -> None:
     day = date(2026, 11, 20)
     keys = [("fx", day, 1), ("fx", day, 2), ("fx", date(2026, 11, 21), 1), ("gold", day, 1)]
     assert len({correlation(*key) for key in keys}) == 4
+
+
+def test_unreadable_headers__are_never_taken_for_none_or_for_anothers() -> None:
+    left = UnreadableHeaders([("seq", b"3")], "header 2 has a name that is not UTF-8")
+    assert bool(UnreadableHeaders([], "header 1 has a name that is not UTF-8"))
+    assert left != [("seq", b"3")]
+    assert [("seq", b"3")] != left  # noqa: SIM300 -- the other way round, as groupby may ask
+    with pytest.raises(Unreadable, match="header 2 has a name that is not UTF-8"):
+        Envelope.of(left)

@@ -1,0 +1,81 @@
+"""What a topic may do to a drain: open transactions, retention, a new life under an old name, more partitions."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import NewPartitions
+
+from bank import Bank, Door, ended, eventually
+
+
+def ticks(count: int, first: int = 0) -> list[dict[str, Any]]:
+    return [{"symbol": f"S{n}", "price": "1", "volume": n, "note": None} for n in range(first, first + count)]
+
+
+def test_open_transaction__is_waited_for_and_then_counted_as_lag(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    producer = Producer({"bootstrap.servers": bank.kafka, "transactional.id": bank.prefix, "log_level": 0})
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    row = b'{"base_date": "2026-10-30", "currency": "USD", "rate": "1"}'
+    producer.produce(bank.topic("fx"), row)
+    producer.flush(10)
+    pod = bank.start("sub", "--feed=fx")
+    time.sleep(1.0)
+    assert pod.poll() is None
+    producer.commit_transaction(10)
+    out, err = pod.communicate(timeout=30)
+    assert ended(pod.returncode, out, err).counts("loaded", "lag") == [1, 0]
+    assert bank.broken("fx") == []
+    producer.begin_transaction()
+    producer.produce(bank.topic("fx"), row)
+    producer.flush(10)
+    left = door("sub", "--feed=fx")
+    assert (left.exit, left.status, left.words["lag"]) == (75, "OPEN_TXN", "1")
+    producer.abort_transaction(10)
+    assert door("sub", "--feed=fx").counts("read", "lag") == [0, 0]
+    assert bank.broken("fx") == []
+
+
+def test_retention_past_the_checkpoint__is_an_offset_gap_that_blocks(bank: Bank, door: Door) -> None:
+    bank.create("tick", partitions=1)
+    bank.respond("tick", ticks(10))
+    door("sub", "--feed=tick")
+    bank.respond("tick", ticks(10, first=10))
+    [future] = bank.admin.delete_records([TopicPartition(bank.topic("tick"), 0, 15)]).values()
+    future.result()
+    gap = door("sub", "--feed=tick")
+    assert (gap.exit, "offsets 10 to 15 are gone" in gap.words["reason"]) == (81, True)
+    assert door("sub", "--feed=tick").status == "BLOCKED"
+
+
+def test_topic_made_anew__is_an_offset_gap(bank: Bank, door: Door) -> None:
+    bank.create("tick", partitions=1)
+    bank.respond("tick", ticks(10))
+    door("sub", "--feed=tick")
+    bank.delete_topic(bank.topic("tick"))
+    bank.create_topics({bank.topic("tick"): 1})
+    bank.respond("tick", ticks(20))
+    gap = door("sub", "--feed=tick")
+    assert (gap.exit, "created anew" in gap.words["reason"]) == (81, True)
+
+
+def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> None:
+    bank.create("tick", partitions=1)
+    bank.respond("tick", ticks(10))
+    door("sub", "--feed=tick")
+    [future] = bank.admin.create_partitions([NewPartitions(bank.topic("tick"), 3)]).values()
+    future.result()
+    eventually(lambda: len(bank.admin.list_topics(timeout=10).topics[bank.topic("tick")].partitions) == 3)
+    fresh = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new partitions
+    for partition in range(3):
+        fresh.send(
+            bank.topic("tick"),
+            b'{"symbol":"B","price":"1","volume":%d,"note":null}' % (100 + partition),
+            partition=partition,
+        )
+    assert door("sub", "--feed=tick").counts("loaded") == [3]
+    assert bank.broken("tick") == []
