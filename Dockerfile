@@ -4,7 +4,7 @@
 # The base has a full version: never 3.11-slim, which is another image every few weeks. A version is still a tag, and a tag can be
 # moved: a release is built from the digest behind it, which stands here from then on, as NAME:TAG@sha256:<64 hex digits>.
 #     docker buildx imagetools inspect python:3.11.14-slim-bookworm      prints the digest
-#     docker build --build-arg PYTHON=registry.bank/python:3.11.14-slim-bookworm@sha256:… .      a mirror of one's own
+#     docker build --build-arg PYTHON=registry.bank/python:3.11.14-slim-bookworm@sha256:… .      a bank's own mirror
 ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS calendar-build

@@ -56,14 +56,14 @@ FILES = ("allowed", "policy", "binding")
 
 
 @pytest.fixture(scope="module")
-def held(cluster: Cluster) -> Iterator[Cluster]:
+def namespace(cluster: Cluster) -> Iterator[Cluster]:
     """The namespace, the policy that holds in it, and then what a run needs: all of it is let through."""
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=True, capture_output=True, timeout=60)
     try:
         kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": own_policy()}))
         bad = change(template(cluster), "spec/onExit", "own")
         until("the policy is in force", lambda: "not allowed: onExit" in refusal(bad), 60)
-        documents = [_moved(each) for each in cluster.documents() if each["kind"] in NEEDED]
+        documents = [_in_namespace(each) for each in cluster.documents() if each["kind"] in NEEDED]
         kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
         yield cluster
     finally:
@@ -74,7 +74,7 @@ def held(cluster: Cluster) -> Iterator[Cluster]:
         subprocess.run(words, check=True, capture_output=True, timeout=150)
 
 
-def _moved(document: Document) -> Document:
+def _in_namespace(document: Document) -> Document:
     """The same object in this namespace."""
     moved = change(document, "metadata/namespace", NAMESPACE)
     for subject in moved.get("subjects", []):
@@ -84,11 +84,11 @@ def _moved(document: Document) -> Document:
 
 def template(cluster: Cluster) -> Document:
     (found,) = [each for each in cluster.documents("WorkflowTemplate") if each["metadata"]["name"] == "fx-sub"]
-    document: Document = change(_moved(found), "metadata/name", SCRATCH)
+    document: Document = change(_in_namespace(found), "metadata/name", SCRATCH)
     return document
 
 
-def test_policy__compiles_without_a_warning(held: Cluster) -> None:
+def test_policy__compiles_without_a_warning(namespace: Cluster) -> None:
     """The API server checks the types of each expression, and writes what it doubts into the status."""
 
     def status() -> Any:  # noqa: ANN401 -- as the API has it
@@ -99,25 +99,25 @@ def test_policy__compiles_without_a_warning(held: Cluster) -> None:
     assert found.get("typeChecking", {}).get("expressionWarnings", []) == []
 
 
-def test_policy__lets_through_every_deployed_template_and_cron(held: Cluster) -> None:
+def test_policy__lets_through_every_deployed_template_and_cron(namespace: Cluster) -> None:
     for kind in ("WorkflowTemplate", "CronWorkflow"):
-        for each in held.documents(kind):
-            document = change(_moved(each), "metadata/name", f"{each['metadata']['name']}-again")
+        for each in namespace.documents(kind):
+            document = change(_in_namespace(each), "metadata/name", f"{each['metadata']['name']}-again")
             assert refusal(document) == "", each["metadata"]["name"]
 
 
 @pytest.mark.parametrize(("path", "value", "words"), BAD)
-def test_policy__refuses_a_template(held: Cluster, path: str, value: object, words: str) -> None:
-    said = refusal(change(template(held), path, value))
+def test_policy__refuses_a_template(namespace: Cluster, path: str, value: object, words: str) -> None:
+    said = refusal(change(template(namespace), path, value))
     assert (f"ValidatingAdmissionPolicy '{NAMESPACE}'" in said, words in said) == (True, True), said
 
 
 @pytest.mark.parametrize(("path", "value", "words"), BAD_RUNS)
-def test_policy__refuses_a_run(held: Cluster, path: str, value: object, words: str) -> None:
+def test_policy__refuses_a_run(namespace: Cluster, path: str, value: object, words: str) -> None:
     assert words in refusal(change(run_of(f"{IDLE}-sub"), f"spec/{path}", value))
 
 
-def test_policy__lets_a_run_come_to_its_end(held: Cluster) -> None:
+def test_policy__lets_a_run_come_to_its_end(namespace: Cluster) -> None:
     """The controller stores the merged spec, writes the status and ends the run, all under the policy."""
     kubectl("create", "-f", "-", text=json.dumps(run_of(f"{IDLE}-sub")))
 
@@ -136,7 +136,7 @@ def test_policy__lets_a_run_come_to_its_end(held: Cluster) -> None:
     assert ended == "Succeeded", run()["status"].get("message")
 
 
-def test_policy__lets_a_person_stop_a_run_and_take_it_away(held: Cluster) -> None:
+def test_policy__lets_a_person_stop_a_run_and_take_it_away(namespace: Cluster) -> None:
     """Stopped before it has begun: what `feedfall kill` does by Argo's server, as the same patch."""
     document = change(run_of(f"{IDLE}-sub"), "metadata/name", "to-stop")
     kubectl("create", "-f", "-", text=json.dumps(document))
@@ -149,8 +149,8 @@ def test_policy__lets_a_person_stop_a_run_and_take_it_away(held: Cluster) -> Non
     kubectl("delete", "workflow", "to-stop", "--ignore-not-found", "--timeout=60s")
 
 
-def test_policy__refuses_all_where_its_lists_are_missing(held: Cluster) -> None:
+def test_policy__refuses_all_where_its_lists_are_missing(namespace: Cluster) -> None:
     """Last: without ConfigMap feedfall-policy nothing may be written, rather than everything."""
     kubectl("delete", "configmap", "feedfall-policy")
-    good = change(template(held), "metadata/name", "no-lists")
+    good = change(template(namespace), "metadata/name", "no-lists")
     until("the lists are gone", lambda: "ValidatingAdmissionPolicy" in refusal(good), 60)

@@ -10,6 +10,7 @@ import pytest
 
 from bank import ROOT
 from cluster.world import NAMESPACE, Cluster
+from operate import controller
 
 pytestmark = pytest.mark.usefixtures("together")  # the lanes run meanwhile
 
@@ -153,6 +154,11 @@ def strict(cluster: Cluster) -> None:
         pytest.skip(
             "this controller runs without `templateReferencing: Strict`: who may create Workflows may run anything"
         )
+
+
+@pytest.mark.usefixtures("strict")
+def test_deploy__sees_that_the_controller_is_strict(cluster: Cluster) -> None:
+    assert controller.check().startswith(f"templateReferencing is Strict ({controller.CONFIG}, ")
 
 
 @pytest.mark.usefixtures("strict")

@@ -52,7 +52,7 @@ def documents(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((FOLDER / name).read_text()))
 
 
-def granted(name: str) -> dict[str, dict[str, set[str]]]:
+def roles(name: str) -> dict[str, dict[str, set[str]]]:
     """Account → resource → verbs, of the Roles of a file."""
     return {
         each["metadata"]["name"]: {
@@ -74,7 +74,7 @@ def test_rights__are_two_accounts_in_one_namespace() -> None:
 
 
 def test_rights__to_submit_are_to_start_read_and_stop() -> None:
-    assert granted("rights.yaml")["feedfall-submit"] == {
+    assert roles("rights.yaml")["feedfall-submit"] == {
         "workflows": {"create", "get", "list", "patch", "watch"},
         "pods": {"get", "list", "watch"},
         "pods/log": {"get"},
@@ -83,7 +83,7 @@ def test_rights__to_submit_are_to_start_read_and_stop() -> None:
 
 def test_rights__to_deploy_are_templates_and_crons() -> None:
     verbs = {"create", "get", "list", "update"}
-    assert granted("rights.yaml")["feedfall-deploy"] == {"workflowtemplates": verbs, "cronworkflows": verbs}
+    assert roles("rights.yaml")["feedfall-deploy"] == {"workflowtemplates": verbs, "cronworkflows": verbs}
 
 
 def test_rights__on_the_controllers_settings_are_to_read_one_configmap() -> None:

@@ -13,7 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from manifests.test_licences import IMAGES, SPDX, allowed, locked
+from manifests.test_licences import IMAGES, SPDX, is_allowed, packages_of
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401 -- 
 
     def make(lock: str) -> Path:
         made = tmp_path_factory.mktemp("image")
-        for name in locked(lock):
+        for name in packages_of(lock):
             metadata = distribution(name)._path  # type: ignore[attr-defined] # noqa: SLF001 -- importlib has no public one
             (made / metadata.name).symlink_to(metadata)
         return made
@@ -93,7 +93,7 @@ def test_sbom__is_what_cyclonedx_says_that_it_is(text: str) -> None:
 
 def test_sbom__has_each_locked_package_with_version_licence_and_hashes(sbom: dict[str, Any]) -> None:
     found = {each["name"]: each for each in sbom["components"] if each.get("purl", "").startswith("pkg:pypi/")}
-    assert sorted(found) == locked(IMAGES[sbom["metadata"]["component"]["name"]])
+    assert sorted(found) == packages_of(IMAGES[sbom["metadata"]["component"]["name"]])
     for name, each in found.items():
         assert each["version"] == distribution(name).version
         assert each["purl"] == f"pkg:pypi/{name}@{each['version']}"
@@ -115,7 +115,7 @@ def test_sbom__names_no_licence_that_is_not_allowed(sbom: dict[str, Any]) -> Non
     inside = [part for each in sbom["components"] for part in (each, *each.get("components", []))]
     words = {each["expression"] for part in inside for each in part.get("licenses", [])}
     assert "MIT" in words
-    assert {each for each in words if not allowed(SPDX.parse(each))} == set()
+    assert {each for each in words if not is_allowed(SPDX.parse(each))} == set()
 
 
 def test_sbom__lists_the_debian_packages_of_its_image() -> None:

@@ -26,16 +26,16 @@ OLDER = {
 }
 
 
-def locked(file: str) -> list[str]:
+def packages_of(file: str) -> list[str]:
     """The packages of a lock that a Linux image gets."""
     lines = re.findall(r"^([a-z0-9.-]+)==(.*)", (ROOT / "requirements" / file).read_text(), re.MULTILINE)
     return [name for name, rest in lines if "win32" not in rest]
 
 
-PACKAGES = sorted(set(chain.from_iterable(locked(file) for file in IMAGES.values())))
+PACKAGES = sorted(set(chain.from_iterable(packages_of(file) for file in IMAGES.values())))
 
 
-def stated(found: Distribution) -> str:
+def licence_of(found: Distribution) -> str:
     """The licence in a package's own metadata: an SPDX expression, a name, or the classifier."""
     metadata = found.metadata
     classifiers = [
@@ -45,18 +45,18 @@ def stated(found: Distribution) -> str:
     return OLDER.get(words, words)
 
 
-def allowed(expression: LicenseExpression) -> bool:
+def is_allowed(expression: LicenseExpression) -> bool:
     """May this be carried? Of a choice one is enough, of a conjunction all are needed."""
     if isinstance(expression, OR):
-        return any(allowed(each) for each in expression.args)
+        return any(is_allowed(each) for each in expression.args)
     if isinstance(expression, AND):
-        return all(allowed(each) for each in expression.args)
+        return all(is_allowed(each) for each in expression.args)
     return str(expression) in KNOWN["allowed"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_package__has_the_licence_that_its_metadata_states(package: str) -> None:
-    assert stated(distribution(package)) == KNOWN["packages"][package]
+    assert licence_of(distribution(package)) == KNOWN["packages"][package]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -74,7 +74,7 @@ def test_packages__of_the_list_are_those_of_the_images() -> None:
 )
 def test_licence__is_valid_spdx_and_on_the_list(words: str) -> None:
     assert SPDX.validate(words).errors == []
-    assert allowed(SPDX.parse(words))
+    assert is_allowed(SPDX.parse(words))
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_licence__is_valid_spdx_and_on_the_list(words: str) -> None:
         ("Apache-2.0 WITH LLVM-exception", True),
     ],
 )
-def test_allowed__reads_choices_and_conjunctions(words: str, *, may: bool) -> None:
-    assert allowed(SPDX.parse(words)) is may
+def test_is_allowed__reads_choices_and_conjunctions(words: str, *, may: bool) -> None:
+    assert is_allowed(SPDX.parse(words)) is may
 
 
 def test_licences__that_nothing_has_are_not_on_the_list() -> None:
@@ -145,7 +145,7 @@ licence.
 
 
 def _packages() -> list[str]:
-    images = [set(locked(file)) for file in IMAGES.values()]
+    images = [set(packages_of(file)) for file in IMAGES.values()]
     ticks = {name: ["x" if name in image else "" for image in images] for name in PACKAGES}
     return [f"| {name} | {KNOWN['packages'][name]} | {' | '.join(ticks[name])} |" for name in PACKAGES]
 

@@ -55,7 +55,7 @@ def test_policy__lets_through_what_the_overlays_make(policy: Policy, overlay: st
 def test_lists__name_what_the_manifests_use_and_nothing_else(policy: Policy, rendered: dict[str, Document]) -> None:
     """Structure, without CEL: an entry that nothing uses is a hole, one that is missing an outage."""
     allowed = {name: set(lines.splitlines()) for name, lines in policy.allowed["data"].items()}
-    used = {name: set(found(list(rendered.values()), key)) for name, key in KEYS.items()}
+    used = {name: set(values_of(list(rendered.values()), key)) for name, key in KEYS.items()}
     from_overlay = {"secrets": {"feedfall-ca"}, "configMaps": {"feedfall-calendars"}}
     assert allowed["images"] == {IMAGE.rpartition(":")[0]}
     assert allowed["accounts"] == used["accounts"]
@@ -63,7 +63,7 @@ def test_lists__name_what_the_manifests_use_and_nothing_else(policy: Policy, ren
     assert allowed["secrets"] - from_overlay["secrets"] == used["secrets"]
     assert allowed["configMaps"] - from_overlay["configMaps"] == used["configMaps"]
     assert allowed["values"] == {
-        each["value"] for each in found(list(rendered.values()), "env", whole=True) if "value" in each
+        each["value"] for each in values_of(list(rendered.values()), "env", whole=True) if "value" in each
     }
 
 
@@ -75,14 +75,14 @@ KEYS = {
 }
 
 
-def found(part: Any, key: str, *, whole: bool = False) -> list[Any]:  # noqa: ANN401 -- any part of a document
+def values_of(part: Any, key: str, *, whole: bool = False) -> list[Any]:  # noqa: ANN401 -- any part of a document
     """Every value of a key, at any depth; of a reference its name, of a list (`whole`) its entries."""
     values: list[Any] = []
     for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
         if isinstance(name, str) and re.fullmatch(key, name):
             values += value if whole else [value["name"] if isinstance(value, dict) else value]
         else:
-            values += found(value, key, whole=whole)
+            values += values_of(value, key, whole=whole)
     return values
 
 
