@@ -56,6 +56,9 @@ class RangeReader:
     def positions(self) -> dict[int, int]:
         return {partition: min(at, self._ends[partition]) for partition, at in self._reader.positions().items()}
 
+    def leader_epochs(self) -> dict[int, int | None]:
+        return self._reader.leader_epochs()
+
     def pause(self, partition: int) -> None:
         self._reader.pause(partition)
 
