@@ -12,7 +12,7 @@ import pytest
 
 from bank import Bank
 from calendar_service import KIM, holders, serving
-from ledger import schema
+from ledger import rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,7 +248,7 @@ def test_rights__of_the_services_own_role_are_enough(bank: Bank, tmp_path: Path)
     with psycopg.connect(bank.url, autocommit=True) as connection:
         role = f"calendar_{bank.url.rsplit('/', 1)[1]}"
         connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'".encode())
-        connection.execute(schema.calendar_grants(role).encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA feedfall TO {role};{rights.service(role)}".encode())
     server = bank.url.partition("@")[2]
     try:
         with serving(f"postgresql://{role}:secret@{server}", holders(tmp_path)) as client:
