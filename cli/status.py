@@ -66,7 +66,7 @@ def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
 def absent(*, as_json: Json = False) -> None:
     """List what was due in the last 30 days and is not here: what was found instead, and how its webhook fares."""
     with ledger(needs_kafka=False) as (_, connection):
-        found = absence.open_reports(connection, (datetime.now(UTC) - ARRIVALS).date())
+        found = absence.fetch_open(connection, (datetime.now(UTC) - ARRIVALS).date())
     if as_json:
         return show.as_json(found)
     columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")

@@ -31,7 +31,7 @@ from business_day.dates import FORMS
 from catalog import Feed, Policy, find
 from catalog.message import correlation
 from ledger import control, journal, request
-from ledger.absence import facts
+from ledger.absence import fetch_facts
 from ledger.request import State
 from operate.argo import ORDERED, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
@@ -165,7 +165,7 @@ class Errand:
         self.feed, self.stage, self.run = feed.name, "pub", key
         self.counts = {"date": (day or asked).isoformat(), "seq": seq}
         known = correlation(feed.name, day, seq) if day else None
-        state = ask(lambda connection: request.state(connection, known)) if known else None
+        state = ask(lambda connection: request.fetch_state(connection, known)) if known else None
         if state and state.settled:
             return self._already(state)
         if not state or state.status == "new":
@@ -195,7 +195,7 @@ class Errand:
         """Wait until the order's rows are there, or it is known why they will not come. Raises Late."""
         told = ""
         while True:
-            state = known and ask(lambda connection: request.state(connection, known))
+            state = known and ask(lambda connection: request.fetch_state(connection, known))
             if not state:
                 raise Misconfigured(
                     f"{self.run} ended, and the ledger knows no such order: "
@@ -217,7 +217,7 @@ class Errand:
     def _absent(self, feed: Feed, day: date, ask: Book) -> Ending:
         """The time is over: say what is there in place of the rows, in the sweep's own words."""
         now, due = datetime.now(UTC), absence.due(feed, day)
-        known = ask(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
+        known = ask(lambda connection: fetch_facts(connection, feed, {day: absence.began(feed, day)}))
         found = absence.finding(feed, known[day], now)
         words = found.words if found else "other rows of that date are there, those of this order are not"
         late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""

@@ -11,7 +11,7 @@ from cli.options import FeedName, Json, known, ledger
 from ledger import verify
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
-from ledger.gap import Accepted
+from ledger.gap import AcceptedGap
 from operate.compare import deep
 from steps.run.execution import stopping
 
@@ -48,7 +48,7 @@ def show_account(account: verify.Account) -> None:
         typer.echo(_depth(account.depth))
 
 
-def skipped(gap: Accepted) -> str:
+def skipped(gap: AcceptedGap) -> str:
     """One accepted gap, in words."""
     where = f"{gap.topic}[{gap.partition}]"
     what = (

@@ -37,7 +37,7 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
         except psycopg.OperationalError as error:
             from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
 
-            raise refusal.told(error, url) from error
+            raise refusal.with_sqlstate(error, url) from error
         except psycopg.ProgrammingError as error:
             # Without the driver's words: they repeat the URL, and the password in it.
             raise Misconfigured(

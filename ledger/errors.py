@@ -7,7 +7,7 @@
         ├── Misconfigured    a setting, a right, a table or a version is wrong
         ├── DataRefused      more bad rows than the feed allows: a changed contract
         ├── OffsetGap        Kafka no longer has what the checkpoint expects
-        └── LedgerBroken     the books do not add up
+        └── LedgerBroken     the ledger does not add up
 
 A bad row is none of these: it is a value, and goes to quarantine.
 """
@@ -48,7 +48,7 @@ class OffsetGap(Permanent):
 
 
 class LedgerBroken(Permanent):
-    """The books do not add up."""
+    """The ledger does not add up."""
 
 
 #: SQLSTATE classes of outside trouble: connection, transaction rolled back, resources, operator, system, failover.
@@ -68,7 +68,7 @@ SETTINGS = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into ours. What is left is a bug of ours and passes through."""
+    """Turn the driver's errors into ours. What is left is an internal error (a bug in feedfall) and passes through."""
     try:
         yield
     except psycopg.Error as error:
@@ -88,7 +88,7 @@ def translate(error: psycopg.Error) -> Failure | None:
     if state.startswith(("28", "3D")) or (not state and any(word in text for word in SETTINGS)):
         return Misconfigured(f"the database refuses this connection: {text}. Check DATABASE_URL")
     if isinstance(error, pg.LockNotAvailable):
-        return Transient(f"somebody holds what this needs: {text}. Again when the run or session in flight has ended")
+        return Transient(f"blocked by another session's lock: {text}. Try again when that run or session has ended")
     if state.startswith(OUTAGE) or (not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)):
         return Transient(f"the database is out of reach: {text}. Nothing was lost; the next run goes on from here")
     return None

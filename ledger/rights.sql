@@ -34,8 +34,8 @@ GRANT INSERT (source, "offset", row, part, run, fate, reason, until, by_date, co
         sent_at, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run),
     UPDATE (fate, reason, until, by_date, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run,
         parts) ON feedfall.quarantine TO {role};
-GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, last_run, answered_at,
-        complete_at),
+GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated, last_run,
+        answered_at, complete_at),
     UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at)
     ON feedfall.request TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),

@@ -52,7 +52,8 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
     settled = closed + sum(each.next_offset - each.first_offset for each in known)
     broken, depth = comparison.compare(settled - sum(ends[each] - start[each] for each in ends))
-    return replace(account, broken=[*account.broken, *broken], depth=depth)
+    beside = books.beside_kafka(connection, feed, topic.name, topic.id)
+    return replace(account, broken=[*account.broken, *beside, *broken], depth=depth)
 
 
 def _read(again: Rereading, comparison: Comparison, start: dict[int, int], ends: dict[int, int]) -> None:

@@ -176,7 +176,7 @@ class Relay:
             task.request.correlation_id: (task.request, _count(task.answer))
             for task in sorted(self._gathered.tasks, key=lambda t: bool(t.answer))
         }
-        request.answer(connection, self._feed.name, list(answers.values()))
+        request.record_answered(connection, self._feed.name, list(answers.values()))
         self._book(intake)
         return ChunkResult(self._gathered.kept)
 
@@ -197,7 +197,7 @@ class Relay:
     def _ask(self, tasks: Sequence[Task]) -> None:
         """Ask for what nobody has answered yet: in the ledger, in Kafka, or in this very chunk."""
         connection, asked = self._execution.connection, self._gathered.asked
-        asked |= request.answered(connection, [task.request.correlation_id for task in tasks])
+        asked |= request.fetch_answered(connection, [task.request.correlation_id for task in tasks])
         fresh = []
         for task in tasks:
             if task.message.offset() >= self._answered_to.get(task.message.partition(), 0):

@@ -91,7 +91,7 @@ def start(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
 
 def overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
     """Say which requests nobody has answered."""
-    found = request.overdue(execution.connection, OVERDUE)
+    found = request.fetch_overdue(execution.connection, OVERDUE)
     for late in found:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is its desk
     return {"overdue": len(found)}

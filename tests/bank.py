@@ -152,6 +152,11 @@ class Bank:
     def value(self, query: str, *values: object) -> Any:  # noqa: ANN401 -- whatever was asked for
         return self.rows(query, *values)[0][0]
 
+    def act(self, role: str, statement: str) -> int:
+        """What a role does in its own words; how many rows it touched."""
+        with psycopg.connect(as_role(self.url, role), autocommit=True) as connection:
+            return connection.execute(statement.encode()).rowcount
+
     def broken(self, feed: str) -> list[str]:
         """What `verify` says of the feed's ledger."""
         connection = connect(self.url, "verify")

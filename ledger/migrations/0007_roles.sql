@@ -48,6 +48,7 @@ CREATE TRIGGER only_forward BEFORE UPDATE ON feedfall.source FOR EACH ROW
 
 CREATE TRIGGER only_forward BEFORE UPDATE ON feedfall.request FOR EACH ROW
     WHEN (NEW.settled < OLD.settled OR NEW.repeated < OLD.repeated
+        OR (OLD.ordered AND (NEW.ordered, NEW.base_date, NEW.seq) IS DISTINCT FROM (OLD.ordered, OLD.base_date, OLD.seq))
         OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS NULL)
         OR (OLD.answered_at IS NOT NULL AND NEW.answered_at IS NULL)
         OR (OLD.complete_at IS NOT NULL AND NEW.complete_at IS NULL))

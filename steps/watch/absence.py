@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from business_day import Calendar
     from catalog import Feed
-    from ledger.absence import Answer, Facts
+    from ledger.absence import Facts, RequestFacts
 
 #: How far back a sweep looks for what was due: a longer outage of all sweeps is not made up for.
 LOOK_BACK = timedelta(days=7)
@@ -124,21 +124,21 @@ def _loaded(facts: Facts) -> bool:
     whole = any(
         each.settled > each.quarantined
         and (each.status == "complete" or (each.status == "answered" and each.count is None))
-        for each in facts.answers
+        for each in facts.requests
     )
-    half = any(each.status == "answered" and each.count and 0 < each.settled < each.count for each in facts.answers)
+    half = any(each.status == "answered" and each.count and 0 < each.settled < each.count for each in facts.requests)
     return whole or bool(facts.in_table and not half)
 
 
 def _reached(feed: Feed, facts: Facts) -> Finding:
     """How far it has come. What an outside publisher sent and nobody could read may be the answer."""
     nobody = Finding(Found.NO_REQUEST, "nobody asked for it, and nothing came")
-    reached = _asked(feed, facts.answers[0]) if facts.answers else nobody
+    reached = _asked(feed, facts.requests[0]) if facts.requests else nobody
     unread = facts.quarantined if feed.partner is None else 0
     return _put_aside(unread) if unread and reached.found in (Found.NO_REQUEST, Found.UNANSWERED) else reached
 
 
-def _asked(feed: Feed, newest: Answer) -> Finding:
+def _asked(feed: Feed, newest: RequestFacts) -> Finding:
     match newest.status:
         case "new":
             return Finding(Found.UNSENT, f"its request was booked at {_at(feed, newest.new_at)} and never sent")
@@ -152,7 +152,7 @@ def _asked(feed: Feed, newest: Answer) -> Finding:
     return _answered(feed, newest)
 
 
-def _answered(feed: Feed, newest: Answer) -> Finding:
+def _answered(feed: Feed, newest: RequestFacts) -> Finding:
     if newest.settled and newest.settled == newest.quarantined:
         return _put_aside(newest.quarantined)
     if newest.status == "complete":
@@ -171,7 +171,7 @@ def _hindrance(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
     if refusal:
         return Finding(HINDERED.get(refusal.status, Found.BLOCKED), refusal.reason)
     stuck = facts.stuck
-    if stuck and (facts.answers or feed.partner is None):
+    if stuck and (facts.requests or feed.partner is None):
         run = f"{stuck.run or 'a run'} holds the lease of {stuck.stage}"
         return Finding(Found.STUCK, f"{run} beyond its end at {_at(feed, stuck.expired_at)}")
     return None

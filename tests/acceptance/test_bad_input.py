@@ -11,7 +11,7 @@ import pytest
 
 from bank import Bank, Door
 from catalog.message import correlation
-from ledger import control
+from ledger import control, schema
 from ledger.database import CODE, connect
 
 DAY = date(2026, 10, 30)
@@ -157,7 +157,7 @@ def test_database__out_of_reach_is_transient_and_a_refusal_is_not(
         ),
         (
             f"DELETE FROM feedfall.schema WHERE version >= {CODE}",
-            f"the schema ({CODE - 1}) is older than this code ({CODE}): run `feedfall migrate`",
+            f"the schema ({schema.migrations()[-2].version}) is older than this code ({CODE}): run `feedfall migrate`",
         ),
         ("DELETE FROM feedfall.schema", f"the schema (0) is older than this code ({CODE}): run `feedfall migrate`"),
         ("DROP SCHEMA feedfall CASCADE", "the database has no ledger: run `feedfall migrate`"),

@@ -249,7 +249,7 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
     [future] = bank.admin.create_partitions([NewPartitions(bank.topic("tick"), 3)]).values()
     future.result()
     eventually(lambda: len(bank.admin.list_topics(timeout=10).topics[bank.topic("tick")].partitions) == 3)
-    fresh = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new partitions
+    fresh = Bank(bank.kafka, bank.url, bank.prefix, bank.roles)  # a producer that knows the new partitions
     for partition in range(3):
         fresh.send(
             bank.topic("tick"),
@@ -311,4 +311,4 @@ def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door
     bank.rows("DELETE FROM tick WHERE _offset = 1")
     bank.rows("UPDATE feedfall.request SET settled = settled - 1, status = 'answered', complete_at = NULL")
     assert ["its 2 rows should have a fate and 1 have" in word for word in bank.broken("fx")] == [True]
-    assert ["is booked as absent" in word for word in bank.broken("tick")] == [True]
+    assert ["is recorded as absent" in word for word in bank.broken("tick")] == [True]

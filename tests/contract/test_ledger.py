@@ -208,7 +208,7 @@ def test_request__overdue_is_what_was_sent_and_not_answered(bank: Bank, database
         " SELECT gen_random_uuid(), 'fx', '2026-10-30', n, true, 'sent', clock_timestamp() - n * interval '1 minute',"
         " CASE n WHEN 40 THEN now() END FROM unnest(ARRAY[10, 40, 50]) AS n"
     )
-    assert [late.seq for late in request.overdue(database, 1800.0)] == [50]
+    assert [late.seq for late in request.fetch_overdue(database, 1800.0)] == [50]
 
 
 # -- migrations: expand first, contract a release later --
@@ -281,7 +281,7 @@ def test_migrate__waits_five_seconds_for_a_lock_and_gives_up(bank: Bank, folder:
     (folder / "0002_more.sql").write_text("-- oldest code: 1\nALTER TABLE feedfall.note ADD who text;\n")
     with closing(connect(bank.url, "reader")) as reader:
         reader.execute("SELECT FROM feedfall.note")
-        with pytest.raises(Transient, match=r"somebody holds what this needs: .*lock timeout"):
+        with pytest.raises(Transient, match=r"blocked by another session's lock: .*lock timeout"):
             migrate(bank, folder)
 
 
