@@ -17,16 +17,20 @@ class UnknownFeed(LookupError):  # noqa: N818 -- reads as what it says
     """No such feed, or no such package of feeds; the text says what there is."""
 
 
+class SharedFeed(UnknownFeed):
+    """Two feeds with one name (so with one topic), or with one table; the text says which two."""
+
+
 def load(name: str, packages: Sequence[str] = PACKAGES) -> Feed:
-    """Import the file of one feed, and only that one. Raises UnknownFeed."""
+    """Import the file of one feed, and only that one. Raises UnknownFeed, SharedFeed."""
     module = name.replace("-", "_")
-    for package in packages:
-        _check(package)
-        if module.isidentifier() and module != "partners" and find_spec(f"{package}.{module}"):
-            found = [value for value in vars(import_module(f"{package}.{module}")).values() if isinstance(value, Feed)]
-            for feed in found:
-                if feed.name == name:
-                    return feed
+    files = [f"{package}.{module}" for package in packages if _has(package, module)]
+    if len(files) > 1:
+        raise SharedFeed(f"{' and '.join(files)} are two feeds named {name!r}, on one topic: rename one of them")
+    for file in files:
+        for value in vars(import_module(file)).values():
+            if isinstance(value, Feed) and value.name == name:
+                return value
     raise UnknownFeed(f"no feed {name!r}: there are {', '.join(names(packages)) or 'none'}")
 
 
@@ -40,8 +44,21 @@ def names(packages: Sequence[str] = PACKAGES) -> Iterator[str]:
 
 
 def every(packages: Sequence[str] = PACKAGES) -> list[Feed]:
-    """All feeds, imported, in the order of their names."""
-    return [load(name, packages) for name in sorted(names(packages))]
+    """All feeds, imported, in the order of their names. Raises SharedFeed."""
+    found = [load(name, packages) for name in sorted(names(packages))]
+    tables: dict[str, str] = {}
+    for feed in found:
+        other = tables.setdefault(feed.table, feed.name)
+        if other != feed.name:
+            raise SharedFeed(
+                f"feeds {other!r} and {feed.name!r} share the table {feed.table}: give one of them its own"
+            )
+    return found
+
+
+def _has(package: str, module: str) -> bool:
+    _check(package)
+    return module.isidentifier() and module != "partners" and find_spec(f"{package}.{module}") is not None
 
 
 def _check(package: str) -> None:

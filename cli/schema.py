@@ -11,19 +11,37 @@ from catalog import Feed, find
 from cli import show
 from ledger import databases, schema
 from ledger.database import connect
+from ledger.rights import Roles
 from steps.run import settings
 
-Role = Annotated[str, typer.Option(help="The role that pods log in as.")]
-CalendarRole = Annotated[
-    str | None, typer.Option(help="The role that the calendar service logs in as, where it runs on this database.")
+PodRole = Annotated[str, typer.Option("--role", help="The role of pods.")]
+OperatorRole = Annotated[str, typer.Option(help="The role of people who hold, free, redrive and skip.")]
+ReaderRole = Annotated[str, typer.Option(help="The role of CI that waits, of dashboards, of people who look.")]
+ServiceRole = Annotated[
+    str, typer.Option("--service-role", "--calendar-role", help="The role of the calendar service.")
 ]
+OwnerRole = Annotated[str, typer.Option(help="The role that owns the tables and runs `feedfall migrate`.")]
+RightsOnly = Annotated[bool, typer.Option("--rights", help="Only the roles and their rights: after an upgrade.")]
 Named = Annotated[list[str] | None, typer.Argument(help="Feeds; all of them if absent.", metavar="[FEED]...")]
 Database = Annotated[str, typer.Option(envvar=databases.VARIABLE, help="Where, as a role that may create tables.")]
 
+DEFAULT = Roles()
 
-def print_schema(names: Named = None, role: Role = "feedfall_pod", calendar_role: CalendarRole = None) -> None:
-    """Print the SQL of the ledger and of the feeds' tables, with the rights that a pod's role needs."""
-    for part in schema.script(_feeds(names), role, calendar_role=calendar_role):
+
+def print_schema(
+    names: Named = None,
+    *,
+    pod: PodRole = DEFAULT.pod,
+    operator_role: OperatorRole = DEFAULT.operator,
+    reader_role: ReaderRole = DEFAULT.reader,
+    service_role: ServiceRole = DEFAULT.service,
+    owner_role: OwnerRole = DEFAULT.owner,
+    rights_only: RightsOnly = False,
+) -> None:
+    """Print the SQL of the ledger and of the feeds' tables, with a role for each duty and its rights."""
+    roles = Roles(pod, operator_role, reader_role, service_role, owner_role)
+    script = schema.rights_only if rights_only else schema.script
+    for part in script(_feeds(names), roles):
         show.say(part)
 
 

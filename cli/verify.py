@@ -11,7 +11,7 @@ from cli import show
 from cli.options import FeedName, Json, load_feed, open_ledger
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
-from ledger.gap import Accepted
+from ledger.gap import AcceptedGap
 from ledger.verify import Account
 from steps.run.execution import stopping
 
@@ -47,7 +47,7 @@ def show_account(account: Account) -> None:
         show.say(_depth(account.depth))
 
 
-def _skipped(gap: Accepted) -> str:
+def _skipped(gap: AcceptedGap) -> str:
     """One accepted gap, in words."""
     where = f"{gap.topic}[{gap.partition}]"
     what = (

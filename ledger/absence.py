@@ -13,14 +13,14 @@ from psycopg.sql import Identifier
 from catalog import Feed
 from ledger import control, journal, notice
 from ledger.control import Control
-from ledger.database import Connection, maybe, one, rows, run
+from ledger.database import Connection, fetch_all, fetch_one, one, rows, run
 from ledger.errors import translated
 from ledger.statements import with_names
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One request, ordered or only seen answered. `settled`: rows with a fate; `quarantined`: those put aside."""
+class RequestFacts:
+    """One request, or what its response alone tells. `settled`: rows with a fate; `quarantined`: rows set aside."""
 
     status: str
     reason: str | None = None
@@ -30,11 +30,12 @@ class Answer:
     new_at: datetime | None = None
     sent_at: datetime | None = None
     answered_at: datetime | None = None
+    base_date: date | None = None
 
 
 @dataclass(frozen=True)
 class Stuck:
-    """A lease that ran out in its holder's hands."""
+    """A lease that ran out while its holder had it."""
 
     stage: str
     run: str | None
@@ -43,22 +44,22 @@ class Stuck:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known of one base date of a feed. `answers`: the newest try first."""
+    """All that is known of one base date of a feed. `requests`: the highest seq first."""
 
-    answers: Sequence[Answer] = ()
+    requests: Sequence[RequestFacts] = ()
     in_table: bool | None = None
     """Does the feed's table hold rows of it? None: the table cannot tell."""
     dated: bool = False
-    """Has an answer of this feed ever said its base date?"""
+    """Has a response of this feed ever carried its base date?"""
     quarantined: int = 0
-    """Rows of the feed that were put aside since the base date began, whatever they belong to."""
+    """Rows of the feed that were set aside since the base date began, whatever they belong to."""
     control: Control = field(default_factory=Control)
     stuck: Stuck | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """An absence that was reported and is open; how far the webhook that tells of it has come, where there is one."""
+    """An absence that was reported and is open, and the state of its webhook, where there is one."""
 
     subject: str
     base_date: date
@@ -72,30 +73,27 @@ class Report:
     given_up_at: datetime | None = None
 
 
-def watched(connection: Connection, feeds: Sequence[str], now: datetime) -> dict[str, datetime]:
-    """Since when each feed is watched: from now on, where nobody did. Commits."""
+def start_watching(connection: Connection, feeds: Sequence[str], now: datetime) -> dict[str, datetime]:
+    """Since when each feed is watched: from now on, where it was not yet. Commits."""
     with translated():
         run(connection, "absence.watch", feeds=list(feeds), now=now)
-        found = dict(rows(connection, "absence.since", feeds=list(feeds)))
+        since = dict(rows(connection, "absence.since", feeds=list(feeds)))
         connection.commit()
-    return found
+    return since
 
 
-def facts(connection: Connection, feed: Feed, days: Mapping[date, datetime]) -> dict[date, Facts]:
+def fetch_facts(connection: Connection, feed: Feed, days: Mapping[date, datetime]) -> dict[date, Facts]:
     """What is known of each base date; `days` says when each began, where the feed lives."""
     with translated():
-        answers: dict[date, list[Answer]] = {day: [] for day in days}
-        for day, *found in rows(connection, "absence.requests", feed=feed.name, days=list(days)):
-            answers[day].append(Answer(*found))
-        stuck = maybe(connection, "absence.stuck", feed=feed.name)
+        requests = fetch_all(connection, RequestFacts, "absence.requests", feed=feed.name, days=list(days))
         about: dict[str, Any] = {
             "dated": one(connection, "absence.dated", feed=feed.name)[0],
             "control": control.state(connection, feed.name),
-            "stuck": Stuck(*stuck) if stuck else None,
+            "stuck": fetch_one(connection, Stuck, "absence.stuck", feed=feed.name),
         }
         return {
             day: Facts(
-                answers[day],
+                [each for each in requests if each.base_date == day],
                 _in_table(connection, feed, day),
                 quarantined=one(connection, "absence.quarantined", feed=feed.name, since=began)[0],
                 **about,
@@ -104,46 +102,47 @@ def facts(connection: Connection, feed: Feed, days: Mapping[date, datetime]) -> 
         }
 
 
-def report(connection: Connection, found: Report, body: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Report it, in the journal and to the outside (`body`), and commit; False when somebody has."""
+def report(connection: Connection, absent: Report, body: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Report it, in the journal and by webhook (`body`), and commit; False when it was reported before."""
     with translated():
-        about = {"subject": found.subject, "base_date": found.base_date, "due_at": found.due_at}
-        first = run(connection, "absence.report", **about, found=found.found, words=found.words) == 1
+        about = {"subject": absent.subject, "base_date": absent.base_date, "due_at": absent.due_at}
+        first = run(connection, "absence.report", **about, found=absent.found, words=absent.words) == 1
         if first:
-            _tell(connection, "absent", found, found.words, body, now)
+            _write(connection, "absent", absent, absent.words, body, now)
         connection.commit()
     return first
 
 
-def close(connection: Connection, found: Report, words: str, body: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Its rows have come: say so likewise, and commit; False when somebody has."""
+def close(connection: Connection, absent: Report, words: str, body: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Its rows have come: report that likewise, and commit; False when it was closed before."""
     with translated():
-        first = run(connection, "absence.close", subject=found.subject, base_date=found.base_date) == 1
+        first = run(connection, "absence.close", subject=absent.subject, base_date=absent.base_date) == 1
         if first:
-            _tell(connection, "arrived", found, words, body, now)
+            _write(connection, "arrived", absent, words, body, now)
         connection.commit()
     return first
 
 
-def open_reports(connection: Connection, since: date) -> list[Report]:
+def fetch_open(connection: Connection, since: date) -> list[Report]:
     """What was reported, of base dates since then, and has not come."""
     with translated():
-        return [Report(*found) for found in rows(connection, "absence.open", since=since)]
+        return fetch_all(connection, Report, "absence.open", since=since)
 
 
 def _in_table(connection: Connection, feed: Feed, day: date) -> bool | None:
-    """Asked only where an index answers: the sweep asks every minute."""
+    """Looked up only where an index answers: the sweep does it every minute."""
     if feed.key[:1] != ("base_date",):
         return None
-    found = connection.execute(with_names("absence.rows", table=Identifier(feed.table)), {"day": day}).fetchone()
-    return bool(found and found[0])
+    row = connection.execute(with_names("absence.rows", table=Identifier(feed.table)), {"day": day}).fetchone()
+    return bool(row and row[0])
 
 
-def _tell(
-    connection: Connection, verb: str, found: Report, words: str, body: Mapping[str, Any] | None, now: datetime
+def _write(
+    connection: Connection, verb: str, absent: Report, words: str, body: Mapping[str, Any] | None, now: datetime
 ) -> None:
-    detail = {"base_date": found.base_date.isoformat(), "due_at": found.due_at.isoformat(), "found": found.found}
-    feed = None if " " in found.subject else found.subject
+    """Into the journal, and a notice for the webhook."""
+    detail = {"base_date": absent.base_date.isoformat(), "due_at": absent.due_at.isoformat(), "found": absent.found}
+    feed = None if " " in absent.subject else absent.subject
     journal.write(connection, verb, feed, "sweep", words, **detail)
     if body is not None:
-        notice.write(connection, found.subject, found.base_date, body, now)
+        notice.write(connection, absent.subject, absent.base_date, body, now)

@@ -1,5 +1,5 @@
 -- name: watch
--- From now on, where nobody watched before.
+-- From now on, where it was not watched before.
 INSERT INTO feedfall.watched (feed, since) SELECT feed, %(now)s FROM unnest(%(feeds)s::text[]) AS f (feed)
 ON CONFLICT DO NOTHING
 
@@ -10,8 +10,8 @@ SELECT feed, since FROM feedfall.watched WHERE feed = ANY(%(feeds)s)
 -- name: requests
 -- What is known of the answers for these base dates, the newest try first.
 SELECT base_date, status, reason, count, settled, CASE WHEN settled > 0 THEN
-    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id AND q.settled_as IS NULL) ELSE 0 END,
-    new_at, sent_at, answered_at
+    (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id AND q.settled_as IS NULL) ELSE 0 END
+    AS quarantined, new_at, sent_at, answered_at
 FROM feedfall.request r WHERE feed = %(feed)s AND base_date = ANY(%(days)s) ORDER BY base_date, seq DESC NULLS LAST, new_at DESC
 
 -- name: dated
@@ -23,13 +23,13 @@ SELECT EXISTS (SELECT FROM feedfall.request WHERE feed = %(feed)s AND base_date 
 SELECT EXISTS (SELECT FROM {table} WHERE base_date = %(day)s)
 
 -- name: quarantined
--- Rows that sub has put aside since then.
+-- Rows that sub has set aside since then.
 SELECT count(*) FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.fate = 'quarantined' AND q.settled_as IS NULL AND q.at >= %(since)s
 
 -- name: stuck
--- A lease that ran out and was not given back: its holder died, and nobody has come since.
-SELECT l.stage, r.name, l.expires_at FROM feedfall.lease l LEFT JOIN feedfall.run r ON r.id = l.run
+-- A lease that ran out and was not released: its holder died, and no run has taken it since.
+SELECT l.stage, r.name AS run, l.expires_at AS expired_at FROM feedfall.lease l LEFT JOIN feedfall.run r ON r.id = l.run
 WHERE l.feed = %(feed)s AND l.expires_at < clock_timestamp() ORDER BY l.expires_at LIMIT 1
 
 -- name: report

@@ -49,18 +49,22 @@ VALUES (%(source)s, %(offset)s, %(row)s, %(run)s, %(fate)s, %(reason)s, %(until)
         %(key)s, %(value)s, %(headers)s, to_timestamp(%(sent_at)s / 1000.0))
 
 -- name: record_answers
--- Rows of an answer that this chunk recorded; the last of them makes its request complete.
-INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, last_run,
-                                   answered_at, complete_at)
+-- Rows of an answer that this chunk recorded; the last of them makes its request complete. Rows beyond its count were sent
+-- again by its publisher. An id that another feed's answer has already is that feed's.
+INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated,
+                                   last_run, answered_at, complete_at)
 SELECT a.id, %(feed)s, a.base_date, a.seq, false,
        CASE WHEN a.kind = 'refused' THEN 'refused' WHEN a.kind = 'empty' THEN 'empty'
             WHEN a.settled >= a.count THEN 'complete' ELSE 'answered' END,
-       a.reason, a.count, a.settled, %(run)s, clock_timestamp(),
+       a.reason, a.count, least(a.settled, a.count), greatest(a.settled - a.count, 0), %(run)s, clock_timestamp(),
        CASE WHEN a.kind <> 'row' OR a.settled >= a.count THEN clock_timestamp() END
 FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(kinds)s::text[], %(reasons)s::text[],
             %(counts)s::bigint[], %(settled)s::bigint[]) AS a (id, base_date, seq, kind, reason, count, settled)
 ON CONFLICT (correlation_id) DO UPDATE SET
-    settled = r.settled + excluded.settled,
+    settled = greatest(r.settled, least(r.settled + excluded.settled + excluded.repeated, coalesce(excluded.count, r.count))),
+    repeated = r.repeated + least(
+        greatest(r.settled + excluded.settled + excluded.repeated - coalesce(excluded.count, r.count), 0),
+        excluded.settled + excluded.repeated),
     count = coalesce(excluded.count, r.count),
     reason = coalesce(excluded.reason, r.reason),
     last_run = excluded.last_run,
@@ -71,3 +75,4 @@ ON CONFLICT (correlation_id) DO UPDATE SET
     complete_at = coalesce(r.complete_at, CASE
         WHEN excluded.status IN ('refused', 'empty') OR r.settled + excluded.settled >= coalesce(excluded.count, r.count)
         THEN clock_timestamp() END)
+WHERE r.feed = excluded.feed

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
-CODE = 6
+CODE = 7
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 OPTIONS = (
@@ -38,7 +38,7 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
         except psycopg.OperationalError as error:
             from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
 
-            raise refusal.told(error, url) from error
+            raise refusal.with_sqlstate(error, url) from error
         except psycopg.ProgrammingError as error:
             # Without the driver's words: they repeat the URL, and the password in it.
             raise Misconfigured(

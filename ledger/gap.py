@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedGap:
     """[from_offset, to_offset) of a partition; `to_offset` None: what an old topic of that name held beyond."""
 
     stage: str
@@ -59,7 +59,7 @@ def unblock(connection: Connection, feed: str, code: int) -> bool:
         return run(connection, "gap.unblock", feed=feed, code=code) == 1
 
 
-def accepted(connection: Connection, feed: str) -> list[Accepted]:
+def fetch_accepted(connection: Connection, feed: str) -> list[AcceptedGap]:
     """Every gap of a feed that a person accepted."""
     with translated():
-        return fetch_all(connection, Accepted, "gap.accepted", feed=feed)
+        return fetch_all(connection, AcceptedGap, "gap.accepted", feed=feed)

@@ -1,4 +1,4 @@
-"""Who did what, and why: lines that are only ever added."""
+"""Who did what, and why. Lines are only added; the server sets their time and the login that wrote them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,5 +17,5 @@ def write_each(
     connection: Connection, verb: str, feed: str | None, who: str, reason: str, details: Iterable[Mapping[str, object]]
 ) -> None:
     """A line in the journal for each of many things that were done at once. The caller commits."""
-    said = {"who": who, "verb": verb, "feed": feed, "reason": reason}
-    connection.cursor().executemany(sql("journal.write"), [{**said, "detail": Jsonb(detail)} for detail in details])
+    line = {"who": who, "verb": verb, "feed": feed, "reason": reason}
+    connection.cursor().executemany(sql("journal.write"), [{**line, "detail": Jsonb(detail)} for detail in details])

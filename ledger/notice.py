@@ -1,4 +1,4 @@
-"""What the world outside is to be told: kept with what it tells of, until its receiver says that it has it."""
+"""Messages for the webhook: stored together with what they report, until the receiver confirms them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from ledger import journal
-from ledger.database import Connection, maybe, one, run
+from ledger.database import Connection, fetch_one, one, run
 from ledger.errors import translated
 
 
@@ -25,25 +25,24 @@ class Notice:
 
 
 def write(connection: Connection, subject: str, base_date: date, body: Mapping[str, Any], at: datetime) -> None:
-    """Keep one to be delivered. The caller commits, together with what it tells of."""
+    """Store one to be delivered. The caller commits, together with what it reports."""
     run(connection, "notice.write", subject=subject, base_date=base_date, body=Jsonb(body), at=at)
 
 
-def pending(connection: Connection, tried: Sequence[UUID]) -> Notice | None:
+def lock_next(connection: Connection, tried: Sequence[UUID]) -> Notice | None:
     """The oldest that waits and was not tried by this sweep. Locked until the transaction ends: no other has it."""
     with translated():
-        found = maybe(connection, "notice.next", tried=list(tried))
-    return Notice(*found) if found else None
+        return fetch_one(connection, Notice, "notice.next", tried=list(tried))
 
 
-def delivered(connection: Connection, notice: Notice) -> None:
+def record_delivery(connection: Connection, notice: Notice) -> None:
     """Its receiver has it. Commits."""
     with translated():
         run(connection, "notice.delivered", id=notice.id)
         connection.commit()
 
 
-def failed(connection: Connection, notice: Notice, trouble: str, *, give_up: bool) -> None:
+def record_failure(connection: Connection, notice: Notice, trouble: str, *, give_up: bool) -> None:
     """Its receiver has not taken it. Giving up leaves a line in the journal. Commits."""
     with translated():
         run(connection, "notice.failed", id=notice.id, trouble=trouble, give_up=give_up)
@@ -53,7 +52,7 @@ def failed(connection: Connection, notice: Notice, trouble: str, *, give_up: boo
         connection.commit()
 
 
-def undelivered(connection: Connection) -> int:
+def count_undelivered(connection: Connection) -> int:
     """How many still wait."""
     with translated():
         number: int = one(connection, "notice.undelivered")[0]

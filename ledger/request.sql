@@ -1,13 +1,13 @@
 -- name: order
--- Book orders that are not there yet; the rest stay as they are.
+-- Record requests that are not there yet; the rest stay as they are.
 INSERT INTO feedfall.request (correlation_id, feed, base_date, seq, ordered, status)
 SELECT id, %(feed)s, base_date, %(seq)s, true, 'new'
 FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[]) AS o (id, base_date)
 ON CONFLICT (correlation_id) DO UPDATE SET ordered = true, base_date = excluded.base_date, seq = excluded.seq
-WHERE NOT request.ordered
+WHERE NOT request.ordered AND request.feed = excluded.feed
 
 -- name: unsent
--- Of these, the ones that were booked but are not known to have reached Kafka.
+-- Of these, the ones that are recorded and not known to be in Kafka.
 SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND sent_at IS NULL
 
 -- name: sent
@@ -16,7 +16,7 @@ UPDATE feedfall.request SET sent_at = clock_timestamp(), status = CASE status WH
 WHERE correlation_id = ANY(%(ids)s)
 
 -- name: answered
--- Of these, the ones that a partner has answered: asking again would answer twice.
+-- Of these, the ones that a partner has answered: a second request would be answered twice.
 SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND answered_at IS NOT NULL
 
 -- name: answer
@@ -27,25 +27,26 @@ FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(counts)s
 ON CONFLICT (correlation_id) DO UPDATE SET answered_at = coalesce(r.answered_at, excluded.answered_at),
     count = coalesce(r.count, excluded.count),
     status = CASE WHEN r.status IN ('new', 'sent') THEN 'answered' ELSE r.status END
+WHERE r.feed = excluded.feed
 
 -- name: highest_seq
--- The last try on purpose of a base date.
+-- The highest attempt number of a base date.
 SELECT max(seq) FROM feedfall.request WHERE feed = %(feed)s AND base_date = %(base_date)s AND ordered
 
 -- name: overdue
 -- Sent long ago and not answered: a partner, an API solution or a relay is silent.
-SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 FROM feedfall.request
+SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 AS seconds FROM feedfall.request
 WHERE answered_at IS NULL AND sent_at < clock_timestamp() - %(seconds)s * interval '1 second'
 ORDER BY sent_at LIMIT 100
 
 -- name: waiting
--- Ordered, and not settled yet.
+-- Sent by pub or about to be, and without an end yet.
 SELECT count(*) FROM feedfall.request
 WHERE feed = %(feed)s AND ordered AND status NOT IN ('complete', 'empty', 'refused')
 
 -- name: state
--- How one order stands. The rows that wait in quarantine are counted once it is complete.
+-- The state of one request. Its rows in quarantine are counted once it is complete.
 SELECT status, reason, count, CASE status WHEN 'complete' THEN
     (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id
-     AND q.fate = 'quarantined' AND q.settled_as IS NULL) ELSE 0 END
+     AND q.fate = 'quarantined' AND q.settled_as IS NULL) ELSE 0 END AS quarantined
 FROM feedfall.request r WHERE correlation_id = %(id)s AND ordered

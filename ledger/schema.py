@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import Identifier
 
+from ledger import rights
 from ledger.database import maybe, one, rows, run
 from ledger.errors import Misconfigured, translated
 from ledger.rows import COORDINATES, LINEAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from catalog import Feed
     from ledger.database import Connection
@@ -62,45 +63,26 @@ def table(feed: Feed) -> str:
     return f"CREATE TABLE IF NOT EXISTS {feed.table} (\n" + ",\n".join(lines) + "\n);\n"
 
 
-def grants(feeds: Iterable[Feed], role: str) -> str:
-    """What a pod's role needs: rows, never tables; and to end a frozen pod's session."""
-    tables, role = ", ".join(feed.table for feed in feeds), Identifier(role).as_string(None)
-    return (
-        "-- A merge needs a temporary table.\n"
-        "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO "
-        f"{role}', current_database()); END $$;\n"
-        f"GRANT USAGE ON SCHEMA feedfall TO {role};\n"
-        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA feedfall TO {role};\n"
-        + (f"GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};\n" if tables else "")
-        + f"GRANT pg_signal_backend TO {role};\n"
-    )
-
-
-def calendar_grants(role: str) -> str:
-    """What the calendar service's role needs: to read and write decisions about days, and no row of any feed."""
-    role = Identifier(role).as_string(None)
-    return (
-        f"GRANT USAGE ON SCHEMA feedfall TO {role};\n"
-        f"GRANT SELECT ON feedfall.schema TO {role};\n"
-        f"GRANT SELECT, INSERT, UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};\n"
-        f"GRANT INSERT ON feedfall.journal TO {role};\n"
-    )
-
-
-def script(
-    feeds: Sequence[Feed], role: str, folder: Path = MIGRATIONS, *, calendar_role: str | None = None
-) -> Iterator[str]:
-    """The whole schema as SQL for a DBA, from nothing: all of it or none."""
-    yield "BEGIN;"
+def script(feeds: Sequence[Feed], roles: rights.Roles, folder: Path = MIGRATIONS) -> Iterator[str]:
+    """The whole schema as SQL for a DBA, from nothing: all of it or none. What it makes belongs to the owner's role."""
+    yield "BEGIN;\n"
+    yield from rights.missing(roles)
+    yield rights.owner(roles.owner)
+    owner = Identifier(roles.owner).as_string(None)
+    yield f"SET LOCAL ROLE {owner};\n"
     for migration in migrations(folder):
-        booked = f"({migration.version}, {migration.oldest_code})"
-        yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {booked};\n"
+        versions = f"({migration.version}, {migration.oldest_code})"
+        yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {versions};\n"
     for feed in feeds:
         yield f"-- {feed.name}\n{table(feed)}"
-    yield grants(feeds, role)
-    if calendar_role:
-        yield calendar_grants(calendar_role)
-    yield "COMMIT;"
+    yield "RESET ROLE;\n"
+    yield from rights.grants(feeds, roles)
+    yield "COMMIT;\n"
+
+
+def rights_only(feeds: Sequence[Feed], roles: rights.Roles) -> Iterator[str]:
+    """The rights alone, for a schema that is there already."""
+    return iter(["BEGIN;\n", *rights.missing(roles), *rights.grants(feeds, roles), "COMMIT;\n"])
 
 
 def migrate(connection: Connection, feeds: Sequence[Feed], folder: Path = MIGRATIONS) -> list[str]:

@@ -1,5 +1,5 @@
 -- name: exists
--- Is the ledger here at all?
+-- Does the ledger exist?
 SELECT to_regclass('feedfall.schema') IS NOT NULL
 
 -- name: version
@@ -7,7 +7,7 @@ SELECT to_regclass('feedfall.schema') IS NOT NULL
 SELECT version, oldest_code FROM feedfall.schema ORDER BY version DESC LIMIT 1
 
 -- name: applied
--- Book a migration.
+-- Record a migration.
 INSERT INTO feedfall.schema (version, oldest_code) VALUES (%(version)s, %(oldest_code)s)
 
 -- name: one_migration_at_a_time

@@ -1,4 +1,4 @@
-"""Named SQL: `sql("lease.take")` is the block after `-- name: take` in lease.sql, read when first asked for."""
+"""Named SQL: `sql("lease.take")` is the block after `-- name: take` in lease.sql, read at its first use."""
 
 from functools import cache
 from pathlib import Path

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import Identifier
 
-from ledger.database import rows
+from ledger.database import fetch_all, rows
 from ledger.errors import translated
-from ledger.gap import accepted
+from ledger.gap import fetch_accepted
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.database import Connection
     from ledger.deep import Depth
-    from ledger.gap import Accepted
+    from ledger.gap import AcceptedGap
 
 
 @dataclass(frozen=True)
 class Line:
-    """One partition's books."""
+    """One partition, as its spans add up."""
 
     stage: str
     topic: str
@@ -48,12 +48,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Account:
-    """The books of a feed, and the sentences that say where they do not add up."""
+    """A feed's ledger, and the sentences that say where it does not add up."""
 
     feed: str
     lines: Sequence[Line]
     broken: Sequence[str]
-    skipped: Sequence[Accepted] = ()
+    skipped: Sequence[AcceptedGap] = ()
     """Offsets that Kafka lost, and who accepted it."""
     depth: Depth | None = None
     """How far it was compared with Kafka; None: not at all."""
@@ -64,26 +64,42 @@ def verify(connection: Connection, feed: Feed) -> Account:
     with translated():
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        books, skipped = lines(connection, feed), accepted(connection, feed.name)
+        partitions, skipped = lines(connection, feed), fetch_accepted(connection, feed.name)
         broken = list(_broken(connection, feed))
         connection.rollback()
-    return Account(feed.name, books, broken, skipped)
+    return Account(feed.name, partitions, broken, skipped)
 
 
 def lines(connection: Connection, feed: Feed) -> list[Line]:
-    """The books, a line a partition."""
+    """The ledger, a line a partition."""
     with translated():
-        return [Line(*found) for found in rows(connection, "verify.account", feed=feed.name)]
+        return fetch_all(connection, Line, "verify.account", feed=feed.name)
 
 
 def rows_off(connection: Connection, feed: Feed) -> list[tuple[int, int, int]]:
-    """(run, rows of it that the books count, rows of it in the table), where the two differ."""
+    """(run, rows of it that the ledger counts, rows of it in the table), where the two differ."""
     statement = with_names("verify.rows", table=Identifier(feed.table))
     return connection.execute(statement, {"feed": feed.name}).fetchall()
 
 
+def beside_kafka(connection: Connection, feed: Feed, topic: str, topic_id: str) -> list[str]:
+    """For the deep proof: the run that each row names, one look-up a row; and sources closed for no reason."""
+    lineage = with_names("verify.lineage", table=Identifier(feed.table))
+    with translated():
+        moved = connection.execute(lineage, {"feed": feed.name}).fetchall()
+        alive = rows(connection, "verify.alive", feed=feed.name, topic=topic, topic_id=topic_id)
+        connection.rollback()
+    return [LINEAGE.format(*line) for line in moved] + [ALIVE.format(*line) for line in alive]
+
+
+#: What `verify.lineage` finds, in words.
+LINEAGE = "{}[{}]@{} row {}: it names run {}, and run {} loaded it ({} such rows)"
+#: And `verify.alive`.
+ALIVE = "{}[{}]: its source was closed at {}, and Kafka still has that topic"
+
+
 def _broken(connection: Connection, feed: Feed) -> Iterator[str]:
-    values = {"feed": feed.name, "whole": feed.writes_markers}
+    values = {"feed": feed.name, "whole": feed.writes_markers, "relayed": feed.partner is not None}
     for name, sentence in SENTENCES.items():
         statement = with_names(f"verify.{name}", table=Identifier(feed.table))
         for found in connection.execute(statement, values).fetchall():
@@ -94,11 +110,16 @@ def _broken(connection: Connection, feed: Feed) -> Iterator[str]:
 SENTENCES = {
     "gaps": "{}[{}]: no span covers the offsets from {} to {}",
     "records": "{}[{}] [{}, {}): {} records and {} absent offsets do not fill the span",
-    "absent": "{}[{}] [{}, {}): {} is booked as absent, where every offset is a record",
+    "absent": "{}[{}] [{}, {}): {} is recorded as absent, where every offset is a record",
     "skipped": "{}[{}] [{}, {}): accepted as lost, and no span says so",
     "fates": "{}[{}] [{}, {}): {} rows were read and {} have a fate",
     "quarantine": "{}[{}] [{}, {}): {} rows went to quarantine and {} are there",
     "parts": "{}[{}]@{}: the message was split into {} rows and {} are there",
+    "stray": "{}[{}]@{} row {}: an entry of quarantine that belongs to no message that was read",
+    "twice": "{}[{}]: {} sources read it at once",
+    "closed": "{}[{}]: its source was closed at {}, and nobody accepted that the topic was made anew",
     "rows": "run {}: the ledger counts {} of its rows in the table and {} are there",
+    "more": "{} rows belong to answers, and {} were read",
+    "unfounded": "answer {} of {} is {}, and no message said so",
     "answers": "answer {} of {}: its {} rows should have a fate and {} have ({})",
 }

@@ -1,9 +1,12 @@
 -- name: account
 -- One line a partition: what its spans say in sum.
-SELECT s.stage, s.topic, s.partition, s.first_offset, s.next_offset, count(p.id), coalesce(sum(p.records), 0)::bigint,
-    coalesce(sum(p.to_offset - p.from_offset - p.records), 0)::bigint, coalesce(sum(p.rows_read), 0)::bigint,
-    coalesce(sum(p.loaded), 0)::bigint, coalesce(sum(p.superseded), 0)::bigint, coalesce(sum(p.duplicate), 0)::bigint,
-    coalesce(sum(p.quarantined), 0)::bigint, coalesce(sum(p.deferred), 0)::bigint, s.closed_at IS NOT NULL
+SELECT s.stage, s.topic, s.partition, s.first_offset, s.next_offset, count(p.id) AS spans,
+    coalesce(sum(p.records), 0)::bigint AS records,
+    coalesce(sum(p.to_offset - p.from_offset - p.records), 0)::bigint AS absent,
+    coalesce(sum(p.rows_read), 0)::bigint AS read, coalesce(sum(p.loaded), 0)::bigint AS loaded,
+    coalesce(sum(p.superseded), 0)::bigint AS superseded, coalesce(sum(p.duplicate), 0)::bigint AS duplicate,
+    coalesce(sum(p.quarantined), 0)::bigint AS quarantined, coalesce(sum(p.deferred), 0)::bigint AS deferred,
+    s.closed_at IS NOT NULL AS closed
 FROM feedfall.source s LEFT JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s GROUP BY s.id ORDER BY s.stage DESC, s.topic, s.partition, s.id
 
@@ -31,7 +34,7 @@ WHERE s.feed = %(feed)s AND (p.records + a.absent <> p.to_offset - p.from_offset
     OR NOT p.absent <@ int8multirange(int8range(p.from_offset, p.to_offset)))
 
 -- name: absent
--- Where nobody writes transactions and nothing compacts, every offset is a record, unless a person took it for lost.
+-- Where nobody writes transactions and nothing compacts, every offset is a record, unless a person accepted it as lost.
 SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.absent::text
 FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s AND NOT s.markers AND NOT isempty(p.absent)
@@ -68,9 +71,33 @@ FROM feedfall.source s JOIN feedfall.quarantine k ON k.source = s.id, LATERAL (
     WHERE c.source = k.source AND c."offset" = k."offset" AND c.part) AS p
 WHERE s.feed = %(feed)s AND k.row = -1 AND coalesce(k.parts, 0) <> p.there
 
+-- name: stray
+-- An entry of quarantine whose offset nobody has read, or whose message was never split: it would hide a row.
+SELECT s.topic, s.partition, k."offset", k.row
+FROM feedfall.source s JOIN feedfall.quarantine k ON k.source = s.id
+WHERE s.feed = %(feed)s AND (
+    coalesce((SELECT p.to_offset FROM feedfall.span p WHERE p.source = k.source AND p.from_offset <= k."offset"
+              ORDER BY p.from_offset DESC LIMIT 1), 0) <= k."offset"
+    OR (k.part AND NOT EXISTS (SELECT FROM feedfall.quarantine w
+                               WHERE w.source = k.source AND w."offset" = k."offset" AND w.row = -1)))
+ORDER BY 1, 2, 3, 4
+
+-- name: twice
+-- A partition is read by one source at a time.
+SELECT topic, partition, count(*) FROM feedfall.source
+WHERE feed = %(feed)s AND closed_at IS NULL GROUP BY stage, topic, partition HAVING count(*) > 1 ORDER BY 1, 2
+
+-- name: closed
+-- A source is closed where a person accepted that its topic was made anew.
+SELECT s.topic, s.partition, s.next_offset FROM feedfall.source s
+WHERE s.feed = %(feed)s AND s.closed_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM feedfall.gap g
+                  WHERE g.source = s.id AND g.from_offset = s.next_offset AND g.to_offset IS NULL)
+ORDER BY 1, 2
+
 -- name: rows
--- Rows in the table by run: what it loaded or settled again, less what newer rows replaced.
-WITH booked AS (
+-- Rows in the table by run: what it loaded or resolved, less what newer rows replaced.
+WITH recorded AS (
     SELECT run, sum(rows)::bigint AS rows FROM (
         SELECT p.run, p.loaded AS rows FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
         WHERE s.feed = %(feed)s AND s.stage = 'sub'
@@ -86,17 +113,51 @@ WITH booked AS (
     SELECT _run AS run, count(*) AS rows FROM {table} GROUP BY _run
 )
 SELECT coalesce(b.run, t.run), coalesce(b.rows, 0), coalesce(t.rows, 0)
-FROM booked b FULL JOIN there t ON t.run = b.run WHERE coalesce(b.rows, 0) <> coalesce(t.rows, 0) ORDER BY 1
+FROM recorded b FULL JOIN there t ON t.run = b.run WHERE coalesce(b.rows, 0) <> coalesce(t.rows, 0) ORDER BY 1
+
+-- name: lineage
+-- Each row in the table names the run that loaded it: the run of its span, or of whoever resolved its entry of quarantine.
+SELECT s.topic, s.partition, t._offset, t._row, t._run, p.run, count(*) OVER ()
+FROM {table} t JOIN feedfall.source s ON s.id = t._source AND s.feed = %(feed)s AND s.stage = 'sub', LATERAL (
+    SELECT run FROM feedfall.span WHERE source = t._source AND from_offset <= t._offset
+    ORDER BY from_offset DESC LIMIT 1) AS p
+WHERE t._run <> p.run AND NOT EXISTS (
+    SELECT FROM feedfall.quarantine q
+    WHERE q.source = t._source AND q."offset" = t._offset AND q.row IN (t._row, -1) AND q.settled_run = t._run)
+ORDER BY 1, 2, 3, 4 LIMIT 20
+
+-- name: alive
+-- A source that was closed because its topic was made anew, while Kafka still has that very topic.
+SELECT topic, partition, next_offset FROM feedfall.source
+WHERE feed = %(feed)s AND topic = %(topic)s AND topic_id = %(topic_id)s AND closed_at IS NOT NULL ORDER BY 1, 2
+
+-- name: more
+-- No more rows belong to answers than were read: a message that was split later counts as its rows.
+SELECT a.rows, coalesce(b.rows, 0) FROM (
+    SELECT sum(settled + repeated)::bigint AS rows FROM feedfall.request WHERE feed = %(feed)s) AS a, (
+    SELECT (SELECT coalesce(sum(p.rows_read), 0)::bigint FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
+            WHERE s.feed = %(feed)s AND s.stage = 'sub')
+        + (SELECT count(*) FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
+           WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.part) AS rows) AS b
+WHERE a.rows > b.rows
+
+-- name: unfounded
+-- What is complete was answered, and its answer said how many rows it has.
+SELECT correlation_id::text, base_date, status FROM feedfall.request
+WHERE feed = %(feed)s AND (
+    (status = 'complete' AND (count IS NULL OR answered_at IS NULL OR complete_at IS NULL))
+    OR (status IN ('answered', 'empty', 'refused') AND answered_at IS NULL) OR (settled > 0 AND answered_at IS NULL))
+ORDER BY 2, 1
 
 -- name: answers
 -- Per correlation id the fates add up to `count`. A part of an answer may be missing only while no run has reached the
 -- end since: relay's answers are committed whole, so a sub that succeeded has seen all of one or nothing, and one alone
--- is visible. A publisher without transactions may send an answer twice: its rows are duplicates, and no fault of the books.
+-- is visible. Another publisher may send an answer again: its rows are counted as `repeated`, and are no fault.
 -- An answer that ends or begins beside a gap may have lost rows in it.
-SELECT q.correlation_id::text, q.base_date, q.count, q.settled, q.status
+SELECT q.correlation_id::text, q.base_date, q.count, q.settled + q.repeated, q.status
 FROM feedfall.request q LEFT JOIN feedfall.run r ON r.id = q.last_run
 WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'refused') AND (
-    (q.settled > q.count AND %(whole)s)
+    (q.settled + q.repeated > q.count AND %(relayed)s)
     OR (q.settled < q.count AND q.status = 'complete')
     OR (q.settled > 0 AND q.settled < q.count AND %(whole)s AND r.status = 'SUCCEEDED' AND NOT EXISTS (
         SELECT FROM feedfall.gap g JOIN feedfall.source o ON o.id = g.source AND o.feed = q.feed AND o.stage = 'sub'

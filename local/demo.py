@@ -92,7 +92,9 @@ def wait_until_complete(here: World) -> None:
     """Wait until every request is complete and every pod has gone."""
     deadline = time.monotonic() + PATIENCE
     with closing(connect(here.database_url, "demo", autocommit=True)) as connection:
-        while request.waiting(connection, "fx") or any(not each.ended.is_set() for each in here.player.workflows()):
+        while request.count_waiting(connection, "fx") or any(
+            not each.ended.is_set() for each in here.player.workflows()
+        ):
             if time.monotonic() > deadline:
                 raise Stuck(f"not complete after {PATIENCE:.0f} s. The logs are in {here.player.folder}")
             time.sleep(0.05)

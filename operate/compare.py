@@ -52,7 +52,9 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
     recorded = closed + sum(each.next_offset - each.first_offset for each in known)
     broken, depth = comparison.compare(recorded - sum(ends[each] - start[each] for each in ends))
-    return replace(account, broken=[*account.broken, *_cut(topic.name, there, found), *broken], depth=depth)
+    beside = verify.beside_kafka(connection, feed, topic.name, topic.id)
+    more = [*_cut(topic.name, there, found), *beside, *broken]
+    return replace(account, broken=[*account.broken, *more], depth=depth)
 
 
 def _bounds(there: Mapping[int, Source], found: Mapping[int, Watermarks]) -> tuple[dict[int, int], dict[int, int]]:

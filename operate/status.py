@@ -35,4 +35,4 @@ def newest_rows(connection: Connection, feed: Feed, limit: int) -> NewestRows:
 
 def absences(connection: Connection, now: datetime) -> list[Report]:
     """What was due in the last 30 days, was reported absent, and has not come."""
-    return absence.open_reports(connection, (now - ARRIVALS).date())
+    return absence.fetch_open(connection, (now - ARRIVALS).date())

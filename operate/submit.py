@@ -23,7 +23,7 @@ from uuid import UUID
 from catalog import Feed, Policy, find
 from catalog.message import correlation
 from ledger import control, journal, request
-from ledger.absence import facts
+from ledger.absence import fetch_facts
 from ledger.request import State
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
@@ -241,7 +241,7 @@ class Submission:
         """The time is over: say what is there in place of the rows, in the words of the sweep."""
         feed, day, now = target.feed, target.day, datetime.now(UTC)
         due = absence.due(feed, day)
-        known = ledger(lambda connection: facts(connection, feed, {day: absence.began(feed, day)}))
+        known = ledger(lambda connection: fetch_facts(connection, feed, {day: absence.began(feed, day)}))
         finding = absence.finding(feed, known[day], now)
         words = finding.words if finding else "other rows of that date are there, those of this request are not"
         late = f"absent, due {due:%H:%M %Z}: " if now >= due else ""
@@ -277,4 +277,4 @@ class Submission:
 def _state(target: Target, ledger: PatientLedger) -> State | None:
     """How the request stands; None where there is none."""
     known = target.id
-    return ledger(lambda connection: request.state(connection, known)) if known else None
+    return ledger(lambda connection: request.fetch_state(connection, known)) if known else None

@@ -74,7 +74,7 @@ def _publisher(execution: Execution, feed: Feed) -> Publisher:
 def _send_requests(execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int) -> int:
     """Record, produce, confirm, mark; how many were sent now."""
     requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
-    unsent = request.order(execution.connection, feed.name, requests)
+    unsent = request.record_requests(execution.connection, feed.name, requests)
     topic = feed.topic("request", execution.settings.topic_prefix)
     for each in requests:
         if each.correlation_id in unsent:
@@ -83,7 +83,7 @@ def _send_requests(execution: Execution, feed: Feed, publisher: Publisher, days:
             publisher.send(topic, key, write(feed, each), envelope.headers())
     if unsent:
         publisher.confirm()
-        request.sent(execution.connection, list(unsent))
+        request.record_sent(execution.connection, list(unsent))
     return len(unsent)
 
 

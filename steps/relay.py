@@ -141,7 +141,7 @@ class Relay:
             each.request.correlation_id: (each.request, row_count(each.answer))
             for each in sorted(every, key=lambda each: bool(each.answer))
         }
-        request.answer(connection, self._feed.name, list(answers.values()))
+        request.record_answered(connection, self._feed.name, list(answers.values()))
         self._count(intake)
         return ChunkResult(self._exchanges.no_requests)
 
@@ -162,7 +162,7 @@ class Relay:
     def _send(self, exchanges: Sequence[Exchange]) -> None:
         """Send what has no answer yet: in the ledger, in Kafka, or in this very chunk."""
         connection, known = self._execution.connection, self._exchanges.known
-        known |= request.answered(connection, [each.request.correlation_id for each in exchanges])
+        known |= request.fetch_answered(connection, [each.request.correlation_id for each in exchanges])
         # What the group's offsets say is answered is known too: pub may have repeated it after a crash of its own.
         known |= {each.request.correlation_id for each in exchanges if self._is_answered(each.message)}
         fresh = []

@@ -91,7 +91,7 @@ def start_due(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
 
 def report_overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
     """Report requests without an answer."""
-    found = request.overdue(execution.connection, OVERDUE)
+    found = request.fetch_overdue(execution.connection, OVERDUE)
     for late in found:
         print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is what operators read
     return {"overdue": len(found)}

@@ -20,6 +20,7 @@ from catalog import Envelope, find
 from catalog.message import correlation
 from ledger import schema, verify
 from ledger.database import connect
+from ledger.rights import Roles
 from steps.__main__ import main
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ def ended(code: int, stdout: str, stderr: str) -> Ended:
 class Bank:
     """Topics under a prefix of their own, and a database of their own."""
 
-    def __init__(self, kafka: str, url: str, prefix: str) -> None:
-        self.kafka, self.url, self.prefix = kafka, url, prefix
-        self.environ = {
+    def __init__(self, kafka: str, url: str, prefix: str, roles: Roles | None = None) -> None:
+        self.kafka, self.url, self.prefix, self.roles = kafka, url, prefix, roles
+        self.pod_url = as_role(url, roles.pod) if roles else url
+        self.environ = {  # of a person at the keyboard
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
-            "DATABASE_URL": url,
+            "DATABASE_URL": as_role(url, roles.operator) if roles else url,
             "FEEDFALL_TOPIC_PREFIX": prefix,
             "FEEDFALL_FEEDS": ",".join(PACKAGES),
         }
@@ -124,7 +126,7 @@ class Bank:
         """A stage as a process of its own, as a pod runs it."""
         command = [sys.executable, "-m", "steps", *words]
         done = subprocess.run(
-            command, env=self.environment(**environ), capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
+            command, env=self.pod(**environ), capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
         )
         return ended(done.returncode, done.stdout, done.stderr)
 
@@ -132,7 +134,11 @@ class Bank:
         """The same, not waited for."""
         command = [sys.executable, "-m", "steps", *words]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environment(**environ), stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+        return subprocess.Popen(command, env=self.pod(**environ), stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
+    def pod(self, **more: str) -> dict[str, str]:
+        """The environment of a pod: with a pod's rights in the database."""
+        return self.environment(**{"DATABASE_URL": self.pod_url, **more})
 
     def environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, **self.environ, "PYTHONPATH": str(ROOT / "tests"), **more}
@@ -145,6 +151,11 @@ class Bank:
 
     def value(self, query: str, *values: object) -> Any:  # noqa: ANN401 -- whatever was asked for
         return self.rows(query, *values)[0][0]
+
+    def act(self, role: str, statement: str) -> int:
+        """What a role does in its own words; how many rows it touched."""
+        with psycopg.connect(as_role(self.url, role), autocommit=True) as connection:
+            return connection.execute(statement.encode()).rowcount
 
     def broken(self, feed: str) -> list[str]:
         """What `verify` says of the feed's ledger."""
@@ -163,7 +174,7 @@ class Door:
 
     def __call__(self, *words: str, **environ: str) -> Ended:
         self._capsys.readouterr()
-        code = main(list(words), {**self._bank.environ, **environ})
+        code = main(list(words), {**self._bank.environ, "DATABASE_URL": self._bank.pod_url, **environ})
         printed = self._capsys.readouterr()
         return ended(code, printed.out, printed.err)
 
@@ -173,6 +184,21 @@ def migrated(url: str) -> None:
     connection = connect(url, "migrate")
     schema.migrate(connection, find.every(PACKAGES))
     connection.close()
+
+
+def as_role(url: str, role: str) -> str:
+    """The same database, for another login. In tests a role's password is its name."""
+    return re.sub(r"//[^@]+@", f"//{role}:{role}@", url)
+
+
+def with_roles(url: str) -> Roles:
+    """Give a database the five roles, with logins, and just the rights that `feedfall schema` prints."""
+    roles = Roles()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("".join(schema.rights_only(find.every(PACKAGES), roles)).encode())
+        for name in roles.names():
+            connection.execute(f"ALTER ROLE {name} LOGIN PASSWORD '{name}'".encode())
+    return roles
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from bank import Bank, Door, migrated
+from bank import Bank, Door, migrated, with_roles
+from ledger.rights import Roles
 from local.servers.kafka import broker
 from local.servers.postgres import database
 from local.servers.process import Processes
@@ -34,6 +35,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         wake_groups(kafka)
         _create(url, "template", "template1")
         migrated(_named(url, "template"))
+        with_roles(_named(url, "template"))
         yield kafka, url
 
 
@@ -42,7 +44,7 @@ def bank(servers: tuple[str, str]) -> Iterator[Bank]:
     kafka, url = servers
     name = f"t{next(NUMBER)}"
     _create(url, name, "template")
-    yield Bank(kafka, _named(url, name), f"{name}.")
+    yield Bank(kafka, _named(url, name), f"{name}.", Roles())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 

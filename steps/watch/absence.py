@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from business_day import Calendar
     from catalog import Feed
-    from ledger.absence import Answer, Facts
+    from ledger.absence import Facts, RequestFacts
 
 #: How far back a sweep looks for what was due: a longer outage of all sweeps leaves days unreported.
 LOOK_BACK = timedelta(days=7)
@@ -124,22 +124,22 @@ def _loaded(facts: Facts) -> bool:
     whole = any(
         each.settled > each.quarantined
         and (each.status == "complete" or (each.status == "answered" and each.count is None))
-        for each in facts.answers
+        for each in facts.requests
     )
-    half = any(each.status == "answered" and each.count and 0 < each.settled < each.count for each in facts.answers)
+    half = any(each.status == "answered" and each.count and 0 < each.settled < each.count for each in facts.requests)
     return whole or bool(facts.in_table and not half)
 
 
 def _reached(feed: Feed, facts: Facts) -> Finding:
     """How far it has come. An outside publisher's message that could not be read may be the answer."""
     nothing = Finding(Situation.NO_REQUEST, "no request sent, no response received")
-    reached = _requested(feed, facts.answers[0]) if facts.answers else nothing
+    reached = _requested(feed, facts.requests[0]) if facts.requests else nothing
     unread = facts.quarantined if feed.partner is None else 0
     no_answer = reached.situation in (Situation.NO_REQUEST, Situation.UNANSWERED)
     return _quarantined(unread) if unread and no_answer else reached
 
 
-def _requested(feed: Feed, newest: Answer) -> Finding:
+def _requested(feed: Feed, newest: RequestFacts) -> Finding:
     match newest.status:
         case "new":
             return Finding(Situation.UNSENT, f"its request was recorded at {_at(feed, newest.new_at)} and never sent")
@@ -153,7 +153,7 @@ def _requested(feed: Feed, newest: Answer) -> Finding:
     return _answered(feed, newest)
 
 
-def _answered(feed: Feed, newest: Answer) -> Finding:
+def _answered(feed: Feed, newest: RequestFacts) -> Finding:
     if newest.settled and newest.settled == newest.quarantined:
         return _quarantined(newest.quarantined)
     if newest.status == "complete":
@@ -172,7 +172,7 @@ def _hindrance(feed: Feed, facts: Facts, now: datetime) -> Finding | None:
     if refusal:
         return Finding(HINDERED.get(refusal.status, Situation.BLOCKED), refusal.reason)
     stuck = facts.stuck
-    if stuck and (facts.answers or feed.partner is None):
+    if stuck and (facts.requests or feed.partner is None):
         run = f"{stuck.run or 'a run'} holds the lease of {stuck.stage}"
         return Finding(Situation.STUCK, f"{run} beyond its end at {_at(feed, stuck.expired_at)}")
     return None

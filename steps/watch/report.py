@@ -48,8 +48,8 @@ class Watching:
 
     def __init__(self, execution: Execution, feeds: Sequence[Feed]) -> None:
         self._connection, self._now, self._execution = execution.connection, execution.now(), execution
-        self._since = absence.watched(self._connection, [feed.name for feed in feeds], self._now)
-        reports = absence.open_reports(self._connection, (self._now - ARRIVALS).date())
+        self._since = absence.start_watching(self._connection, [feed.name for feed in feeds], self._now)
+        reports = absence.fetch_open(self._connection, (self._now - ARRIVALS).date())
         self._reports = {(each.subject, each.base_date): each for each in reports}
         self._tells = execution.settings.webhook is not None
         self._calendars: dict[str, business_day.Calendar] = {}
@@ -116,7 +116,7 @@ class Watching:
     def _facts(self, feed: Feed, days: Iterable[date]) -> Iterator[tuple[date, absence.Facts]]:
         begins = {day: began(feed, day) for day in days}
         if begins:
-            yield from absence.facts(self._connection, feed, begins).items()
+            yield from absence.fetch_facts(self._connection, feed, begins).items()
 
     def _body(self, kind: str, each: Report, words: str) -> dict[str, Any]:
         """What the webhook says: the form of standardwebhooks.com."""

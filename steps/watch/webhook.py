@@ -54,23 +54,23 @@ def deliver(execution: Execution) -> int:
     tried: list[UUID] = []
     until = time.monotonic() + BUDGET
     with Sender(hook) as sender:
-        while time.monotonic() < until and (each := notice.pending(execution.connection, tried)):
+        while time.monotonic() < until and (each := notice.lock_next(execution.connection, tried)):
             tried.append(each.id)
             trouble, away = sender.send(each, int(execution.now().timestamp()))
             _record(execution, each, trouble)
             if away:
                 break
     execution.connection.rollback()
-    return notice.undelivered(execution.connection)
+    return notice.count_undelivered(execution.connection)
 
 
 def _record(execution: Execution, each: Notice, trouble: str | None) -> None:
     if trouble is None:
-        return notice.delivered(execution.connection, each)
+        return notice.record_delivery(execution.connection, each)
     give_up = execution.now() - each.made_at >= PATIENCE
     what = "given up after 24 h" if give_up else "the next sweep tries again"
     print(f"UNDELIVERED {each.subject} {each.base_date}: {trouble}; {what}", flush=True)  # noqa: T201 -- the pod's log is its desk
-    return notice.failed(execution.connection, each, trouble, give_up=give_up)
+    return notice.record_failure(execution.connection, each, trouble, give_up=give_up)
 
 
 class Sender:

@@ -15,7 +15,7 @@ from bank import Bank
 from calendar_client.client import Client
 from calendar_client.copy import Folder
 from calendar_service import KIM, certificate, holders, serving
-from ledger import schema
+from ledger import rights
 from local.servers.process import free_port
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def test_rights__of_the_services_own_role_are_enough(bank: Bank, tmp_path: Path)
     with psycopg.connect(bank.url, autocommit=True) as connection:
         role = f"calendar_{bank.url.rsplit('/', 1)[1]}"
         connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'".encode())
-        connection.execute(schema.calendar_grants(role).encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA feedfall TO {role};{rights.service(role)}".encode())
     server = bank.url.partition("@")[2]
     try:
         with serving(f"postgresql://{role}:secret@{server}", holders(tmp_path)) as client:

@@ -129,4 +129,5 @@ def test_migrate__builds_an_empty_database_and_is_harmless_again(bank: Bank) -> 
 def test_schema__prints_tables_and_rights_for_a_dba(bank: Bank) -> None:
     printed = feedfall(bank, "schema", "fx", "--role=pod").stdout
     assert "CREATE TABLE IF NOT EXISTS fx_rate" in printed
-    assert 'GRANT pg_signal_backend TO "pod"' in printed
+    assert 'GRANT SELECT, INSERT, UPDATE ON "fx_rate" TO "pod"' in printed
+    assert "GRANT pg_signal_backend" not in printed

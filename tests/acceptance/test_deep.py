@@ -201,9 +201,16 @@ def test_deep_and_replay__hold_for_any_order_of_rows(
     bank: Bank, door: Door, responses: list[tuple[str, int, int]], breaks: set[int], lost: set[str]
 ) -> None:
     """Whatever came, in whatever runs: deep finds nothing, then each lost key, and a replay brings just these back."""
-    bank = Bank(bank.kafka, bank.url, f"{bank.prefix}{next(NUMBERS)}.")
+    bank = Bank(bank.kafka, bank.url, f"{bank.prefix}{next(NUMBERS)}.", bank.roles)
     door = Door(bank, door._capsys)  # noqa: SLF001 -- the same hands on other topics
-    for table in ("latest", "feedfall.quarantine", "feedfall.replaced", "feedfall.span", "feedfall.source"):
+    for table in (
+        "latest",
+        "feedfall.request",
+        "feedfall.quarantine",
+        "feedfall.replaced",
+        "feedfall.span",
+        "feedfall.source",
+    ):
         bank.rows(f"DELETE FROM {table}")
     bank.create("latest", partitions=1)
     for number, (symbol, seq, price) in enumerate(responses):

@@ -132,7 +132,7 @@ def test_skip_gap__a_topic_made_anew_is_read_from_its_beginning(bank: Bank, door
     bank.respond("fx", rates[:10])
     door("sub", "--feed=fx")
     make_anew(bank, bank.topic("fx"), partitions=2)
-    bank = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new topic
+    bank = Bank(bank.kafka, bank.url, bank.prefix, bank.roles)  # a producer that knows the new topic
     bank.respond("fx", [{**each, "rate": "2"} for each in rates[:messages]])
     assert door("sub", "--feed=fx").exit == 81
     [found] = gaps(bank, "--yes", feed="fx")
@@ -193,7 +193,7 @@ TAMPERING = {
 def test_verify__a_gap_is_a_span_that_somebody_accepted(expired: Bank, statement: str) -> None:
     gaps(expired, "--yes")
     expired.rows(statement)
-    wanted = TAMPERING[statement] or "{[10,15)} is booked as absent, where every offset is a record"
+    wanted = TAMPERING[statement] or "{[10,15)} is recorded as absent, where every offset is a record"
     assert any(wanted in each for each in expired.broken("tick")), expired.broken("tick")
 
 

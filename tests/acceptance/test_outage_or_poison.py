@@ -20,7 +20,7 @@ import pytest
 
 from bank import PACKAGES, Bank, Door
 from catalog import find
-from ledger import control, schema
+from ledger import control, rights
 from ledger.database import connect
 from steps.run import settings
 from steps.run.execution import Execution
@@ -61,7 +61,9 @@ def read_only(clause: str) -> str:
 GONE = "DROP FUNCTION meet CASCADE"
 POD = (r"//[^@]+@", "//pod:pod@")
 #: A role of its own, with all that a pod is given.
-ROLE = "CREATE ROLE pod LOGIN PASSWORD 'pod';" + schema.grants([find.load("tick", PACKAGES)], "pod")
+ROLE = "CREATE ROLE pod LOGIN PASSWORD 'pod'; GRANT USAGE ON SCHEMA feedfall TO pod;" + rights.pod(
+    [find.load("tick", PACKAGES)], "pod"
+)
 
 
 def no_topic(bank: Bank) -> None:

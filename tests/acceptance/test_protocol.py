@@ -243,7 +243,7 @@ def test_topic_made_anew_under_a_run__nothing_of_the_new_one_is_taken_for_the_ol
     with in_mid_copy(bank) as pod:
         bank.delete_topic(bank.topic("tick"))
         bank.create_topics({bank.topic("tick"): 1})
-        bank = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new topic
+        bank = Bank(bank.kafka, bank.url, bank.prefix, bank.roles)  # a producer that knows the new topic
         bank.respond("tick", ticks(1000, first=1000))
         let_go(stuck)
         out, err = pod.communicate(timeout=60)

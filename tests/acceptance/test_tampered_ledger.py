@@ -65,4 +65,4 @@ def test_verify__a_lost_message_booked_as_absent_is_found(bank: Bank, door: Door
     bank.rows("DELETE FROM tick WHERE _offset = 1")
     bank.rows("UPDATE feedfall.request SET settled = settled - 1, status = 'answered', complete_at = NULL")
     assert ["its 2 rows should have a fate and 1 have" in word for word in bank.broken("fx")] == [True]
-    assert ["is booked as absent" in word for word in bank.broken("tick")] == [True]
+    assert ["is recorded as absent" in word for word in bank.broken("tick")] == [True]

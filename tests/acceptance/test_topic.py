@@ -70,7 +70,7 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
     [future] = bank.admin.create_partitions([NewPartitions(bank.topic("tick"), 3)]).values()
     future.result()
     eventually(lambda: len(bank.admin.list_topics(timeout=10).topics[bank.topic("tick")].partitions) == 3)
-    fresh = Bank(bank.kafka, bank.url, bank.prefix)  # a producer that knows the new partitions
+    fresh = Bank(bank.kafka, bank.url, bank.prefix, bank.roles)  # a producer that knows the new partitions
     for partition in range(3):
         fresh.send(
             bank.topic("tick"),

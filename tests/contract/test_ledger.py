@@ -1,4 +1,4 @@
-"""What the ledger promises, asked of a real PostgreSQL: leases, fences, migrations, and the rights of a pod's role."""
+"""What the ledger promises, asked of a real PostgreSQL: leases, fences, migrations."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from typer.testing import CliRunner
 
 from bank import PACKAGES, Bank, Door
 from catalog import find
-from cli.__main__ import app
 from ledger import lease, request, run, schema
 from ledger.control import free, hold
 from ledger.control import state as control_state
 from ledger.database import check, connect
 from ledger.errors import Fenced, Misconfigured, Transient
 from ledger.key import LeaseKey
-from ledger.verify import verify
+from ledger.rights import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +209,7 @@ def test_request__overdue_is_what_was_sent_and_not_answered(bank: Bank, database
         " SELECT gen_random_uuid(), 'fx', '2026-10-30', n, true, 'sent', clock_timestamp() - n * interval '1 minute',"
         " CASE n WHEN 40 THEN now() END FROM unnest(ARRAY[10, 40, 50]) AS n"
     )
-    assert [late.seq for late in request.overdue(database, 1800.0)] == [50]
+    assert [late.seq for late in request.fetch_overdue(database, 1800.0)] == [50]
 
 
 # -- migrations: expand first, contract a release later --
@@ -324,145 +322,14 @@ def shape(url: str) -> list[list[tuple[Any, ...]]]:
         return [connection.execute(query.encode()).fetchall() for query in (SHAPE, BOUND, INDEXED, TRIGGERS, VERSIONS)]
 
 
-@pytest.fixture
-def pod(bank: Bank) -> Iterator[str]:
-    """A role that may log in, and nothing else."""
-    name = f"pod_{bank.prefix.strip('.')}"
-    bank.rows(f"CREATE ROLE {name} LOGIN PASSWORD 'pod'")
-    yield name
-    bank.rows(f"DROP OWNED BY {name}")
-    bank.rows(f"DROP ROLE {name}")
-
-
-def as_role(bank: Bank, role: str) -> str:
-    return re.sub(r"//[^@]+@", f"//{role}:pod@", bank.url)
-
-
-def test_script__makes_from_nothing_what_migrate_makes(bank: Bank, pod: str) -> None:
+def test_script__makes_from_nothing_what_migrate_makes(bank: Bank) -> None:
     every, migrated = find.every(PACKAGES), shape(bank.url)
     bank.rows("DROP SCHEMA feedfall CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    bank.rows("".join(schema.script(every, pod)))
+    bank.rows("".join(schema.script(every, Roles())))
     assert shape(bank.url) == migrated
     with closing(connect(bank.url, "test")) as connection:
         check(connection)
         assert schema.migrate(connection, every) == []
-
-
-# -- the least rights --
-
-
-def granted(bank: Bank, role: str, *, signal: bool = True) -> None:
-    """Just what `feedfall schema` prints."""
-    for line in schema.grants([find.load("tick", PACKAGES), find.load("fx", PACKAGES)], role).splitlines():
-        if signal or "pg_signal_backend" not in line:
-            bank.rows(line)
-
-
-def test_rights__the_printed_grants_are_enough_to_drain(bank: Bank, door: Door, pod: str) -> None:
-    granted(bank, pod)
-    bank.create("tick")
-    bank.create("fx", partitions=1)
-    bank.respond("tick", [ROW, {**ROW, "volume": "x"}])
-    rate = {"base_date": "2026-10-30", "currency": "USD", "rate": "1"}
-    url = as_role(bank, pod)
-    assert door("sub", "--feed=tick", DATABASE_URL=url).counts("loaded", "quarantined") == [1, 1]
-    for times in (1, 2):  # the second goes by a merge, and its temporary tables
-        bank.respond("fx", [{**rate, "rate": str(times)}])
-        assert door("sub", "--feed=fx", DATABASE_URL=url).counts("loaded") == [1]
-    assert door("pub", "--feed=fx", "--base-date=2026-10-30", DATABASE_URL=url).status == "SUCCEEDED"
-    assert door("verify", "--feed=fx", DATABASE_URL=url).status == "SUCCEEDED"
-    with closing(connect(url, "pod")) as connection:
-        hold(connection, "fx", "kim", "a pod may block, so a person may hold")
-        connection.commit()
-
-
-def test_rights__the_printed_grants_are_enough_at_the_desk(bank: Bank, door: Door, pod: str) -> None:
-    """To compare with Kafka and to put rows back, in temporary tables; to accept a gap."""
-    granted(bank, pod)
-    bank.create("fx", partitions=1)
-    bank.respond("fx", [{"base_date": "2026-10-30", "currency": each, "rate": "1"} for each in ("USD", "JPY")])
-    door("sub", "--feed=fx")
-    bank.rows("DELETE FROM fx_rate WHERE currency = 'USD'")
-    bank.rows("UPDATE fx_rate SET rate = 2")
-    environ = {**bank.environ, "DATABASE_URL": as_role(bank, pod)}
-    why = ["--reason=test", "--by=me"]
-    for words, code in (
-        (["verify", "fx", "--deep"], 1),  # as an exception, which the command's door makes 83 of
-        (["replay", "fx", *why, f"--offsets={bank.topic('fx')}/0:0-1"], 0),
-        (["verify", "fx", "--deep"], 0),
-        (["skip-gap", "fx", *why, "--yes"], 0),
-    ):
-        done = CliRunner().invoke(app, words, env=environ)
-        assert done.exit_code == code, (words, done.stdout, done.exception)
-
-
-@pytest.mark.parametrize(
-    "act",
-    [
-        "DELETE FROM tick",
-        "DELETE FROM feedfall.span",
-        "DELETE FROM feedfall.journal",
-        "TRUNCATE tick",
-        "DROP TABLE tick",
-        "ALTER TABLE tick ADD more text",
-        "CREATE TABLE feedfall.mine (a int)",
-        "SELECT FROM latest",  # another feed's table, which was not granted
-    ],
-)
-def test_rights__are_for_rows_and_never_for_tables(bank: Bank, pod: str, act: str) -> None:
-    granted(bank, pod)
-    with psycopg.connect(as_role(bank, pod)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute(act.encode())
-
-
-def test_rights__without_any_the_message_names_the_grants(bank: Bank, door: Door, pod: str) -> None:
-    done = door("sub", "--feed=tick", DATABASE_URL=as_role(bank, pod))
-    assert done.exit == 78
-    assert "`feedfall schema` prints the GRANTs" in done.words["reason"]
-
-
-@pytest.fixture
-def ghost(bank: Bank, database: Connection) -> Iterator[Connection]:
-    """A frozen pod of another, unprivileged role, inside its chunk."""
-    name = f"ghost_{bank.prefix.strip('.')}"
-    bank.rows(f"CREATE ROLE {name} LOGIN PASSWORD 'pod'")
-    granted(bank, name)
-    old = take(database, "ghost", feed="tick", seconds=0.01)
-    assert old
-    frozen = connect(as_role(bank, name), "ghost")
-    lease.guard(frozen, old)
-    yield frozen
-    frozen.close()
-    bank.rows(f"DROP OWNED BY {name}")
-    bank.rows(f"DROP ROLE {name}")
-
-
-def test_rights__the_printed_grants_are_enough_to_take_over(
-    bank: Bank, door: Door, pod: str, ghost: Connection
-) -> None:
-    granted(bank, pod)
-    bank.create("tick")
-    bank.respond("tick", [ROW])
-    assert door("sub", "--feed=tick", DATABASE_URL=as_role(bank, pod)).counts("loaded") == [1]
-    with pytest.raises(psycopg.OperationalError):
-        ghost.execute("SELECT 1")
-    assert bank.broken("tick") == []
-
-
-def test_rights__a_role_that_may_end_nobody_says_which_grant(
-    bank: Bank, door: Door, pod: str, ghost: Connection
-) -> None:
-    granted(bank, pod, signal=False)
-    bank.create("tick")
-    bank.respond("tick", [ROW])
-    done = door("sub", "--feed=tick", DATABASE_URL=as_role(bank, pod))
-    assert done.exit == 78
-    pid = ghost.info.backend_pid
-    assert f"a frozen run (backend {pid}) still holds the writer's lock and role {pod} may not" in done.words["reason"]
-    assert f"GRANT pg_signal_backend TO {pod}, or end it as its owner" in done.words["reason"]
-    assert bank.value("SELECT count(*) FROM tick") == 0
-    with closing(connect(bank.url, "test")) as connection:
-        assert verify(connection, find.load("tick", PACKAGES)).broken == []
 
 
 # -- rows: COPY's text format, there and back --

@@ -10,7 +10,7 @@ import pytest
 
 import business_day
 from feeds.fx import FX
-from ledger.absence import Answer, Facts, Stuck
+from ledger.absence import Facts, RequestFacts, Stuck
 from ledger.control import Control
 from sample_feeds.bulletin import BULLETIN
 from sample_feeds.latest import LATEST
@@ -99,10 +99,10 @@ def test_due__keeps_the_wall_clock_when_summer_time_ends() -> None:
 # -- what is found --
 
 FIVE_PAST = brussels(FRIDAY, 16, 5)
-NEW = Answer("new", new_at=FIVE_PAST)
-SENT = Answer("sent", new_at=FIVE_PAST, sent_at=FIVE_PAST)
-ANSWERED = Answer("answered", count=120, sent_at=FIVE_PAST, answered_at=FIVE_PAST)
-COMPLETE = Answer("complete", count=120, settled=120, answered_at=FIVE_PAST)
+NEW = RequestFacts("new", new_at=FIVE_PAST)
+SENT = RequestFacts("sent", new_at=FIVE_PAST, sent_at=FIVE_PAST)
+ANSWERED = RequestFacts("answered", count=120, sent_at=FIVE_PAST, answered_at=FIVE_PAST)
+COMPLETE = RequestFacts("complete", count=120, settled=120, answered_at=FIVE_PAST)
 HELD = Control(held_at=NOW, held_by="kim", held_reason="late close")
 BLOCKED = Control(blocked_at=NOW, blocked_code=65, blocked_stage="sub", blocked_reason="too many bad rows")
 WAITING = Control(wait_until=NOW + timedelta(hours=1))
@@ -118,8 +118,8 @@ STUCK = Stuck("sub", "fx-sub-abc", FIVE_PAST)
         (Facts([ANSWERED]), Situation.NOT_LOADED, "answered at 2026-10-30 16:05 CET, and 0 of 120 rows are loaded"),
         (Facts([replace(ANSWERED, settled=60)]), Situation.NOT_LOADED, "60 of 120 rows are loaded"),
         (Facts([replace(ANSWERED, settled=60)], in_table=True), Situation.NOT_LOADED, "60 of 120"),  # half is not there
-        (Facts([Answer("empty", "closed today")]), Situation.EMPTY, "closed today"),
-        (Facts([Answer("refused", "bad key")]), Situation.REFUSED, "bad key"),
+        (Facts([RequestFacts("empty", "closed today")]), Situation.EMPTY, "closed today"),
+        (Facts([RequestFacts("refused", "bad key")]), Situation.REFUSED, "bad key"),
         (Facts([replace(COMPLETE, quarantined=120)]), Situation.QUARANTINED, "120 rows are in quarantine"),
         (Facts([replace(COMPLETE, count=0, settled=0)]), Situation.EMPTY, "no rows"),
         # what stands in the way goes first, and how far it came is said too
@@ -131,9 +131,9 @@ STUCK = Stuck("sub", "fx-sub-abc", FIVE_PAST)
         (Facts([ANSWERED], control=HELD, stuck=STUCK), Situation.HELD, "0 of 120"),
         (Facts(stuck=STUCK), Situation.NO_REQUEST, "no request sent"),  # an old lease did not keep anybody from asking
         # an answer without rows is one, whoever holds the feed since
-        (Facts([Answer("refused", "bad key")], control=HELD), Situation.REFUSED, "bad key"),
+        (Facts([RequestFacts("refused", "bad key")], control=HELD), Situation.REFUSED, "bad key"),
         # the newest try counts
-        (Facts([SENT, Answer("refused", "bad key")]), Situation.UNANSWERED, "not answered"),
+        (Facts([SENT, RequestFacts("refused", "bad key")]), Situation.UNANSWERED, "not answered"),
         # a stranger's rows in quarantine are no answer to our own request
         (Facts([SENT], quarantined=3), Situation.UNANSWERED, "not answered"),
     ],
@@ -159,7 +159,7 @@ def test_finding__rows_that_are_there_are_not_absent(facts: Facts) -> None:
 
 # -- an outside publisher --
 
-OUTSIDE = Answer("answered", settled=31)
+OUTSIDE = RequestFacts("answered", settled=31)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog import find
-from catalog.find import UnknownFeed
+from catalog.find import SharedFeed, UnknownFeed
 
 SAMPLES = ("feeds", "sample_feeds")
 
@@ -55,3 +55,30 @@ def test_every__is_sorted_by_name() -> None:
     found = [feed.name for feed in find.every(SAMPLES)]
     assert found == sorted(found)
     assert {"fx", "tick", "bulletin"} <= set(found)
+
+
+def own_package(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> str:
+    """A team's package of feeds, importable."""
+    package = folder / f"team_{folder.name.rpartition('-')[2].replace('__', '_')}"
+    package.mkdir()
+    for name, text in {"__init__": "", **files}.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(folder)
+    return package.name
+
+
+def test_load__two_feeds_of_one_name_have_one_topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = own_package(tmp_path, monkeypatch, fx="from feeds.fx import FX\n")
+    both = ["feeds", package]
+    with pytest.raises(SharedFeed, match=rf"feeds\.fx and {package}\.fx are two feeds named 'fx', on one topic"):
+        find.load("fx", both)
+    with pytest.raises(SharedFeed, match="two feeds named 'fx'"):
+        find.every(both)
+
+
+def test_every__two_feeds_on_one_table_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = "from dataclasses import replace\nfrom feeds.fx import FX as original\n"
+    package = own_package(tmp_path, monkeypatch, fx_again=f"{again}AGAIN = replace(original, name='fx-again')\n")
+    with pytest.raises(SharedFeed, match="feeds 'fx' and 'fx-again' share the table fx_rate"):
+        find.every(["feeds", package])
+    assert find.load("fx-again", ["feeds", package]).table == "fx_rate"  # a pod imports its own feed alone

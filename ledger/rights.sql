@@ -1,0 +1,79 @@
+-- name: role
+-- Made where it is missing, without a login: the DBA gives each person and each pod one of these.
+DO $$ BEGIN IF to_regrole({text}) IS NULL THEN CREATE ROLE {role} NOLOGIN; END IF; END $$;
+
+-- name: owner
+-- Owns the schema and the tables: migrations and DDL, and nothing that runs every day.
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO %I', current_database(), {plain}); END $$;
+GRANT CREATE, USAGE ON SCHEMA public TO {role};
+
+-- name: nothing
+-- What was granted before and is no longer needed goes.
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_auth_members
+        WHERE roleid = 'pg_signal_backend'::regrole AND member = to_regrole({text})) THEN
+    REVOKE pg_signal_backend FROM {role};
+END IF; END $$;
+REVOKE ALL ON ALL TABLES IN SCHEMA feedfall FROM {role};
+GRANT USAGE ON SCHEMA feedfall TO {role};
+
+-- name: pod
+-- Exactly what the stages do. Columns that are not named are the server's (times, ids, role) or an operator's.
+DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), {plain}); END $$;
+GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
+    feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
+    feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice TO {role};
+GRANT INSERT (feed, stage, shard, uid, name, code),
+    UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
+GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
+GRANT INSERT (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
+    UPDATE (next_offset, epoch) ON feedfall.source TO {role};
+GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
+    deferred, late) ON feedfall.span TO {role};
+GRANT INSERT ON feedfall.replaced TO {role};
+GRANT INSERT (source, "offset", row, part, run, fate, reason, until, by_date, correlation_id, seq, key, value, headers,
+        sent_at, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run),
+    UPDATE (fate, reason, until, by_date, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run,
+        parts) ON feedfall.quarantine TO {role};
+GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated, last_run,
+        answered_at, complete_at),
+    UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at)
+    ON feedfall.request TO {role};
+GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
+    UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};
+GRANT INSERT (who, verb, feed, reason, detail) ON feedfall.journal TO {role};
+GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
+GRANT INSERT ON feedfall.watched TO {role};
+GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};
+GRANT INSERT (subject, base_date, body, made_at),
+    UPDATE (tries, trouble, delivered_at, given_up_at) ON feedfall.notice TO {role};
+
+-- name: pod_tables
+-- A merge reads, adds and replaces rows; nothing of ours deletes one.
+GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};
+
+-- name: operator
+-- Beside all that a pod may: hold and free, resolve quarantine, accept a gap, decide about days.
+GRANT SELECT ON feedfall.journal TO {role};
+GRANT INSERT (held_at, held_by, held_reason), UPDATE (held_at, held_by, held_reason) ON feedfall.feed_control TO {role};
+GRANT INSERT (source, from_offset, to_offset, run, who, reason) ON feedfall.gap TO {role};
+GRANT UPDATE (closed_at) ON feedfall.source TO {role};
+GRANT INSERT (calendar, day, is_open, reason, evidence, who), UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
+
+-- name: member
+-- So that an operator's command can end a frozen pod's session; a pod cannot end an operator's.
+GRANT {pod} TO {role};
+
+-- name: reader
+-- CI that waits for an order, dashboards, people who look: rows of feeds too, and nothing is changed.
+GRANT SELECT ON ALL TABLES IN SCHEMA feedfall TO {role};
+
+-- name: reader_tables
+-- The feeds' own tables, to look at.
+GRANT SELECT ON {tables} TO {role};
+
+-- name: service
+-- The calendar service: decisions about days and their journal, and no row of any feed.
+GRANT SELECT ON feedfall.schema, feedfall.calendar_override TO {role};
+GRANT INSERT (calendar, day, is_open, reason, evidence, who) ON feedfall.calendar_override TO {role};
+GRANT UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
+GRANT INSERT (who, verb, feed, reason, detail) ON feedfall.journal TO {role};
