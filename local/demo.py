@@ -48,7 +48,7 @@ class Stuck(Exception):  # noqa: N818 -- reads as what happened
 def demo(folder: Path, days: int | None, say: Say = print) -> None:
     """Play it. `days`: how many TARGET days up to the newest; None: all since 1999."""
     first = first_of(days)
-    reporter = Reporter(say)
+    reporter = ResultPrinter(say)
     say(f"Starting Apache Kafka, PostgreSQL and a partner that serves the ECB's own history, in {folder}")
     with world(folder, say=say, simulators={"ecb": Ecb(poison=POISON)}, backoff=0.1, on_event=reporter) as here:
         reporter.killer = killer = Killer(here.database_url, say)
@@ -108,7 +108,7 @@ def run_command(here: World, words: str) -> str:
 
 
 @dataclass
-class Reporter:
+class ResultPrinter:
     """Prints the RESULT line of each pod, and each Workflow that failed."""
 
     say: Say

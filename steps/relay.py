@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ledger.lease import Lease
     from steps.drain.intake import Intake
     from steps.drain.kafka import Message
-    from steps.partner.messages import Response
+    from steps.partner.messages import AnswerRecords
     from steps.partner.sender import RequestSender
     from steps.run.execution import Execution, Outcome
 
@@ -202,7 +202,7 @@ class Relay:
                 f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"
             )
 
-    def _write(self, responses: Sequence[Response], intake: Intake) -> None:
+    def _write(self, responses: Sequence[AnswerRecords], intake: Intake) -> None:
         """Responses, bell and the group's offsets: one transaction."""
         if not responses or not self._publisher or not self._group:
             return

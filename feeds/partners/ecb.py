@@ -44,7 +44,7 @@ class Ecb:
     def __init__(self, client: "httpx.Client", now: datetime) -> None:
         self._now = now.astimezone(ZoneInfo(ZONE))
         self._target = business_day.calendar("TARGET")
-        self._documents = {name: _Source(client, name, self._now) for name in (DAILY, LAST_90_DAYS, HISTORY)}
+        self._documents = {name: _CachedDocument(client, name, self._now) for name in (DAILY, LAST_90_DAYS, HISTORY)}
 
     def ask(self, request: Request) -> Answer:
         """Answer with the fixing of one base date. Lets httpx's own exceptions through."""
@@ -66,7 +66,7 @@ class Ecb:
         return silence
 
 
-class _Source:
+class _CachedDocument:
     """One document, fetched when it is first needed. What httpx raises is not remembered, so relay may try again."""
 
     def __init__(self, client: "httpx.Client", name: str, now: datetime) -> None:

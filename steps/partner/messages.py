@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID  # noqa: TC003 -- pydantic reads the annotations of Body
+from uuid import UUID  # noqa: TC003 -- pydantic reads the annotations of RequestBody
 
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -28,7 +28,7 @@ Record = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
 """Key, value, headers."""
 
 
-class Body(TypedDict):
+class RequestBody(TypedDict):
     """Our own form of a request's value."""
 
     correlation_id: UUID
@@ -37,7 +37,7 @@ class Body(TypedDict):
 
 
 @dataclass(frozen=True)
-class Response:
+class AnswerRecords:
     """An answer as records. `error`: why a person must look at it, though it was answered."""
 
     records: Sequence[Record]
@@ -52,23 +52,23 @@ def read_request(message: Message) -> Request:
     envelope = Envelope.of(message.headers())
     if envelope.correlation_id and envelope.base_date:
         return Request(envelope.correlation_id, envelope.base_date, envelope.seq or 1)
-    body = TypeAdapter(Body).validate_json(value)
+    body = TypeAdapter(RequestBody).validate_json(value)
     return Request(body["correlation_id"], date.fromisoformat(body["base_date"]), body["seq"])
 
 
-def write_answer(feed: Feed, request: Request, answer: Answer) -> Response:
+def write_answer(feed: Feed, request: Request, answer: Answer) -> AnswerRecords:
     """An answer as records: one a row, or one that says that there is none, and why."""
     envelope = Envelope(request.correlation_id, request.base_date, request.seq)
     if isinstance(answer, Rows):
         written = _write_rows(feed, envelope, answer)
         if not isinstance(written, Malformed):
-            return Response(written)
+            return AnswerRecords(written)
         answer = written
     kind, reason = (Kind.EMPTY if isinstance(answer, Empty) else Kind.REFUSED), _printable(_reason(answer))
     fine = isinstance(answer, Empty) and answer.expected
     headers = replace(envelope, kind=kind, count=0, reason=reason).headers()
     record = (str(request.base_date).encode(), b"{}", headers)
-    return Response([record], None if fine else f"{request.base_date}: {reason}")
+    return AnswerRecords([record], None if fine else f"{request.base_date}: {reason}")
 
 
 def row_count(answer: Answer | None) -> int | None:
