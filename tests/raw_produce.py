@@ -45,7 +45,8 @@ def _produce(kafka: str, topic: str, batch: bytes, partition: int) -> tuple[int,
 
 def batch(records: Sequence[bytes], attributes: int = 0, packed: bytes | None = None) -> bytes:
     """A record batch (magic 2) of records as `record` makes them; `packed`: their bytes, compressed by the caller."""
-    after_crc = struct.pack(">hiqqqhii", attributes, len(records) - 1, NOW, NOW, -1, -1, -1, len(records)) + (
+    now = int(time.time() * 1000)  # an older one is retention's, at its next look
+    after_crc = struct.pack(">hiqqqhii", attributes, len(records) - 1, now, now, -1, -1, -1, len(records)) + (
         b"".join(records) if packed is None else packed
     )
     after_length = struct.pack(">ibI", -1, 2, crc32c(after_crc)) + after_crc
@@ -63,9 +64,6 @@ def gzipped(records: Iterable[bytes]) -> bytes:
     """Compressed one by one, so that a batch that is huge when it is unpacked is never whole here."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join([*(packer.compress(each) for each in records), packer.flush()])
-
-
-NOW = 1_790_000_000_000
 
 
 def _sized(data: bytes | None) -> bytes:

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
-from bank import Bank, Door, ended, eventually
+from bank import PACKAGES, Bank, Door, ended, eventually
+from catalog import find
+from ledger.chunk import ChunkResult
+from ledger.key import LeaseKey
+from steps.drain.drain import drain
+from steps.run.execution import executing
+from steps.run.exits import OffsetGap
+from steps.run.settings import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ledger.chunk import Source
+    from ledger.database import Connection
+    from ledger.lease import Lease
+    from steps.drain.intake import Intake
+    from steps.drain.kafka import Reader
+    from steps.run.execution import Outcome
 
 
 def ticks(count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -79,3 +98,45 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
         )
     assert door("sub", "--feed=tick").counts("loaded") == [3]
     assert bank.broken("tick") == []
+
+
+class StandsStill:
+    """A sink like relay: it reads in `gather`, and would commit to Kafka in `load`. Between the two it stands still."""
+
+    stage, markers, batch = "relay", False, 50
+
+    def __init__(self, topic: str, meanwhile: Callable[[], None]) -> None:
+        self.topic, self._meanwhile, self.loaded = topic, meanwhile, False
+
+    def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None: ...
+
+    def gather(self, intake: Intake) -> None:
+        assert sum(map(len, intake.batches())) == 10
+        self._meanwhile()
+
+    def load(self, connection: Connection, intake: Intake) -> ChunkResult:  # noqa: ARG002 -- its form
+        self.loaded = True
+        return ChunkResult()
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        return outcome
+
+
+def test_topic_made_anew_after_the_last_read__nothing_is_committed_to_kafka(bank: Bank) -> None:
+    """Promise: the topic's id is looked at before any commit, and relay's first one is Kafka's."""
+    bank.create("tick", partitions=1)
+    bank.respond("tick", ticks(10))
+    topic = bank.topic("tick")
+
+    def made_anew() -> None:
+        bank.delete_topic(topic)
+        bank.create_topics({topic: 1})
+
+    sink = StandsStill(topic, made_anew)
+    with (
+        pytest.raises(OffsetGap, match="deleted and created anew"),
+        executing(read(bank.environ), LeaseKey("tick", "relay"), threading.Event()) as execution,
+    ):
+        drain(execution, find.load("tick", PACKAGES), sink)
+    assert not sink.loaded
+    assert bank.value("SELECT count(*) FROM feedfall.span") == 0
