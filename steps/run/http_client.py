@@ -85,7 +85,7 @@ class BoundedClient(httpx.Client):
         try:
             deadline.check()
             response = super().send(request, **how)
-        except httpx.TransportError as error:
+        except Exception as error:  # after our own end whatever fails is a consequence of it
             deadline.check(error)
             raise
         finally:
@@ -175,7 +175,7 @@ class _BoundedStream(httpx.SyncByteStream):
                 if size > self._max_bytes:
                     raise UnusableAnswer(f"an answer of more than {self._max_bytes:,} bytes")
                 yield part
-        except httpx.TransportError as error:
+        except (httpx.TransportError, OSError, ValueError) as error:  # likewise
             self._deadline.check(error)
             raise
         self._deadline.check()
