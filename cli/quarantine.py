@@ -83,10 +83,10 @@ def show_entry(feed: FeedName, entry: EntryName, *, as_json: Json = False) -> No
         if word is not None:
             show.say(f"{name:16}{word if isinstance(word, int) else show.word(word)}")
     for name, word in headers:
-        show.say(f"{'header':16}{name} = {word}")
+        show.say(f"{'header':16}{show.word(name)} = {show.word(word)}")
     for deed in details.history:
         more = ", ".join(f"{name} {word}" for name, word in deed.detail.items() if name not in ("entry", "source"))
-        show.say(f"{'history':16}{show.word(deed.at)} {deed.who} {deed.verb}: {deed.reason} ({more})")
+        show.say(f"{'history':16}{show.word(deed.at)} {show.word(f'{deed.who} {deed.verb}: {deed.reason} ({more})')}")
     return show.say(f"value\n{value or ''}")
 
 

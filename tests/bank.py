@@ -70,7 +70,10 @@ class Bank:
             "FEEDFALL_FEEDS": ",".join(PACKAGES),
         }
         self.admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-        self.producer = Producer({"bootstrap.servers": kafka, "linger.ms": 1, "log_level": 0})
+        # Idempotent: else a batch that is sent again may come after the one behind it.
+        self.producer = Producer(
+            {"bootstrap.servers": kafka, "linger.ms": 1, "log_level": 0, "enable.idempotence": True}
+        )
 
     def topic(self, feed: str, kind: str = "response") -> str:
         return find.load(feed, PACKAGES).topic(kind, self.prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -137,12 +138,13 @@ def test_terminated__finishes_its_chunk_releases_and_exits_143(bank: Bank, stuck
 def test_held__in_mid_drain_nothing_commits_once_hold_has_returned(
     bank: Bank, door: Door, stuck: psycopg.Connection
 ) -> None:
-    with in_mid_copy(bank) as pod:
+    hold = "UPDATE feedfall.feed_control SET held_at = now(), held_by = 'me', held_reason = 'test' WHERE feed = 'tick'"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%SET held_at%'"
+    with in_mid_copy(bank) as pod, ThreadPoolExecutor(1) as pool:
+        held = pool.submit(bank.rows, hold)  # it waits for the chunk in flight
+        eventually(lambda: bank.value(waiting) == 1)
         let_go(stuck)
-        hold = (
-            "UPDATE feedfall.feed_control SET held_at = now(), held_by = 'me', held_reason = 'test' WHERE feed = 'tick'"
-        )
-        bank.rows(hold)
+        held.result(timeout=30)
         after_hold = bank.value("SELECT count(*) FROM tick")
         out, err = pod.communicate(timeout=30)
     assert ended(pod.returncode, out, err).status == "HELD"

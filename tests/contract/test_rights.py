@@ -113,8 +113,8 @@ OWNERS = {"schema.applied"}
 SERVICES = {
     "calendar.declare",
     "calendar.history",
-    "calendar.standing",
-    "calendar.valid",
+    "calendar.in_force",
+    "calendar.in_force_on",
     "calendar.withdraw",
     "journal.write",
     "schema.version",

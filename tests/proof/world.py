@@ -139,6 +139,11 @@ QUERIES = {
     "lineage": f"{_ROW}, s.partition, _offset, _row, _at FROM rate JOIN feedfall.source s ON s.id = _source "
     "ORDER BY base_date, code",
     "fates of sub": f"{_FATES} WHERE s.stage = 'sub' GROUP BY 1",
+    # A SIGTERM ends a chunk early. Whether a row that a newer one replaces was loaded first, or superseded within its
+    # chunk, depends on where the chunk ended; that each row has one of the two does not.
+    "fates of sub, however chunks are cut": f"""SELECT stage, rows_read, loaded + superseded, duplicate, quarantined,
+        deferred FROM ({_FATES} WHERE s.stage = 'sub' GROUP BY 1)
+        AS f (stage, rows_read, loaded, superseded, duplicate, quarantined, deferred)""",
     # A request that a dead relay answered is recorded as a duplicate by the one that finds its answer in Kafka.
     "reads of relay": f"""SELECT stage, rows_read, loaded + duplicate, quarantined FROM (
         {_FATES} WHERE s.stage = 'relay' GROUP BY 1) AS f (stage, rows_read, loaded, newer, duplicate, quarantined)""",
