@@ -34,7 +34,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class State:
+class LeaseState:
     """A lease as it stands in the ledger. The epoch of one that was never taken is 0."""
 
     epoch: int = 0
@@ -143,7 +143,7 @@ def cap(connection: Connection, seconds: float) -> None:
         run(connection, "lease.cap", feed=None, stage=None, shard=None, seconds=seconds)
 
 
-def states(connection: Connection) -> dict[LeaseKey, State]:
+def states(connection: Connection) -> dict[LeaseKey, LeaseState]:
     """Return every lease that was ever taken."""
     with translated():
-        return {LeaseKey(*key): State(epoch, free) for *key, epoch, free in rows(connection, "lease.states")}
+        return {LeaseKey(*key): LeaseState(epoch, free) for *key, epoch, free in rows(connection, "lease.states")}

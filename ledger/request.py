@@ -26,7 +26,7 @@ class Overdue:
 
 
 @dataclass(frozen=True)
-class State:
+class RequestState:
     """One request. `count`: rows of its whole response; `quarantined`: those of them that wait for a person."""
 
     status: str
@@ -81,10 +81,10 @@ def highest_seq(connection: Connection, feed: str, base_date: date) -> int:
         return one(connection, "request.highest_seq", feed=feed, base_date=base_date)[0] or 0
 
 
-def fetch_state(connection: Connection, correlation_id: UUID) -> State | None:
+def fetch_state(connection: Connection, correlation_id: UUID) -> RequestState | None:
     """The state of a request; None when it was never recorded."""
     with translated():
-        return fetch_one(connection, State, "request.state", id=correlation_id)
+        return fetch_one(connection, RequestState, "request.state", id=correlation_id)
 
 
 def count_waiting(connection: Connection, feed: str) -> int:

@@ -52,7 +52,7 @@ def demo(folder: Path, days: int | None, say: Say = print) -> None:
     say(f"Starting Apache Kafka, PostgreSQL and a partner that serves the ECB's own history, in {folder}")
     with world(folder, say=say, simulators={"ecb": Ecb(poison=POISON)}, backoff=0.1, on_event=reporter) as here:
         reporter.killer = killer = Killer(here.database_url, say)
-        say(f"\n1. Order every day from {first} to {NEWEST}; the doorbell does the rest.")
+        say(f"\n1. Request every day from {first} to {NEWEST}; the doorbell does the rest.")
         say("   The first sub is killed in mid-chunk, and started again (Argo's wait of 10 s is 1 s here).\n")
         started = time.monotonic()
         order(here, {"from": first.isoformat(), "to": NEWEST.isoformat()})
@@ -60,11 +60,11 @@ def demo(folder: Path, days: int | None, say: Say = print) -> None:
         seconds = time.monotonic() - started
         if not killer.hit.is_set():
             say("   (the chunk was over before it could be killed: nothing to see this time)")
-        say(f"\n   From the order to the last row: {seconds:.1f} s.")
+        say(f"\n   From the first request to the last row: {seconds:.1f} s.")
         say(f"\n2. Order {HOLIDAY}, Good Friday; then {NEWEST} once more.\n")
         order(here, {"base-date": HOLIDAY.isoformat()})
         order(here, {"base-date": NEWEST.isoformat()})
-        say("\n3. What the desk shows.")
+        say("\n3. What an operator sees.")
         for words in ("newest fx --limit 6", "quarantine list fx", "runs fx --limit 8", "verify fx"):
             say(f"\n$ feedfall {words}")
             say(run_command(here, words))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ledger.request import State
+from ledger.request import RequestState
 from steps.run.execution import Outcome
 from steps.run.exits import Exit
 from steps.run.gate import Refusal
@@ -81,7 +81,7 @@ def of_pod(seen: WorkflowState, line: str) -> Ending:
     )
 
 
-def of_request(state: State, refusal: Refusal | None) -> Ending | None:
+def of_request(state: RequestState, refusal: Refusal | None) -> Ending | None:
     """How a request stands; None: its response is still to come. A response goes before a hold."""
     counts = {"request": state.status, "rows": state.count or 0, "quarantined": state.quarantined}
     match state.status:

@@ -24,7 +24,7 @@ from catalog import Feed, Policy, find
 from catalog.message import correlation
 from ledger import control, journal, request
 from ledger.absence import fetch_facts
-from ledger.request import State
+from ledger.request import RequestState
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
 from operate.follow import Late, Say, Stopped, Watch, follow
@@ -200,7 +200,7 @@ class Submission:
         except Late:
             return self._absent(target, ledger)
 
-    def _already_done(self, state: State) -> Ending:
+    def _already_done(self, state: RequestState) -> Ending:
         ending = of_request(state, None)
         assert ending  # noqa: S101 -- it has its response
         status = Status.ALREADY_DONE if ending.code == 0 else ending.status
@@ -274,7 +274,7 @@ class Submission:
         return of_pod(seen, line)
 
 
-def _state(target: Target, ledger: PatientLedger) -> State | None:
+def _state(target: Target, ledger: PatientLedger) -> RequestState | None:
     """How the request stands; None where there is none."""
     known = target.id
     return ledger(lambda connection: request.fetch_state(connection, known)) if known else None

@@ -175,7 +175,7 @@ class Relay:
                 self._wait(answer)
             if isinstance(answer, Empty) and not answer.expected and self._is_early(each.request):
                 raise Transient(
-                    f"{answer.reason}; due by {self._feed.due:%H:%M} {self._feed.zone}, asked again until then"
+                    f"{answer.reason}; due by {self._feed.due:%H:%M} {self._feed.zone}, requested again until then"
                 )
             each.answer = answer
 
@@ -193,7 +193,7 @@ class Relay:
             until = min(quota.retry_at, self._execution.now() + LONGEST_WAIT)
             control.wait(self._execution.connection, self._feed.name, until, quota.reason)
             commit(self._execution.connection)
-        raise Transient(f"the partner's quota is used up: {quota.reason}; nothing was lost, asked again later")
+        raise Transient(f"the partner's quota is used up: {quota.reason}; nothing was lost, requested again later")
 
     def _check_budget(self, connection: Connection) -> None:
         bad, allowed = self._exchanges.no_requests, self._feed.max_bad

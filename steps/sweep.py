@@ -123,7 +123,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
         if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
             continue
         for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
-            state = states.get(key, lease.State())
+            state = states.get(key, lease.LeaseState())
             lag = offsets_behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
             if lag > 0:
                 found.append(Start(key, state.epoch, lag, execution.now()))
@@ -132,12 +132,12 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
     return found
 
 
-def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.State]) -> Iterable[Start]:
+def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.LeaseState]) -> Iterable[Start]:
     """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
     now = execution.now()
     todays = {feed.name: gate.today(feed, now) for feed in feeds}
     for (feed, shard), count in quarantine.fetch_due(execution.connection, todays).items():
-        state = states.get(LeaseKey(feed, "sub", shard), lease.State())
+        state = states.get(LeaseKey(feed, "sub", shard), lease.LeaseState())
         if state.is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
             yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now)
 

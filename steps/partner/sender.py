@@ -97,9 +97,9 @@ class RequestSender:
             return Malformed("an answer nested too deeply")
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
-            raise Transient(f"the partner answered {status} {ATTEMPTS} times; asked again later") from None
+            raise Transient(f"the partner answered {status} {ATTEMPTS} times; requested again later") from None
         except httpx.HTTPError as error:
-            raise Transient(f"the partner is out of reach ({type(error).__name__}); asked again later") from None
+            raise Transient(f"the partner is out of reach ({type(error).__name__}); requested again later") from None
 
     def _send_patiently(self, each: Request) -> Answer:
         for attempt in stamina.retry_context(on=_is_transient, attempts=ATTEMPTS, timeout=60.0, wait_initial=0.2):

@@ -142,4 +142,4 @@ def _local(feed: Feed, moment: datetime) -> str:
 
 def _say(words: str) -> None:
     """One line, whatever a partner's reason holds."""
-    print(" ".join(words.split()), flush=True)  # noqa: T201 -- the pod's log is its desk
+    print(" ".join(words.split()), flush=True)  # noqa: T201 -- the pod's log is what operators read

@@ -69,7 +69,7 @@ def _record(execution: Execution, each: Notice, trouble: str | None) -> None:
         return notice.record_delivery(execution.connection, each)
     give_up = execution.now() - each.made_at >= PATIENCE
     what = "given up after 24 h" if give_up else "the next sweep tries again"
-    print(f"UNDELIVERED {each.subject} {each.base_date}: {trouble}; {what}", flush=True)  # noqa: T201 -- the pod's log is its desk
+    print(f"UNDELIVERED {each.subject} {each.base_date}: {trouble}; {what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return notice.record_failure(execution.connection, each, trouble, give_up=give_up)
 
 

@@ -104,10 +104,10 @@ def test_relay__a_partner_that_is_down_costs_time_and_nothing_else(
     door("pub", "--feed=fx", f"--base-date={BEFORE}")
     down = relay()
     assert (down.exit, down.status) == (75, "FAILED")
-    assert down.words["reason"] == "the partner answered 503 4 times; asked again later"
+    assert down.words["reason"] == "the partner answered 503 4 times; requested again later"
     nobody = relay(FEEDFALL_PARTNER_URL_ECB="http://127.0.0.1:1/")
     assert (nobody.exit, nobody.status) == (75, "FAILED")
-    assert nobody.words["reason"] == "the partner is out of reach (ConnectError); asked again later"
+    assert nobody.words["reason"] == "the partner is out of reach (ConnectError); requested again later"
     assert committed(bank, bank.topic("fx")) == []
     assert bank.value("SELECT sum(next_offset) FROM feedfall.source") == 0
     assert bank.value("SELECT status FROM feedfall.request") == "sent"

@@ -8,7 +8,7 @@ import pytest
 
 from catalog import find
 from cli.options import seconds
-from ledger.request import State
+from ledger.request import RequestState
 from operate.argo import Argo, read
 from operate.ending import Ending, WorkflowState, of_pod, of_request, words
 from operate.follow import Late, Stopped, Tail, Watch
@@ -90,7 +90,7 @@ HELD = Refusal(Status.HELD, "held by kim")
 def test_of_request__is_what_the_ledger_knows(
     status: str, refusal: Refusal | None, ending: tuple[str, int] | None
 ) -> None:
-    found = of_request(State(status, count=2), refusal)
+    found = of_request(RequestState(status, count=2), refusal)
     assert (found and (found.status, found.code)) == ending
 
 
