@@ -132,7 +132,9 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
     return found
 
 
-def _releases(execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.LeaseState]) -> Iterable[Start]:
+def _releases(
+    execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.LeaseState]
+) -> Iterable[Start]:
     """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
     now = execution.now()
     todays = {feed.name: gate.today(feed, now) for feed in feeds}
