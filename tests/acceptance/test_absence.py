@@ -1,104 +1,31 @@
-"""A feed that does not come: reported once, told outside until it is heard, and closed when its rows arrive."""
+"""A feed that does not come: reported once, and closed when its rows arrive."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-import stamina
-from typer.testing import CliRunner
 
 from bank import PACKAGES, Bank, Door
 from business_day import calendar
 from catalog import Envelope, Kind, find
 from catalog.message import correlation
-from cli.__main__ import app
 from ledger import control
 from ledger.database import connect
-from ledger.key import LeaseKey
-from steps.run.execution import executing
 from steps.run.exits import Misconfigured, Transient
-from steps.run.settings import read
-from steps.sweep import sweep
 from steps.watch.report import watch
+from sweeps import DAY, RATES, SECRET, Sweeps, at, feedfall, journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from steps.run.execution import Execution
-
-DAY = date(2026, 10, 30)
-BRUSSELS = ZoneInfo("Europe/Brussels")
-SECRET = base64.b64encode(b"a key of thirty-two bytes, not less").decode()
-RATES = [{"base_date": "2026-10-30", "currency": each, "rate": "1.1"} for each in ("USD", "JPY")]
+    pass
 
 BULLETIN = """<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01"
  xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
 <Cube><Cube time="2026-10-30"><Cube currency="USD" rate="1.1225"/></Cube></Cube></gesmes:Envelope>"""
-
-
-def at(hour: int, minute: int = 0, day: date = DAY) -> datetime:
-    return datetime.combine(day, time(hour, minute), BRUSSELS)
-
-
-class Sweeps:
-    """The sweep, at any time of any day, over the named feeds."""
-
-    def __init__(self, bank: Bank, capsys: pytest.CaptureFixture[str]) -> None:
-        self._bank, self._capsys = bank, capsys
-        self.told: dict[str, str] = {}
-        self.log = ""
-
-    def __call__(self, now: datetime, *names: str) -> dict[str, Any]:
-        """What its RESULT line counts; its log is kept."""
-        self._capsys.readouterr()
-        with self.execution(now) as execution:
-            try:
-                return dict(sweep(execution, [find.load(name, PACKAGES) for name in names or ("fx",)]).counts)
-            finally:
-                self.log = self._capsys.readouterr().out
-
-    @contextmanager
-    def execution(self, now: datetime) -> Iterator[Execution]:
-        nowhere = {"ARGO_SERVER": "http://127.0.0.1:9", "ARGO_NAMESPACE": "bank"}
-        settings = read({**self._bank.environ, **nowhere, **self.told}, "sweep")
-        with executing(settings, LeaseKey("-", "sweep"), threading.Event()) as execution:
-            execution.now = lambda: now.astimezone(UTC)
-            yield execution
-
-
-@pytest.fixture
-def sweeps(bank: Bank, capsys: pytest.CaptureFixture[str]) -> Sweeps:
-    """Everybody watches since the morning."""
-    for name in ("fx", "bulletin", "latest"):
-        bank.create(name)
-    sweeps = Sweeps(bank, capsys)
-    assert sweeps(at(9), "fx", "bulletin", "latest") == {
-        "due": 0,
-        "started": 0,
-        "overdue": 0,
-        "absent": 0,
-        "arrived": 0,
-        "undelivered": 0,
-    }
-    return sweeps
-
-
-def journal(bank: Bank) -> list[tuple[Any, ...]]:
-    return bank.rows(
-        "SELECT verb, feed, who, detail->>'base_date', detail->>'found' FROM feedfall.journal "
-        "WHERE verb IN ('absent', 'arrived', 'undelivered') ORDER BY id"
-    )
 
 
 def answer(bank: Bank, kind: Kind, reason: str = "") -> None:
@@ -287,159 +214,6 @@ def test_calendar__that_was_extended_closes_its_report(bank: Bank, sweeps: Sweep
     assert sweeps.log == "ARRIVED calendar TARGET 2026-10-30: calendar TARGET covers 2026-10-30 now\n"
 
 
-# -- the webhook --
-
-
-class Receiver(ThreadingHTTPServer):
-    """Whoever is told. `statuses`: what the next calls are answered, 200 once they are used up."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.statuses: list[int] = []
-        self.calls: list[tuple[str, dict[str, str], bytes]] = []
-
-    @property
-    def told(self) -> dict[str, str]:
-        url = f"http://127.0.0.1:{self.server_port}/hook?key=sesame"
-        return {"FEEDFALL_WEBHOOK_URL": url, "FEEDFALL_WEBHOOK_SECRET": SECRET}
-
-    def kinds(self) -> list[str]:
-        return [json.loads(body)["type"] for _, _, body in self.calls]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-@pytest.fixture
-def receiver(sweeps: Sweeps) -> Iterator[Receiver]:
-    with Receiver() as receiver, stamina.set_testing(True, attempts=3):
-        threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        sweeps.told = receiver.told
-        yield receiver
-        receiver.shutdown()
-
-
-def test_webhook__says_what_is_absent_and_signs_it(sweeps: Sweeps, receiver: Receiver) -> None:
-    counts = sweeps(at(17))
-    assert (counts["absent"], counts["undelivered"]) == (1, 0)
-    [(path, headers, body)] = receiver.calls
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    key = base64.b64decode(SECRET)
-    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    assert (path, headers["content-type"]) == ("/hook?key=sesame", "application/json")
-    assert int(headers["webhook-timestamp"]) == at(17).timestamp()
-    assert json.loads(body) == {
-        "type": "feed.absent",
-        "timestamp": "2026-10-30T16:00:00+00:00",
-        "data": {
-            "domain": "feedfall",
-            "subject": "fx",
-            "base_date": "2026-10-30",
-            "due_at": "2026-10-30T17:00:00+01:00",
-            "found": "no-request",
-            "words": "no request sent, no response received",
-        },
-    }
-
-
-def test_webhook__is_tried_again_and_never_after_it_was_taken(
-    bank: Bank, door: Door, sweeps: Sweeps, receiver: Receiver
-) -> None:
-    receiver.statuses = [500]
-    assert sweeps(at(17))["undelivered"] == 0
-    assert len({headers["webhook-id"] for _, headers, _ in receiver.calls}) == 1
-    assert (len(receiver.calls), sweeps(at(17, 1))["undelivered"], len(receiver.calls)) == (2, 0, 2)
-    bank.respond("fx", RATES, DAY)
-    door("sub", "--feed=fx")
-    sweeps(at(17, 30))
-    assert receiver.kinds() == ["feed.absent", "feed.absent", "feed.arrived"]
-
-
-def test_webhook__that_fails_is_seen_and_tried_by_the_next_sweep(
-    bank: Bank, sweeps: Sweeps, receiver: Receiver
-) -> None:
-    receiver.statuses = [503] * 3
-    assert sweeps(at(17))["undelivered"] == 1
-    assert "UNDELIVERED fx 2026-10-30: 127.0.0.1 answered 503; the next sweep tries again" in sweeps.log
-    [shown] = json.loads(feedfall(bank, "absent", "--json"))
-    assert (shown["trouble"], shown["tries"]) == ("127.0.0.1 answered 503", 1)
-    assert "waits: 127.0.0.1 answered 503" in feedfall(bank, "absent")
-    assert (sweeps(at(17, 1))["undelivered"], "delivered" in feedfall(bank, "absent")) == (0, True)
-
-
-def test_webhook__is_given_up_after_a_day(bank: Bank, sweeps: Sweeps, receiver: Receiver) -> None:
-    receiver.statuses = [400] * 3
-    counts = [sweeps(at(17) + timedelta(hours=hours))["undelivered"] for hours in (0, 23, 24, 25)]
-    assert (counts, len(receiver.calls)) == ([1, 1, 0, 0], 3)
-    assert [verb for verb, *_ in journal(bank)] == ["absent", "undelivered"]
-    assert "given up: 127.0.0.1 answered 400" in feedfall(bank, "absent")
-
-
-def test_webhook__one_that_is_refused_keeps_no_other_back(bank: Bank, sweeps: Sweeps, receiver: Receiver) -> None:
-    receiver.statuses = [400]
-    counts = sweeps(at(17, 10), "fx", "bulletin")
-    assert (counts["absent"], counts["undelivered"], len(receiver.calls)) == (2, 1, 2)
-
-
-def test_webhook__follows_no_redirect(sweeps: Sweeps, receiver: Receiver) -> None:
-    receiver.statuses = [307]
-    assert sweeps(at(17))["undelivered"] == 1
-    assert "answered 307 (a redirect, which is not followed)" in sweeps.log
-    assert [path for path, _, _ in receiver.calls] == ["/hook?key=sesame"]
-
-
-def test_webhook__no_log_holds_its_secret_or_its_address(bank: Bank, sweeps: Sweeps, receiver: Receiver) -> None:
-    receiver.statuses = [503] * 3
-    sweeps(at(17))
-    receiver.shutdown()
-    receiver.server_close()
-    sweeps(at(17, 1))
-    assert "is out of reach (ConnectError)" in sweeps.log
-    kept = str(bank.rows("SELECT body, trouble FROM feedfall.notice")) + str(
-        bank.rows("SELECT * FROM feedfall.journal")
-    )
-    assert [word for word in (SECRET, "sesame", "hook") if word in sweeps.log + kept] == []
-
-
-def test_webhook__two_sweeps_at_once_deliver_once(sweeps: Sweeps, receiver: Receiver) -> None:
-    together = threading.Barrier(4)
-
-    def one(_: int) -> None:
-        with sweeps.execution(at(17)) as execution:
-            together.wait(20)
-            sweep(execution, [find.load("fx", PACKAGES)])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(one, range(4)))
-    assert len(receiver.calls) == 1
-
-
-def test_webhook__a_wrong_setting_stops_no_report(sweeps: Sweeps, receiver: Receiver) -> None:
-    sweeps.told = {**receiver.told, "FEEDFALL_WEBHOOK_SECRET": "open"}
-    with pytest.raises(Misconfigured, match="openssl rand"):
-        sweeps(at(17))
-    assert "ABSENT fx 2026-10-30" in sweeps.log
-    sweeps.told = receiver.told
-    assert (sweeps(at(17, 1))["undelivered"], receiver.kinds()) == (0, ["feed.absent"])
-
-
-def test_webhook__without_one_nothing_is_kept_for_it(bank: Bank, sweeps: Sweeps) -> None:
-    sweeps(at(17))
-    assert bank.value("SELECT count(*) FROM feedfall.notice") == 0
-
-
 # -- feedfall absent --
 
 
@@ -452,9 +226,3 @@ def test_absent__lists_what_is_open(bank: Bank, door: Door, sweeps: Sweeps) -> N
     door("sub", "--feed=fx")
     sweeps(at(17, 1))
     assert json.loads(feedfall(bank, "absent", "--json")) == []
-
-
-def feedfall(bank: Bank, *words: str) -> str:
-    done = CliRunner().invoke(app, list(words), env=bank.environ, catch_exceptions=False)
-    assert done.exit_code == 0
-    return done.stdout

@@ -14,7 +14,7 @@ import pytest
 
 from bank import PACKAGES, ROOT, Bank
 from catalog import find
-from cluster import lane, world
+from cluster import deployment, lane, world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
 from local.partners.ecb import Ecb
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 FIGURES: Figures = []
 FAILED: list[str] = []
-ORDER = ("test_doorbell", "test_rights", "test_policy", "test_calendar", "test_faults", "test_outages", "test_tidy")
+ORDER = (
+    *("test_doorbell", "test_fixed_costs", "test_rights", "test_policy", "test_calendar"),
+    *("test_faults", "test_starts", "test_outages", "test_tidy"),
+)
 """What is measured comes first, alone; rights and calendar while the lanes run; what is left over is seen last."""
 
 
@@ -60,16 +63,16 @@ def ecb() -> Ecb:
 def cluster(tmp_path_factory: pytest.TempPathFactory, ecb: Ecb) -> Iterator[Cluster]:
     """Build, deploy, hand over, collect logs, clean up. FEEDFALL_E2E_KEEP=1 leaves all as it is."""
     began, name = time.time(), f"e2e{time.time():.0f}"
-    started = world.ready(print)
+    started = deployment.ready(print)
     tmp = tmp_path_factory.mktemp("image")
-    world.images(tmp)
+    deployment.images(tmp)
     built = time.time()
-    bank = Bank(world.KAFKA, world.database(name), f"{name}.")
+    bank = Bank(deployment.KAFKA, deployment.database(name), f"{name}.")
     for feed in find.names(PACKAGES):
         bank.create(feed, partitions=3, **{"max.message.bytes": str(world.LARGE)})
-    with serve_simulator(ecb, (world.HOST, 0)) as url:
-        manifest = world.rendered(tmp_path_factory.mktemp("manifests"), name)
-        _apply(world.partner_service(urlsplit(url).port or 0), manifest)
+    with serve_simulator(ecb, (deployment.HOST, 0)) as url:
+        manifest = deployment.rendered(tmp_path_factory.mktemp("manifests"), name)
+        _apply(deployment.partner_service(urlsplit(url).port or 0), manifest)
         found = Cluster(bank, manifest, tmp_path_factory.mktemp("session"), ecb)
         try:
             _listening(found)
@@ -82,12 +85,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, ecb: Ecb) -> Iterator[Clus
 
 def _leave(cluster: Cluster, name: str, *, started: bool) -> None:
     if FAILED:
-        world.logs(Path(os.environ.get("FEEDFALL_E2E_LOGS", ROOT / ".local/e2e-logs")))
+        deployment.logs(Path(os.environ.get("FEEDFALL_E2E_LOGS", ROOT / ".local/e2e-logs")))
     cluster.close()
     if os.environ.get("FEEDFALL_E2E_KEEP"):
         return
     if started:
-        subprocess.run([world.RIG, "down"], check=True)  # and all that is in it
+        subprocess.run([deployment.RIG, "down"], check=True)  # and all that is in it
     else:
         _remove(name)
 
@@ -108,9 +111,14 @@ def often(cluster: Cluster) -> None:
 def together(
     cluster: Cluster, publisher: Partner, often: None, figure: Figures, request: pytest.FixtureRequest
 ) -> Mapping[str, Future[None]]:
-    """The lanes of test_faults, begun."""
+    """The lanes of test_faults and test_starts, begun."""
     cluster.quiet()
     return lane.start({item.name for item in request.session.items}, cluster, publisher, figure)
+
+
+@pytest.fixture
+def calm(cluster: Cluster) -> None:
+    cluster.quiet()
 
 
 @pytest.fixture
@@ -149,5 +157,5 @@ def _remove(name: str) -> None:
     subprocess.run(
         ["kubectl", "delete", "namespace", world.NAMESPACE, "--timeout=120s"], check=True, capture_output=True
     )
-    with psycopg.connect(world.DATABASE, autocommit=True) as connection:
+    with psycopg.connect(deployment.DATABASE, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -15,7 +15,7 @@ import pytest
 
 from bank import ROOT
 from calendar_service import certificate
-from cluster import world
+from cluster import deployment, world
 from cluster.lane import Figures, Lane
 from cluster.world import Cluster, Partner, until
 
@@ -65,7 +65,7 @@ class Service:
 def service(cluster: Cluster, publisher: Partner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Its image, its role with the printed rights, its three Secrets, its Deployment; all gone at the end."""
     lane = Lane(cluster, publisher, "holiday")
-    world.image("e2e", ROOT, "calendar")
+    deployment.image("e2e", ROOT, "calendar")
     role, password = cluster.bank.url.rpartition("/")[2] + "_calendar", secrets.token_hex(16)
     grant(lane, role, password)
     secret(cluster, NAME, {"database-url": as_role(cluster, role, password)})

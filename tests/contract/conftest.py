@@ -1,19 +1,29 @@
-"""A feed that has run, and hands of each role upon its database."""
+"""A connection to the ledger, a feed that has run, and hands of each role upon its database."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from ledger.database import connect
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bank import Bank, Door
+    from ledger.database import Connection
 
 DAY = "2026-10-30"
 RATES = [{"base_date": DAY, "currency": each, "rate": "1"} for each in ("USD", "JPY")]
+
+
+@pytest.fixture
+def database(bank: Bank) -> Iterator[Connection]:
+    with closing(connect(bank.url, "test")) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is tracked: no large binary, and one version everywhere."""
+"""What is tracked: no large binary, no long file, and one version everywhere."""
 
 import re
 import subprocess
@@ -9,6 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 500_000
+MOST_LINES = 300
+
+#: These may be longer.
+LONGER = {".ci/cluster/rig"}  # it is being cut into parts
 
 
 def tracked(root: Path = ROOT) -> list[Path]:
@@ -32,6 +36,27 @@ def test_large_binaries__are_found(tmp_path: Path) -> None:
     (tmp_path / "small.whl").write_bytes(b"PK\x03\x04\0")
     (tmp_path / "rates.csv").write_bytes(b"2026-10-30,1.0\n" * LARGEST)
     assert large_binaries(sorted(tmp_path.iterdir())) == ["wheel.whl"]
+
+
+def long_files(root: Path, files: list[Path]) -> list[str]:
+    """Python anywhere, and whatever is in .ci."""
+    ours = [file for file in files if file.is_file() and (file.suffix == ".py" or root / ".ci" in file.parents)]
+    long = [file for file in ours if len(file.read_text(encoding="utf-8").splitlines()) > MOST_LINES]
+    return [file.relative_to(root).as_posix() for file in long]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout: nothing is tracked here")
+def test_repository__has_no_file_over_300_lines() -> None:
+    assert [name for name in long_files(ROOT, tracked()) if name not in LONGER] == []
+
+
+def test_long_files__are_found(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_text("true\n" * 301)
+    (tmp_path / "long.py").write_text("pass\n" * 301)
+    (tmp_path / "short.py").write_text("pass\n" * 300)
+    (tmp_path / "rates.csv").write_text("2026-10-30,1.0\n" * 301)
+    assert long_files(tmp_path, sorted(tmp_path.rglob("*"))) == [".ci/run", "long.py"]
 
 
 def test_repository__has_one_version() -> None:

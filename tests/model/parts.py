@@ -1,6 +1,6 @@
 """Parts of the lease protocol, as what is taken out of its SQL: statement → (the words, what stands there instead)."""
 
-from model.world import Scenario
+from model.scenario import Scenario
 
 #: One Workflow whose pod was started again though the first one lives: the hardest pair, for both may take the lease.
 SAME = {"A": "one", "B": "one"}

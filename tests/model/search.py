@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from model.world import Broken
+from model.scenario import Broken
 
 if TYPE_CHECKING:
-    from model.world import Action, Scenario, World
+    from model.scenario import Action, Scenario
+    from model.world import World
 
 
 @dataclass

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from model.world import Scenario, World
+from model.scenario import Scenario
+from model.world import World
 
 #: Pods that may ring in one game.
 PODS = 5

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.parts import NO_EPOCH, NO_LOCK, NONE, RETRY
+from model.scenario import Scenario
 from model.search import search
 from model.storm import weather
-from model.world import Scenario, World
+from model.world import World
 from steps.drain.drain import Drain
 from steps.run.status import Status
 

@@ -12,92 +12,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from bank import PACKAGES
-from catalog import find
 from ledger import control, lease, run, verify
-from ledger.chunk import ChunkResult
 from ledger.database import OPTIONS, connect
 from ledger.key import LeaseKey
+from model.database import BLANK, LOOK, TABLE, WAITING, Seen
+from model.scenario import BUDGETS, Action, Broken, Scenario
+from model.sink import FEED, Sink
 from model.stepped import CONTROL, STEPS, Log, Pod, StepExecution, Stepped, waits_until
 from steps.drain.drain import Drain, Patience, drain
 from steps.run.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ledger.chunk import Source
-    from ledger.database import Connection
     from ledger.lease import Lease
-    from steps.drain.intake import Intake
-    from steps.drain.kafka import Reader
-
-#: Small chunks, and a table that would take a row twice: nothing but the protocol stands against it.
-FEED = replace(find.load("tick", PACKAGES), name="model", table="written", chunk_rows=2)
-TABLE = 'CREATE TABLE written (_offset bigint, _epoch bigint, _run bigint, "at" bigserial)'
-Action = tuple[str, str]
-
-
-class Broken(AssertionError):  # noqa: N818 -- what it says of a promise
-    """A promise was not kept."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Who is there, and how often what may happen. `uids`: pod → its Workflow; `tables`: SQL that changes them."""
-
-    uids: Mapping[str, str] = field(default_factory=lambda: {"A": "one", "B": "two"})
-    there: int = 1
-    messages: int = 2
-    crashes: int = 0
-    expiries: int = 0
-    cuts: int = 0
-    holds: int = 0
-    mutation: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    tables: str = ""
-    drain: type[Drain] = Drain
-
-
-class Sink:
-    """Writes each message's offset, and under which epoch."""
-
-    stage, topic, markers, batch = "sub", "model.response", False, 1
-
-    def __init__(self, believes: Callable[[Lease], None]) -> None:
-        self._believes = believes
-
-    def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:  # noqa: ARG002 -- its form
-        self.held = held
-        self._believes(held)
-
-    def gather(self, intake: Intake) -> None: ...
-
-    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
-        for [message] in intake.batches():
-            values = (message.offset(), self.held.epoch, self.held.run)
-            connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
-        for span in intake.moved_spans():
-            span.fates.read = span.fates.loaded = span.records
-        return ChunkResult()
-
-    def outcome(self, outcome: Any) -> Any:  # noqa: ANN401 -- handed through
-        return outcome
-
-
-@dataclass
-class Seen:
-    """What the database says after a step."""
-
-    epoch: int
-    holder: str | None
-    alive: bool
-    checkpoint: int
-    fence: int
-    written: tuple[tuple[int, int], ...]
-    spans: tuple[int, ...]
-    held: bool
 
 
 class World:
@@ -343,24 +271,3 @@ class World:
 
     def outcomes(self) -> dict[str, str]:
         return {pod.name: "CRASHED" if pod.crashed else str(pod.status) for pod in self._pods.values()}
-
-
-BUDGETS = ("messages", "crashes", "expiries", "cuts")
-
-BLANK = """
-DELETE FROM feedfall.span; DELETE FROM feedfall.source; DELETE FROM written;
-DELETE FROM feedfall.lease; DELETE FROM feedfall.feed_control; DELETE FROM feedfall.run;
-SELECT setval('feedfall.run_id_seq', 1, false), setval('feedfall.lease_id_seq', 1, false),
-    setval('feedfall.source_id_seq', 1, false), setval('feedfall.span_id_seq', 1, false);
-INSERT INTO feedfall.lease (feed, stage, shard) VALUES ('model', 'sub', 0);
-INSERT INTO feedfall.feed_control (feed) VALUES ('model')"""
-
-WAITING = "SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid = ANY(%s)"
-
-LOOK = """
-SELECT l.epoch, l.holder, coalesce(l.expires_at > clock_timestamp(), false),
-    coalesce((SELECT next_offset FROM feedfall.source), 0), coalesce((SELECT epoch FROM feedfall.source), 0),
-    coalesce((SELECT array_agg(ARRAY[_offset, _epoch] ORDER BY "at") FROM written), '{}'),
-    coalesce((SELECT array_agg(from_offset ORDER BY id) FROM feedfall.span), '{}'),
-    (SELECT held_at IS NOT NULL FROM feedfall.feed_control)
-FROM feedfall.lease l"""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.parts import NO_FENCE, RETRY, SAME
+from model.scenario import Scenario
 from model.search import search
 from model.storm import weather
-from model.world import Scenario
 
 if TYPE_CHECKING:
     from model.world import World

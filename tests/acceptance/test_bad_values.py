@@ -1,25 +1,16 @@
-"""What partners and other publishers send: nothing is lost, and each bad message is alone in quarantine."""
+"""What a message's value may hold: a bad one is alone in quarantine, byte by byte, its neighbours are loaded."""
 
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from datetime import date
-from uuid import UUID
 
 import pytest
 
-from bank import PACKAGES, Bank, Door
-from catalog import find
-from catalog.message import correlation
-from ledger import quarantine, rows
-from ledger.database import connect
+from bank import Bank, Door
 from ticks import literal, tick, without
 
 DAY = date(2026, 10, 30)
-OURS = ("schema", b"feedfall/1")
-
-# -- a message's value: alone in quarantine, byte by byte, its neighbours loaded --
 
 BAD = [
     (None, "no value (null)"),
@@ -144,6 +135,18 @@ def test_value__the_same_key_twice_in_a_chunk_keeps_the_later(bank: Bank, door: 
     assert bank.broken("latest") == []
 
 
+def test_answer__sent_twice_by_a_publisher_without_transactions_is_no_fault_of_the_books(
+    bank: Bank, door: Door
+) -> None:
+    """At least once is what most publishers promise: the second time is a duplicate."""
+    bank.create("latest")
+    for _ in range(2):
+        bank.respond("latest", [{"symbol": "A", "base_date": f"{DAY}", "price": "1"}], DAY)
+    assert door("sub", "--feed=latest").counts("loaded", "duplicate") == [1, 1]
+    assert bank.value("SELECT status FROM feedfall.request") == "complete"
+    assert door("verify", "--feed=latest").status == "SUCCEEDED"
+
+
 def test_value__larger_than_the_feed_allows_is_kept_unread(bank: Bank, door: Door) -> None:
     bank.create("brief", partitions=1)
     small, large = b'[{"symbol":"A","volume":1}]', b'[{"symbol":"B","volume":1}]' + b" " * 200
@@ -174,129 +177,6 @@ def test_reader__fails_and_only_its_message_suffers(bank: Bank, door: Door, valu
     assert (done.exit, done.words["quarantined"]) == (0, "1")
     assert {"G", "H"} <= {symbol for (symbol,) in bank.rows("SELECT symbol FROM brief")}
     assert bank.broken("brief") == []
-
-
-# -- a message's headers --
-
-KNOWN = UUID("11111111-2222-3333-4444-555555555555")
-
-
-HEADERS: list[tuple[list[tuple[str, bytes | None]], str]] = [
-    ([], "loaded"),
-    ([("count", b"many")], "quarantined"),
-    ([("count", b"-1")], "quarantined"),
-    ([("count", b"99999999999")], "quarantined"),
-    ([("correlation-id", b"abc")], "quarantined"),
-    ([("correlation-id", b"")], "quarantined"),
-    ([("correlation-id", str(KNOWN).encode())], "loaded"),
-    ([("seq", b"-1")], "quarantined"),
-    ([("seq", b"2147483648")], "quarantined"),
-    ([("seq", b"1" * 5000)], "quarantined"),  # more digits than int() reads
-    ([("base-date", b"2026-02-31")], "quarantined"),
-    ([("kind", b"rows")], "quarantined"),
-    ([("kind", b"empty")], "nothing"),  # another publisher's "empty" may mean anything: its row must not vanish
-    ([("kind", None)], "loaded"),  # a header without a value is none
-    ([("seq", b"\xff\xfe")], "quarantined"),  # not UTF-8
-    ([("seq", b"1"), ("seq", b"2")], "loaded"),  # twice: the last one counts
-    ([("correlation-id", str(KNOWN).encode()), ("reason", b"a\x00b")], "loaded"),
-    ([("", b""), ("한글", b"\x00\xff"), ("x", None)], "loaded"),  # other people's own
-]
-
-
-@pytest.mark.parametrize("whose", ["ours", "foreign"])
-def test_headers__bad_ones_spoil_only_a_message_of_ours(bank: Bank, door: Door, whose: str) -> None:
-    bank.create("tick", partitions=1)
-    for number, (headers, _) in enumerate(HEADERS):
-        bank.send(bank.topic("tick"), tick(volume=number), headers=[*headers, OURS] if whose == "ours" else headers)
-    done = door("sub", "--feed=tick")
-    fates = [fate if whose == "ours" else "loaded" for _, fate in HEADERS]
-    bad = [number for number, fate in enumerate(fates) if fate == "quarantined"]
-    assert (done.exit, done.counts("loaded", "quarantined")) == (0, [fates.count("loaded"), len(bad)])
-    assert bank.rows('SELECT "offset"::int FROM feedfall.quarantine ORDER BY 1') == [(number,) for number in bad]
-    assert bank.broken("tick") == []
-
-
-def test_headers__of_one_message_say_nothing_about_the_next(bank: Bank, door: Door) -> None:
-    """`empty` of ours, then an unreadable one, then another publisher's row without headers: that row is not empty."""
-    bank.create("tick", partitions=1)
-    empty = [OURS, ("kind", b"empty"), ("correlation-id", str(KNOWN).encode()), ("seq", b"7")]
-    for headers in (empty, [OURS, ("count", b"many")], []):
-        bank.send(bank.topic("tick"), tick(), headers=headers)
-    assert door("sub", "--feed=tick").counts("loaded", "quarantined") == [1, 1]
-    assert bank.rows("SELECT _seq FROM tick") == [(0,)]
-    assert bank.rows("SELECT correlation_id FROM feedfall.quarantine") == [(None,)]
-
-
-def test_headers__of_an_outside_message_say_nothing_about_the_next(bank: Bank, door: Door) -> None:
-    bank.create("brief", partitions=1)
-    known = [("correlation-id", str(KNOWN).encode()), ("seq", b"7"), ("count", b"1")]
-    for symbol, headers in (("A", known), ("B", [])):
-        bank.send(bank.topic("brief"), b'[{"symbol":"%s","volume":1}]' % symbol.encode(), headers=headers)
-    door("sub", "--feed=brief")
-    assert bank.rows("SELECT symbol, _seq FROM brief ORDER BY 1") == [("A", 7), ("B", 0)]
-    assert bank.rows("SELECT settled, status FROM feedfall.request") == [(1, "complete")]
-    assert bank.broken("brief") == []
-
-
-def test_headers__an_answer_whose_row_has_no_value_is_still_complete(bank: Bank, door: Door) -> None:
-    """Each message of an answer has one fate, quarantined whole included: what waits for the answer may continue."""
-    bank.create("fx", partitions=1)
-    headers = [OURS, ("correlation-id", str(correlation("fx", DAY, 1)).encode()), ("count", b"2")]
-    good = json.dumps({"base_date": f"{DAY}", "currency": "USD", "rate": "1"}).encode()
-    for value in (good, None):
-        bank.send(bank.topic("fx"), value, headers=headers)
-    assert door("sub", "--feed=fx").counts("loaded", "quarantined") == [1, 1]
-    assert bank.rows("SELECT status, settled FROM feedfall.request") == [("complete", 2)]
-    assert bank.rows("SELECT correlation_id FROM feedfall.quarantine") == [(correlation("fx", DAY, 1),)]
-    assert bank.broken("fx") == []
-
-
-def test_answer__sent_twice_by_a_publisher_without_transactions_is_no_fault_of_the_books(
-    bank: Bank, door: Door
-) -> None:
-    """At least once is what most publishers promise: the second time is a duplicate."""
-    bank.create("latest")
-    for _ in range(2):
-        bank.respond("latest", [{"symbol": "A", "base_date": f"{DAY}", "price": "1"}], DAY)
-    assert door("sub", "--feed=latest").counts("loaded", "duplicate") == [1, 1]
-    assert bank.value("SELECT status FROM feedfall.request") == "complete"
-    assert door("verify", "--feed=latest").status == "SUCCEEDED"
-
-
-@pytest.mark.parametrize("milliseconds", [1, 2**53, 2**62])  # 1970, the year 287,396, and beyond
-def test_time__that_no_calendar_has_is_no_fault_of_the_row(bank: Bank, door: Door, milliseconds: int) -> None:
-    bank.create("tick", partitions=1, **{"message.timestamp.after.max.ms": str(2**63 - 1)})
-    for value in (tick(), b"not json"):
-        bank.send(bank.topic("tick"), value, timestamp=milliseconds)
-    done = door("sub", "--feed=tick")
-    assert (done.exit, done.counts("loaded", "quarantined")) == (0, [1, 1])
-    assert bank.broken("tick") == []
-
-
-@pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
-def test_database__of_another_date_style_is_read_as_any(bank: Bank, door: Door, style: str) -> None:
-    bank.rows(f"ALTER DATABASE {bank.url.rsplit('/', 1)[1]} SET datestyle = '{style}'")
-    bank.create("latest", partitions=1)
-    for price in ("1", "2", "?"):
-        bank.respond("latest", [{"symbol": "A", "base_date": f"{DAY}", "price": price}], DAY)
-    assert door("sub", "--feed=latest").counts("loaded", "superseded", "quarantined") == [1, 1, 1]
-    with closing(connect(bank.url, "test")) as connection:
-        [row] = rows.newest(connection, find.load("latest", PACKAGES), 1)
-        [entry] = quarantine.entries(connection, "latest")
-    assert (row[1], entry.at.tzinfo is not None) == (DAY, True)
-    assert door("verify", "--feed=latest").status == "SUCCEEDED"
-
-
-def test_time__of_the_last_millisecond_of_9999_is_read_from_the_ledger(bank: Bank, door: Door) -> None:
-    """The end of what a calendar has, in UTC; whoever shows it elsewhere has to look."""
-    bank.create("latest", partitions=1, **{"message.timestamp.after.max.ms": str(2**63 - 1)})
-    for value in (b'{"symbol": "A", "base_date": "2026-10-30", "price": "1"}', b"?"):
-        bank.send(bank.topic("latest"), value, timestamp=2**53)
-    assert door("sub", "--feed=latest").counts("loaded", "quarantined") == [1, 1]
-    with closing(connect(bank.url, "test")) as connection:
-        [row] = rows.newest(connection, find.load("latest", PACKAGES), 1)
-        [entry] = quarantine.entries(connection, "latest")
-    assert [row[3].year, entry.sent_at and entry.sent_at.year] == [9999, 9999]
 
 
 @pytest.mark.parametrize(
