@@ -126,7 +126,12 @@ def test_policy__lets_a_bank_choose(policy: Policy, sub: Document, path: str, va
 def test_policy__lets_the_controller_store_the_spec_and_end_the_run(policy: Policy, sub: Document) -> None:
     """Argo merges template and Workflow into status.storedWorkflowTemplateSpec (operator.go, setStoredWfSpec)."""
     new = run_of("fx-sub")
-    running = change(new, "status", {"phase": "Running", "storedWorkflowTemplateSpec": sub["spec"] | new["spec"]})
+    template = sub["spec"]["templates"][0] | {"inputs": {}, "outputs": {}, "metadata": sub["spec"]["podMetadata"]}
+    stored = {
+        "storedWorkflowTemplateSpec": sub["spec"] | new["spec"],
+        "storedTemplates": {"namespaced/fx-sub/sub": template},
+    }
+    running = change(new, "status", {"phase": "Running", **stored})
     assert policy.refusals(running, new) == []
     assert policy.refusals(change(running, "status/phase", "Succeeded"), running) == []
     stopped = change(running, "spec/shutdown", "Stop")
