@@ -20,7 +20,7 @@ demo: setup ## from a request to rows on real Kafka and PostgreSQL, without Dock
 	@$(BIN)/feedfall demo $(if $(DAYS),--days $(DAYS))
 
 test: setup ## all tests, on real servers; side by side, for most of them wait
-	@$(BIN)/python -m pytest -n logical --maxprocesses=4
+	@$(BIN)/python -m pytest -n 4
 
 check: $(READY) ## style, types, rooms, and manifests that equal their Python
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ledger.database import Connection, maybe, run
+from ledger.database import Connection, fetch_one, maybe, run
 from ledger.errors import translated
 from ledger.journal import write
 
@@ -25,8 +25,7 @@ class Control:
 def state(connection: Connection, feed: str) -> Control:
     """The feed's control row; a feed without one is open."""
     with translated():
-        found = maybe(connection, "control.state", feed=feed)
-    return Control(*found) if found else Control()
+        return fetch_one(connection, Control, "control.state", feed=feed) or Control()
 
 
 def still_open(connection: Connection, feed: str, *, though_blocked: bool = False) -> bool:
