@@ -97,12 +97,12 @@ def test_killed__its_backend_still_waiting_is_ended_by_the_taker(bank: Bank, stu
 
 
 def test_killed__another_workflow_waits_no_longer_than_the_lease(bank: Bank, stuck: psycopg.Connection) -> None:
-    with in_mid_copy(bank, FEEDFALL_LEASE_SECONDS="1") as pod:
+    with in_mid_copy(bank, FEEDFALL_LEASE_SECONDS="4") as pod:  # long enough for another pod to start on a busy machine
         pod.send_signal(signal.SIGKILL)
         pod.wait()
         let_go(stuck)
         assert bank.step("sub", "--feed=tick").status == "BUSY"
-        time.sleep(1.0)
+        time.sleep(4.0)
         assert bank.step("sub", "--feed=tick").status == "SUCCEEDED"
     assert_each_once(bank, 1000)
 

@@ -94,7 +94,7 @@ FOR_A_PERSON = {
     "decides about a day": "INSERT INTO feedfall.calendar_override (calendar, day, is_open, reason, evidence, who)"
     " VALUES ('KR', '2026-12-24', false, 'x', 'y', 'the president')",
     "withdraws a decision": "UPDATE feedfall.calendar_override SET withdrawn_at = now()",
-    "reads the journal": "SELECT FROM feedfall.journal",
+    "reads the journal": "SELECT who, reason, detail FROM feedfall.journal",
 }
 
 
