@@ -40,12 +40,12 @@ def test_tick__that_stops_costs_time_only(fx: Lane, figure: Figures) -> None:
     """Without its tick the Sensor starts one more run, for the tick that it kept; then the sweep is alone."""
     with changed(fx.cluster, "eventsource", {"calendar": None}):
         began = time.time()
-        for number in (37_000, 37_001):
+        for number in (37_000, 37_001, 37_003):  # a sweep may load the first, and leave the kept tick to the second
             fx.send(number)
             until("the row", lambda number=number: fx.loaded(number), 240)
-        assert "epoch" in str(fx.loaded(37_001)), "only the sweep can have started it"
+        assert "epoch" in str(fx.loaded(37_003)), "only the sweep can have started it"
         figure.append(
-            ("the tick stops", f"two messages loaded after {time.time() - began:.0f} s, the second by the sweep")
+            ("the tick stops", f"three messages loaded after {time.time() - began:.0f} s, the last by the sweep")
         )
     fx.send(37_002)
     until("the bell rings again, or the sweep", lambda: fx.loaded(37_002), 240)
