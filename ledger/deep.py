@@ -19,7 +19,8 @@ from psycopg.types.range import Int8Range
 
 from ledger.database import one
 from ledger.errors import translated
-from ledger.rows import RefusedRow, Table, by_halves
+from ledger.merge import RefusedRow, load_by_halves
+from ledger.rows import Table
 from ledger.statements import sql
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Comparison:
         with translated():
             if blocks:
                 copy = partial(self._table.copy, self._connection, into=Identifier("_again"))
-                by_halves(self._connection, blocks, copy, refused)
+                refused = load_by_halves(self._connection, blocks, copy)
             for span in spans:
                 self._offsets += span.to_offset - span.from_offset
                 absent = Int8Multirange([Int8Range(low, high) for low, high in span.absent])

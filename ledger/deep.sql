@@ -33,20 +33,24 @@ FROM _again i FULL JOIN there t ON i._source = t._source AND i._offset = t._offs
 WHERE i._source IS NULL OR t._source IS NULL OR ROW({i_facts}) IS DISTINCT FROM ROW({t_facts})
 
 -- name: set_aside
--- What quarantine has an entry of is for verify's own count, not for these checks.
-DELETE FROM _differ d USING feedfall.quarantine q
-WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1)
+-- What waits in quarantine, or was discarded, or was loaded with another value than Kafka's, is for verify's own count. What
+-- was loaded as it came is compared like any other row.
+DELETE FROM _differ d USING feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
+WHERE q.source = d.source AND q."offset" = d."offset" AND q.row IN (d.row, -1) AND (
+    q.settled_as IS NULL OR q.settled_as = 'discarded' OR EXISTS (
+        SELECT FROM feedfall.journal j, LATERAL (
+            SELECT s.topic || '/' || s.partition || '@' || q."offset" AS message) AS l
+        WHERE j.detail ? 'entry' AND j.detail ->> 'entry' IN (l.message, l.message || '/' || q.row)
+          AND (j.detail ->> 'source')::int = q.source AND j.detail ? 'fixed'))
 
 -- name: lost
--- Rows of Kafka's that are not in the table, and neither is a newer row, or an equal one, with their key. Which of two
--- partitions' rows of one rank is newer is a matter of their messages' times: either may stand.
+-- Rows of Kafka's that are not in the table, and neither is a newer row, or an equal one, with their key.
 CREATE TEMP TABLE _lost ON COMMIT DROP AS
 SELECT i.*, t._offset AS _stands FROM _differ d
     JOIN _again i ON i._source = d.source AND i._offset = d."offset" AND i._row = d.row
     LEFT JOIN {table} t ON {joined}
 WHERE NOT d.in_table AND (t._source IS NULL OR (
-    ROW({i_values}, i._seq) IS DISTINCT FROM ROW({t_values}, t._seq) AND (ROW({i_rank}) > ROW({t_rank})
-    OR (ROW({i_rank}) = ROW({t_rank}) AND i._source = t._source AND (i._offset, i._row) > (t._offset, t._row)))))
+    ROW({i_values}, i._seq) IS DISTINCT FROM ROW({t_values}, t._seq) AND ROW({i_rank}) > ROW({t_rank})))
 
 -- name: changed
 -- The same origin, other values.
@@ -76,7 +80,7 @@ WHERE s.id IS NULL OR t._offset < s.first_offset OR t._offset >= s.next_offset O
 -- Of each key the newest that is lost.
 WITH newest AS (
     SELECT DISTINCT ON ({key}) *, concat_ws(', ', {key}) AS _named FROM _lost
-    WHERE _stands IS NULL ORDER BY {key}, {rank_desc}, _offset DESC, _row DESC
+    WHERE _stands IS NULL ORDER BY {key}, {rank_desc}
 )
 SELECT s.topic, s.partition, n._offset, n._row, n._named, count(*) OVER ()
 FROM newest n JOIN feedfall.source s ON s.id = n._source ORDER BY 1, 2, 3, 4 LIMIT {limit}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledger import database, rows, verify
 from ledger.errors import DataRefused
+from ledger.merge import MergeResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class PutBack:
     fates: Counter[str] = field(default_factory=Counter)
     put: Counter[int] = field(default_factory=Counter)
 
-    def add(self, merged: rows.MergeResult, run: int) -> None:
+    def add(self, merged: MergeResult, run: int) -> None:
         """Count a part. A row that this very replay put back, and now replaces by a newer one, was superseded."""
         self.fates += sum(merged.fates.values(), Counter())
         for earlier, count in sum(merged.replaced.values(), Counter()).items():
@@ -67,7 +68,7 @@ def recorded_ranges(connection: Connection, ranges: Mapping[int, tuple[int, int]
 
 def put_back(
     connection: Connection, table: rows.Table, blocks: Sequence[bytes], dates: tuple[date, date] | None
-) -> rows.MergeResult:
+) -> MergeResult:
     """Judge rows against the table and put back what is lost. The caller commits."""
 
     def take_out(connection: Connection) -> list[tuple[int, str, int]]:
@@ -77,7 +78,7 @@ def put_back(
         taken_out += connection.execute(table.statement("replay.restored")).fetchall()
         return taken_out
 
-    return rows.load(connection, table, blocks, merge=True, take_out=take_out) or rows.MergeResult()
+    return rows.load(connection, table, blocks, merging=True, take_out=take_out) or MergeResult()
 
 
 def count_quarantined(connection: Connection, unread: Sequence[tuple[int, int, int]]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger.errors import OffsetGap
-from ledger.rows import RefusedRow
+from ledger.merge import RefusedRow
 from steps.drain.intake import Intake
 from steps.drain.kafka import Reader
 from steps.load.batch import Batch

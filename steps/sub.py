@@ -58,7 +58,7 @@ class Sub:
         record = ChunkRecord(self._sources)
         quarantine = Quarantine(self._judge, record, chunk.recent_bad(connection, self._lease.key))
         batch = Batch(self._judge, self._dates, record, self._lease.run, quarantine.refuse)
-        merged = rows.load(connection, self._table, batch.blocks(intake), merge=self._merging)
+        merged = rows.load(connection, self._table, batch.blocks(intake), merging=self._merging)
         if merged:
             self._merging = True
             for refused in merged.refused:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from ledger import rows
+    from ledger.merge import ReloadResult
     from ledger.quarantine import Entry, Key
     from steps.load.dates import Dates
     from steps.load.judge import Judge
@@ -153,7 +153,7 @@ class EntryBatch:
             self.lines.append(self._judge.line % (*key, lineage, *self._judge.encode(values)))
         return None
 
-    def add_result(self, result: rows.ReloadResult) -> None:
+    def add_result(self, result: ReloadResult) -> None:
         """Note what the merge did with each row."""
         for key, (fate, replaced) in result.each.items():
             self._rows[key].became, self._rows[key].replaced = fate, replaced

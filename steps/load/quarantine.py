@@ -10,7 +10,7 @@ from steps.load.dates import Ruling
 
 if TYPE_CHECKING:
     from ledger.chunk import RecentBad
-    from ledger.rows import RefusedRow
+    from ledger.merge import RefusedRow
     from steps.drain.kafka import Message, Reader
     from steps.load.judge import Judge
     from steps.load.record import ChunkRecord

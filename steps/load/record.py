@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from catalog import Envelope
     from ledger.chunk import Source, Span
-    from ledger.rows import MergeResult
+    from ledger.merge import MergeResult
     from steps.drain.kafka import Message
     from steps.load.dates import Ruling
 

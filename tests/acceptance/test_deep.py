@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -14,16 +13,10 @@ from typer.testing import CliRunner
 
 from bank import Bank, Door
 from cli.__main__ import app
+from deep_command import deep
 
 DAY = date(2026, 10, 30)
 CURRENCIES = "AUD BGN CAD CHF CNY CZK"
-
-
-def deep(bank: Bank, feed: str = "fx") -> dict[str, Any]:
-    done = CliRunner().invoke(app, ["verify", feed, "--deep", "--json"], env=bank.environ)
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert (done.exception is None) == (found["broken"] == []), done.exception
-    return found
 
 
 def rates(currencies: str = CURRENCIES, rate: str = "1.1") -> list[dict[str, str]]:

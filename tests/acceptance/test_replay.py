@@ -99,7 +99,7 @@ def test_replay__of_only_the_older_rows_is_refused_whole(bank: Bank, door: Door)
     assert bank.value("SELECT status FROM feedfall.run ORDER BY id DESC LIMIT 1") == "FAILED"
 
 
-def test_replay__of_twins_puts_back_the_one_that_was_loaded(bank: Bank, door: Door) -> None:
+def test_replay__of_twins_puts_back_the_newest(bank: Bank, door: Door) -> None:
     bank.create("fx", partitions=1)
     for _ in range(3):
         bank.respond("fx", rates(DAY, currencies="USD"))
@@ -107,7 +107,7 @@ def test_replay__of_twins_puts_back_the_one_that_was_loaded(bank: Bank, door: Do
     before = everything(bank)
     bank.rows("DELETE FROM fx_rate")
     found = replay(bank, "fx", whole(bank, 2))
-    assert (found["loaded"], found["duplicate"], everything(bank)) == (1, 2, before)
+    assert (found["loaded"], found["superseded"], everything(bank)) == (1, 2, before)
     assert bank.broken("fx") == []
 
 

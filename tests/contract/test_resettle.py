@@ -12,6 +12,7 @@ from bank import PACKAGES, Bank, Door
 from catalog import find
 from ledger import quarantine, rows
 from ledger.database import check, connect
+from ledger.merge import ReloadResult
 
 LATEST = find.load("latest", PACKAGES)
 TABLE, LINE = rows.Table(LATEST), rows.line_of(LATEST)
@@ -56,7 +57,7 @@ def test_reload__names_each_row_that_the_database_refuses(bank: Bank) -> None:
 
 def test_reload__of_nothing_does_nothing(bank: Bank) -> None:
     with closing(psycopg.connect(bank.url)) as connection:
-        assert rows.reload(connection, TABLE, []) == rows.ReloadResult()
+        assert rows.reload(connection, TABLE, []) == ReloadResult()
 
 
 def test_batches__end_by_rows_or_by_bytes_and_lose_none(bank: Bank, door: Door) -> None:
