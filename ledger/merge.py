@@ -31,8 +31,12 @@ Fate = tuple[Coordinates, str, int | None]
 TakeOut = Callable[["Connection"], Iterable[tuple[int, str, int]]]
 """Takes rows out of `_incoming` before they are merged; (source, fate, count) of them."""
 
-#: Rows that vanish between two statements are looked for again so often; likewise other bad rows among the good ones.
+#: A merge is tried so often: another session may delete a row in its midst, or good rows may refuse each other.
 ATTEMPTS = 3
+
+
+class RowsLeftOut(Misconfigured):
+    """The database wrote fewer rows than it was given, without an error."""
 
 
 @dataclass
@@ -74,6 +78,7 @@ def merge(connection: Connection, table: Table, blocks: Sequence[bytes], take_ou
     def write(some: Sequence[bytes]) -> list[tuple[int, str, int | None, int]]:
         taken_out = _write(connection, table, some, take_out)
         fates = connection.execute(table.statement("merge.fates", each=table.statement("merge.each"))).fetchall()
+        _check_written(table, sum(count for _, fate, _, count in fates if fate is None))
         _drop(connection)
         return [*((source, fate, None, count) for source, fate, count in taken_out), *fates]
 
@@ -89,6 +94,7 @@ def merge_each(connection: Connection, table: Table, blocks: Sequence[bytes]) ->
     def write(some: Sequence[bytes]) -> list[tuple[Any, ...]]:
         _write(connection, table, some, lambda _: ())
         fates = connection.execute(table.statement("merge.each")).fetchall()
+        _check_written(table, sum(fate is None for *_, fate, _ in fates))
         _drop(connection)
         return fates
 
@@ -105,39 +111,24 @@ def _write(
     table.copy(connection, blocks, into=Identifier("_incoming"))
     connection.execute("ANALYZE _incoming")
     taken_out = take_out(connection)
-    keys = connection.execute(table.statement("merge.newest")).rowcount
-    connection.execute(table.statement("merge.written"))
-    connection.execute(table.statement("merge.standing"))
-    standing = _lock(connection, table, keys)
-    older = standing - connection.execute(table.statement("merge.keep")).rowcount
+    for name in ("merge.newest", "merge.written", "merge.add"):
+        connection.execute(table.statement(name))
+    older = connection.execute(table.statement("merge.older")).rowcount
     replaced = connection.execute(table.statement("merge.replace")).rowcount
-    _check_written(table, older, replaced)
+    _check_written(table, older - replaced)
     return taken_out
 
 
-def _lock(connection: Connection, table: Table, keys: int) -> int:
-    """Insert the keys that are new, and lock the rows of the others; how many those are."""
-    added = 0
-    for _ in range(ATTEMPTS):
-        added += connection.execute(table.statement("merge.add")).rowcount
-        connection.execute(table.statement("merge.forget"))
-        standing = connection.execute(table.statement("merge.lock")).rowcount
-        if added + standing == keys:
-            return standing
-    _check_written(table, keys, added + standing)
-    return standing
-
-
-def _check_written(table: Table, due: int, done: int) -> None:
-    if due != done:
-        raise Misconfigured(
-            f"{abs(due - done)} rows were not written into {table.feed.table}, and no error said so: a trigger or rule"
-            " of the table leaves rows out, or another session deletes them at this moment. Nothing was loaded"
+def _check_written(table: Table, left_out: int) -> None:
+    if left_out:
+        raise RowsLeftOut(
+            f"{left_out} rows were not written into {table.feed.table}, and no error said so: a trigger or a rule of"
+            " the table leaves rows out, or another session deletes them at this moment. Nothing was loaded"
         )
 
 
 def _drop(connection: Connection) -> None:
-    connection.execute("DROP TABLE _incoming, _newest, _written, _standing")
+    connection.execute("DROP TABLE _incoming, _newest, _written, _older")
 
 
 def _all_but_refused(
@@ -147,12 +138,16 @@ def _all_but_refused(
     refused: list[RefusedRow],
 ) -> list[tuple[Any, ...]]:
     """Write them all at once; where the database refuses some, find those, and write the others at once."""
+    left_out: RowsLeftOut | None = None
     for _ in range(ATTEMPTS):
         if not blocks:
             return []
         try:
             with connection.transaction():
                 return write(blocks)
+        except RowsLeftOut as error:
+            left_out = error
+            continue
         except psycopg.Error as error:
             if not is_data(error):
                 raise
@@ -160,7 +155,9 @@ def _all_but_refused(
                 found = isolate(connection, blocks, write, error)
         refused += found
         blocks = _without(blocks, found)
-    raise DataRefused(f"the database refuses other rows each time, after {len(refused)}: {refused[-1].reason}")
+    raise left_out or DataRefused(
+        f"the database refuses other rows each time, after {len(refused)}: {refused[-1].reason}"
+    )
 
 
 def load_by_halves(

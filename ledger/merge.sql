@@ -13,10 +13,6 @@ SELECT DISTINCT ON ({key}) {columns} FROM _incoming ORDER BY {key}, {rank_desc}
 -- What the merge writes, and whose row it replaces; null where there was none of that key.
 CREATE TEMP TABLE _written (_source int, _offset bigint, _row int, _old_run bigint) ON COMMIT DROP
 
--- name: standing
--- What is there already.
-CREATE TEMP TABLE _standing ON COMMIT DROP AS SELECT {ranked}, _run FROM {table} WITH NO DATA
-
 -- name: add
 -- In the order of the key, as every merge does: two of them wait for each other, and never in a circle.
 WITH added AS (
@@ -25,33 +21,26 @@ WITH added AS (
 )
 INSERT INTO _written SELECT * FROM added
 
--- name: forget
--- Look again at what stands: a row that was in the way is gone.
-DELETE FROM _standing
-
--- name: lock
--- The rows in the way, for this transaction alone, as they are once nobody else writes them.
-INSERT INTO _standing SELECT {t_ranked}, t._run FROM {table} t JOIN _newest i ON {joined}
-WHERE NOT EXISTS (SELECT FROM _written w WHERE (w._source, w._offset, w._row) = (i._source, i._offset, i._row))
-ORDER BY {t_key} FOR UPDATE OF t
-
--- name: keep
--- Those that stay: nothing newer came.
-DELETE FROM _standing t USING _newest i WHERE {joined} AND ROW({i_rank}) <= ROW({t_rank})
+-- name: older
+-- The rows that are to be replaced, for this transaction alone. One that another run has just written is looked at again.
+CREATE TEMP TABLE _older ON COMMIT DROP AS
+SELECT {t_key}, t._run AS _old_run FROM {table} t JOIN _newest i ON {joined}
+WHERE ROW({i_rank}) > ROW({t_rank}) ORDER BY {t_key} FOR UPDATE OF t
 
 -- name: replace
--- The others are older.
+-- Newer values and their origin, under the same key.
 WITH replaced AS (
-    UPDATE {table} n SET ({changing}) = ROW({i_changing}) FROM _newest i JOIN _standing t ON {joined}
-    WHERE {n_joined} RETURNING i._source, i._offset, i._row, t._run
+    UPDATE {table} n SET ({changing}) = ROW({i_changing}) FROM _newest i JOIN _older t ON {joined}
+    WHERE {n_joined} RETURNING i._source, i._offset, i._row, t._old_run
 )
 INSERT INTO _written SELECT * FROM replaced
 
 -- name: each
 -- One fate a row. Loaded: it stands in the table now. Duplicate: it is older, and equal to what stands. Superseded: it is
--- older, and another row stands.
+-- older, and another row stands. Null: the table has no row of its key, though no error said so.
 SELECT i._source, i._offset, i._row, CASE
     WHEN w._source IS NOT NULL THEN 'loaded'
+    WHEN t._source IS NULL THEN NULL
     WHEN ROW({i_values}, i._seq) IS NOT DISTINCT FROM ROW({t_values}, t._seq) THEN 'duplicate'
     ELSE 'superseded' END AS fate, w._old_run
 FROM _incoming i

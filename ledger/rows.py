@@ -46,7 +46,6 @@ class Table:
         values = [name for name in feed.columns if name not in key] or [key[0]]
         every = [*LINEAGE, *feed.columns]
         rank = [*([feed.base_date] if feed.base_date else []), "_seq", "_at", *COORDINATES]
-        ranked = list(dict.fromkeys([*key, *rank]))
         changing = [name for name in every if name not in key]
         self.feed, self.name = feed, Identifier(feed.table)
         self._columns = _list(every)
@@ -59,8 +58,6 @@ class Table:
             "n_joined": _joined(key, "n"),
             "changing": _list(changing),
             "i_changing": _list(changing, "i"),
-            "ranked": _list(ranked),
-            "t_ranked": _list(ranked, "t"),
             "values": _list(values),
             "i_values": _list(values, "i"),
             "t_values": _list(values, "t"),

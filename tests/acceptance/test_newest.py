@@ -100,9 +100,8 @@ def test_deep__a_released_row_that_is_called_a_duplicate_is_missed(bank: Bank, d
     door("sub", "--feed=fx")
     bank.rows("ALTER TABLE fx_rate DROP CONSTRAINT tight")
     assert deep(bank)["broken"] == []
-    bank.rows(
-        "UPDATE feedfall.quarantine SET settled_as = 'duplicate', settled_at = now(), settled_by = 'nobody', settled_run = 1, settled_reason = ''"
-    )
+    mark = "settled_at = now(), settled_by = 'nobody', settled_run = 1, settled_reason = ''"
+    bank.rows(f"UPDATE feedfall.quarantine SET settled_as = 'duplicate', {mark}")
     assert [each for each in deep(bank)["broken"] if "in Kafka, and nowhere here" in each]
 
 
