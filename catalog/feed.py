@@ -31,6 +31,8 @@ class Feed:
     policy: Policy = Policy.SKIP
     closed: Literal["load", "defer", "quarantine"] = "load"
     """What sub does with a row whose base date the calendar closes; "defer": until its next open day."""
+    database: str = ""
+    """Which database has its rows and its ledger: "" is DATABASE_URL's, "stk" is DATABASE_URL_STK's."""
     partner: str | None = None
     """Dotted name of the adapter that relay imports; None: another team's API solution answers."""
     read: Read | None = None
@@ -87,6 +89,7 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
     return [
         (not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", feed.name), "a name is 1 to 31 of a-z, 0-9 and -, a letter first"),
         (not re.fullmatch(r"[a-z][a-z0-9_]{0,50}", feed.table), "a table is 1 to 51 of a-z, 0-9 and _, a letter first"),
+        (not re.fullmatch(r"|[a-z][a-z0-9]{0,15}", feed.database), 'a database is 1 to 16 of a-z and 0-9, or ""'),
         (not set(feed.key) <= set(feed.columns), f"key {feed.key} names a column that the row does not have"),
         (len(set(feed.key)) != len(feed.key), f"key {feed.key} names a column twice"),
         (_base_dates(feed) > 1, "a row has one base date: give its other dates the type Day"),

@@ -46,9 +46,9 @@ def names(packages: Sequence[str] = PACKAGES) -> Iterator[str]:
 def every(packages: Sequence[str] = PACKAGES) -> list[Feed]:
     """All feeds, imported, in the order of their names. Raises SharedFeed."""
     found = [load(name, packages) for name in sorted(names(packages))]
-    tables: dict[str, str] = {}
+    tables: dict[tuple[str, str], str] = {}
     for feed in found:
-        other = tables.setdefault(feed.table, feed.name)
+        other = tables.setdefault((feed.database, feed.table), feed.name)
         if other != feed.name:
             raise SharedFeed(
                 f"feeds {other!r} and {feed.name!r} share the table {feed.table}: give one of them its own"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Generic, TypeVar
 
 import typer
 
 from catalog import Feed, find
 from cli import show
-from ledger import printable
+from ledger import databases, printable
 from ledger.database import Connection, session
-from ledger.errors import Misconfigured
+from ledger.errors import Failure, Misconfigured
 from steps.run import settings
 from steps.run.settings import Settings
 
@@ -28,6 +29,9 @@ def visible(option: typer.CallbackParam, text: str) -> str:
 
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds if absent.", metavar="[FEED]")]
+OneDatabase = Annotated[
+    str | None, typer.Option("--database", help="Only feeds of this database, as Feed(database=) names it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=visible)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
@@ -39,6 +43,8 @@ Patience = Annotated[
     str, typer.Option(help="Retry for this long during an outage of Argo or the database, then exit 75.")
 ]
 Grace = Annotated[str, typer.Option(help="Wait at most this long until a stopped run has ended.")]
+
+T = TypeVar("T")
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -52,16 +58,47 @@ def seconds(text: str) -> float:
 
 
 @contextmanager
-def open_ledger(*, needs_kafka: bool = True) -> Iterator[tuple[Settings, Connection]]:
-    """The settings, and a checked session: committed when the command ends well."""
-    environment = read_settings(needs_kafka=needs_kafka)
+def open_ledger(feed: Feed, *, needs_kafka: bool = True) -> Iterator[tuple[Settings, Connection]]:
+    """The settings, and a checked session of the feed's database: committed when the command ends well."""
+    environment = read_settings(feed, needs_kafka=needs_kafka)
     with session(environment.database_url, f"feedfall {getpass.getuser()}") as connection:
         yield environment, connection
 
 
-def read_settings(*, needs_kafka: bool = True) -> Settings:
-    """The settings of this command. Raises Misconfigured with all that are missing."""
-    return settings.read(stage="" if needs_kafka else "verify")
+def read_settings(feed: Feed, *, needs_kafka: bool = True) -> Settings:
+    """The settings of a command for this feed. Raises Misconfigured with all that are missing."""
+    return settings.read(stage="" if needs_kafka else "verify", database=feed.database)
+
+
+@dataclass
+class Answers(Generic[T]):
+    """What each database answered, and the failures of those that did not."""
+
+    found: dict[str, T] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise the first failure, once what the others answered is shown."""
+        if self.failures:
+            raise self.failures[0]
+
+
+def in_each_database(
+    feeds: Sequence[Feed], ask: Callable[[Settings, Connection, Sequence[Feed]], T], *, needs_kafka: bool = True
+) -> Answers[T]:
+    """Ask the database of each of these feeds, once. One that is away is said, and keeps nothing from the others."""
+    answers, names = Answers[T](), sorted({feed.database for feed in feeds})
+    for database in names:
+        its = [feed for feed in feeds if feed.database == database]
+        try:
+            with open_ledger(its[0], needs_kafka=needs_kafka) as (environment, connection):
+                answers.found[database] = ask(environment, connection, its)
+        except Failure as error:
+            if len(names) == 1:
+                raise
+            aside(f"{databases.variable(database)}: {error}")
+            answers.failures.append(error)
+    return answers
 
 
 def load_feed(name: str) -> Feed:
@@ -69,9 +106,14 @@ def load_feed(name: str) -> Feed:
     return find.load(name, settings.packages(os.environ))
 
 
-def load_feeds(name: str | None) -> list[Feed]:
-    """The feed of this name, or all."""
-    return [load_feed(name)] if name else find.every(settings.packages(os.environ))
+def load_feeds(name: str | None, database: str | None = None) -> list[Feed]:
+    """The feed of this name, or all, or all of a database. Raises UnknownFeed, Misconfigured."""
+    feeds = [load_feed(name)] if name else find.every(settings.packages(os.environ))
+    chosen = [feed for feed in feeds if database is None or feed.database == database]
+    if database is not None and not chosen:
+        there = ", ".join(sorted({repr(feed.database) for feed in feeds}))
+        raise Misconfigured(f"--database {database!r} is the database of no feed; there are {there}")
+    return chosen
 
 
 def aside(text: str) -> None:

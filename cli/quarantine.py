@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,21 @@ import typer
 
 import operate.quarantine
 from cli import show
-from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, aside, load_feed, open_ledger, read_settings
+from cli.options import (
+    AnyFeed,
+    By,
+    FeedName,
+    Json,
+    Limit,
+    OneDatabase,
+    Reason,
+    aside,
+    in_each_database,
+    load_feed,
+    load_feeds,
+    open_ledger,
+    read_settings,
+)
 from ledger.quarantine import Entry
 from operate.follow import Stopped
 from operate.quarantine import EntryResult, Fate, QuarantineResult, RedriveRequest, fields, list_entries, load_entry
@@ -55,26 +70,35 @@ def entries(
     feed: AnyFeed = None,
     limit: Limit = 100,
     *,
+    database: OneDatabase = None,
     fate: OfFate = None,
     matching: Matching = None,
     settled: AlsoResolved = False,
     as_json: Json = False,
 ) -> None:
     """List quarantined and deferred rows: where each came from, what is wrong with it, until when it is deferred."""
-    with open_ledger(needs_kafka=False) as (_, connection):
-        wanted = load_feed(feed) if feed else None
-        found = list_entries(connection, wanted, limit, resolved=settled, fate=fate, matching=matching)
+    answers = in_each_database(
+        load_feeds(feed, database),
+        lambda _, connection, feeds: list_entries(
+            connection, feeds[0] if feed else None, limit, resolved=settled, fate=fate, matching=matching
+        ),
+        needs_kafka=False,
+    )
+    found = sorted(chain(*answers.found.values()), key=lambda entry: entry.at, reverse=True)[:limit]
     if as_json:
-        return show.as_json([fields(entry) for entry in found])
+        show.as_json([fields(entry) for entry in found])
+        return answers.check()
     columns = ("feed", "entry", "fate", "until", "since", "reason", "value")
     lines = [(q.feed, q.label, q.settled_as or q.fate, q.until, q.at, q.reason, q.value) for q in found]
-    return show.table(columns, lines, empty="Quarantine is empty.")
+    show.table(columns, lines, empty="Quarantine is empty.")
+    return answers.check()
 
 
 def show_entry(feed: FeedName, entry: EntryName, *, as_json: Json = False) -> None:
     """Show one entry: its message's key, headers and value, and what was done to it."""
-    with open_ledger(needs_kafka=False) as (environment, connection):
-        details = load_entry(connection, load_feed(feed), entry, environment.topic_prefix)
+    wanted = load_feed(feed)
+    with open_ledger(wanted, needs_kafka=False) as (environment, connection):
+        details = load_entry(connection, wanted, entry, environment.topic_prefix)
     found = fields(details.entry)
     if as_json:
         return show.as_json({**found, "history": details.history})
@@ -120,14 +144,14 @@ def redrive(
         ask_calendar=calendar,
     )
     with stopping() as stop:
-        result = operate.quarantine.redrive(read_settings(needs_kafka=False), wanted, request, stop)
+        result = operate.quarantine.redrive(read_settings(wanted, needs_kafka=False), wanted, request, stop)
     _answer(result, as_json=as_json)
 
 
 def discard(feed: FeedName, entry: EntryNames, reason: Reason, by: By, *, as_json: Json = False) -> None:
     """Decide that entries are never loaded. They stay here, with who decided it and why."""
-    with open_ledger(needs_kafka=False) as (environment, connection):
-        wanted = load_feed(feed)
+    wanted = load_feed(feed)
+    with open_ledger(wanted, needs_kafka=False) as (environment, connection):
         result = operate.quarantine.discard(connection, wanted, entry, by, reason, environment.topic_prefix)
     if result.outcome.status is Status.HELD:
         _leave(result)

@@ -49,7 +49,7 @@ def replay_feed(
     """Read offsets that were read before again, and put back lost rows. The checkpoint and the ledger stay the same."""
     wanted, span = load_feed(feed), _range(first, last, offsets)
     with stopping() as stop:
-        outcome = replay.replay_range(read_settings(), wanted, span, by, reason, stop)
+        outcome = replay.replay_range(read_settings(wanted), wanted, span, by, reason, stop)
     if as_json:
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, **outcome.counts})
     else:

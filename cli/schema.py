@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from catalog import Feed, find
+from catalog import Feed
 from cli import show
+from cli.options import OneDatabase, load_feeds
 from ledger import databases, schema
 from ledger.database import connect
+from ledger.errors import Misconfigured
 from ledger.rights import Roles
-from steps.run import settings
 
 PodRole = Annotated[str, typer.Option("--role", help="The role of pods.")]
 OperatorRole = Annotated[str, typer.Option(help="The role of people who hold, free, redrive and skip.")]
@@ -23,7 +24,6 @@ ServiceRole = Annotated[
 OwnerRole = Annotated[str, typer.Option(help="The role that owns the tables and runs `feedfall migrate`.")]
 RightsOnly = Annotated[bool, typer.Option("--rights", help="Only the roles and their rights: after an upgrade.")]
 Named = Annotated[list[str] | None, typer.Argument(help="Feeds; all of them if absent.", metavar="[FEED]...")]
-Database = Annotated[str, typer.Option(envvar=databases.VARIABLE, help="Where, as a role that may create tables.")]
 
 DEFAULT = Roles()
 
@@ -37,24 +37,38 @@ def print_schema(
     service_role: ServiceRole = DEFAULT.service,
     owner_role: OwnerRole = DEFAULT.owner,
     rights_only: RightsOnly = False,
+    database: OneDatabase = None,
 ) -> None:
     """Print the SQL of the ledger and of the feeds' tables, with a role for each duty and its rights."""
     roles = Roles(pod, operator_role, reader_role, service_role, owner_role)
     script = schema.rights_only if rights_only else schema.script
-    for part in script(_feeds(names), roles):
-        show.say(part)
+    feeds = _by_database(names, database)
+    if len(feeds) > 1:
+        raise Misconfigured(f"these feeds are in {len(feeds)} databases: choose one, --database {' or '.join(feeds)}")
+    for its in feeds.values():
+        for part in script(its, roles):
+            show.say(part)
 
 
-def migrate(database: Database, names: Named = None) -> None:
-    """Create or extend the tables: one transaction, one migration at a time, short locks only."""
-    connection = connect(database, "feedfall migrate")
-    try:
-        applied = schema.migrate(connection, _feeds(names))
-    finally:
-        connection.close()
-    show.say("\n".join(f"applied {name}" for name in applied) or "Everything is there already.")
+def migrate(names: Named = None, *, database: OneDatabase = None) -> None:
+    """Create or extend the tables of each database: one transaction each, one migration at a time, short locks only.
+
+    As the owner of the tables: DATABASE_URL, and DATABASE_URL_<NAME> of the databases that feeds name.
+    """
+    feeds = _by_database(names, database)
+    addresses = {each: databases.url(os.environ, "The tables are there", database=each) for each in feeds}
+    for each, its in feeds.items():
+        connection = connect(addresses[each], "feedfall migrate")
+        try:
+            applied = schema.migrate(connection, its)
+        finally:
+            connection.close()
+        where = f"{databases.variable(each)}: " if len(feeds) > 1 else ""
+        lines = [f"{where}applied {name}" for name in applied]
+        show.say("\n".join(lines) or f"{where}Everything is there already.")
 
 
-def _feeds(names: list[str] | None) -> list[Feed]:
-    packages = settings.packages(os.environ)
-    return [find.load(name, packages) for name in names] if names else find.every(packages)
+def _by_database(names: list[str] | None, database: str | None) -> dict[str, list[Feed]]:
+    """Database → its feeds, of those that are named; all if none is."""
+    feeds = [feed for name in names for feed in load_feeds(name, database)] if names else load_feeds(None, database)
+    return {each: [feed for feed in feeds if feed.database == each] for each in sorted({f.database for f in feeds})}

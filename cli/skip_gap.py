@@ -33,13 +33,14 @@ def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: J
 
 def _look(feed: str) -> SkipResult:
     wanted = load_feed(feed)
-    with open_ledger() as (environment, connection):
+    with open_ledger(wanted) as (environment, connection):
         return operate.skip_gap.look(environment, connection, wanted)
 
 
 def _skip(feed: str, by: str, reason: str) -> SkipResult:
+    wanted = load_feed(feed)
     with stopping() as stop:
-        return operate.skip_gap.skip(read_settings(), load_feed(feed), by, reason, stop)
+        return operate.skip_gap.skip(read_settings(wanted), wanted, by, reason, stop)
 
 
 def _say(feed: str, result: SkipResult) -> None:

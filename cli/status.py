@@ -3,55 +3,88 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 
 import operate.lag
 from cli import show
-from cli.options import AnyFeed, FeedName, Json, Limit, load_feed, load_feeds, open_ledger
+from cli.options import (
+    AnyFeed,
+    FeedName,
+    Json,
+    Limit,
+    OneDatabase,
+    in_each_database,
+    load_feed,
+    load_feeds,
+    open_ledger,
+)
 from ledger.absence import Report
 from ledger.run import Run
 from operate.status import absences, latest_runs, newest_rows
 
 
-def runs(feed: AnyFeed = None, limit: Limit = 20, *, as_json: Json = False) -> None:
+def runs(feed: AnyFeed = None, limit: Limit = 20, *, database: OneDatabase = None, as_json: Json = False) -> None:
     """Show the newest runs: what each did, and how it ended."""
-    with open_ledger() as (_, connection):
-        found = latest_runs(connection, load_feed(feed) if feed else None, limit)
+    answers = in_each_database(
+        load_feeds(feed, database),
+        lambda _, connection, feeds: latest_runs(connection, feeds[0] if feed else None, limit),
+    )
+    found = [(where, each) for where, its in answers.found.items() for each in its]
+    found = sorted(found, key=lambda each: each[1].started_at, reverse=True)[:limit]
     if as_json:
-        return show.as_json(found)
+        show.as_json([{"database": where, **vars(each)} for where, each in found])
+        return answers.check()
     columns = ("run", "feed", "stage", "workflow", "status", "exit", "started", "took s", "counts")
-    lines = [(r.id, r.feed, r.stage, r.name, r.status, r.exit_code, r.started_at, _took(r), _counts(r)) for r in found]
-    return show.table(columns, lines, empty="No run yet.")
+    lines = [
+        (r.id, r.feed, r.stage, r.name, r.status, r.exit_code, r.started_at, _took(r), _counts(r)) for _, r in found
+    ]
+    if len(answers.found) > 1:  # each ledger counts its own runs
+        numbered = [(where, *line) for (where, _), line in zip(found, lines, strict=True)]
+        show.table(("database", *columns), numbered, empty="No run yet.")
+    else:
+        show.table(columns, lines, empty="No run yet.")
+    return answers.check()
 
 
-def lag(feed: AnyFeed = None, *, as_json: Json = False) -> None:
+def lag(feed: AnyFeed = None, *, database: OneDatabase = None, as_json: Json = False) -> None:
     """Show how far each partition's checkpoint is behind the end of its log."""
-    with open_ledger() as (environment, connection):
-        found = operate.lag.lag(connection, environment, load_feeds(feed))
+    answers = in_each_database(
+        load_feeds(feed, database),
+        lambda environment, connection, feeds: operate.lag.lag(connection, environment, feeds),
+    )
+    found = sorted(chain(*answers.found.values()), key=lambda line: line.feed)
     if as_json:
-        return show.as_json(found)
+        show.as_json(found)
+        return answers.check()
     columns = ("feed", "stage", "topic", "partition", "checkpoint", "committed end", "high watermark", "lag")
-    return show.table(columns, [tuple(vars(line).values()) for line in found], empty="No partition was read yet.")
+    show.table(columns, [tuple(vars(line).values()) for line in found], empty="No partition was read yet.")
+    return answers.check()
 
 
 def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
     """Show a feed's newest rows, as they were loaded."""
     wanted = load_feed(feed)
-    with open_ledger(needs_kafka=False) as (_, connection):
+    with open_ledger(wanted, needs_kafka=False) as (_, connection):
         found = newest_rows(connection, wanted, limit)
     if as_json:
         return show.as_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
     return show.table(found.columns, found.rows, empty=f"{wanted.table} is empty.")
 
 
-def absent(*, as_json: Json = False) -> None:
+def absent(*, database: OneDatabase = None, as_json: Json = False) -> None:
     """List what was due in the last 30 days and is missing: what was found instead, and the state of its webhook."""
-    with open_ledger(needs_kafka=False) as (_, connection):
-        found = absences(connection, datetime.now(UTC))
+    now = datetime.now(UTC)
+    answers = in_each_database(
+        load_feeds(None, database), lambda _, connection, __: absences(connection, now), needs_kafka=False
+    )
+    found = list(chain(*answers.found.values()))
     if as_json:
-        return show.as_json(found)
+        show.as_json(found)
+        return answers.check()
     columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")
     lines = [(a.subject, a.base_date, a.due_at, a.found, a.reported_at, _delivery(a), a.words) for a in found]
-    return show.table(columns, lines, empty="Nothing that was due is absent.")
+    show.table(columns, lines, empty="Nothing that was due is absent.")
+    return answers.check()
 
 
 def _took(each: Run) -> float | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated
 
 import typer
 
 import operate.verify
 from cli import show
-from cli.options import FeedName, Json, load_feed, open_ledger
+from cli.options import AnyFeed, Json, OneDatabase, in_each_database, load_feeds
 from ledger.deep import Depth
 from ledger.errors import LedgerBroken
 from ledger.gap import AcceptedGap
@@ -18,16 +19,29 @@ from steps.run.execution import stopping
 Deep = Annotated[bool, typer.Option("--deep", help="Read Kafka again, as far as it goes back, and compare each row.")]
 
 
-def verify_feed(feed: FeedName, *, deeply: Deep = False, as_json: Json = False) -> None:
+def verify_feed(
+    feed: AnyFeed = None, *, deeply: Deep = False, database: OneDatabase = None, as_json: Json = False
+) -> None:
     """Prove the ledger: every offset has one fate, and the rows are there. Exit 83 where it is inconsistent."""
-    with open_ledger(needs_kafka=deeply) as (environment, connection), stopping() as stop:
-        account = operate.verify.verify(environment, connection, load_feed(feed), stop, deep=deeply)
+    with stopping() as stop:
+        answers = in_each_database(
+            load_feeds(feed, database),
+            lambda environment, connection, feeds: [
+                operate.verify.verify(environment, connection, each, stop, deep=deeply) for each in feeds
+            ],
+            needs_kafka=deeply,
+        )
+    accounts = list(chain(*answers.found.values()))
     if as_json:
-        show.as_json(account)
+        show.as_json(accounts if feed is None else accounts[0] if accounts else None)
     else:
-        show_account(account)
-    if account.broken:
-        raise LedgerBroken(f"the ledger of {feed} does not add up in {len(account.broken)} places")
+        for account in accounts:
+            if feed is None:
+                show.say(f"{account.feed}:")
+            show_account(account)
+    if broken := [f"{each.feed} does not add up in {len(each.broken)} places" for each in accounts if each.broken]:
+        raise LedgerBroken(f"the ledger of {'; of '.join(broken)}")
+    answers.check()
 
 
 def show_account(account: Account) -> None:

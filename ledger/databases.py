@@ -1,4 +1,4 @@
-"""Which database is used, and a session in it: the only module that reads DATABASE_URL.
+"""Which database is used, and a session in it: the only module that reads DATABASE_URL, DATABASE_URL_STK and the like.
 
     url ──────────── the address alone: for pods and the service, which open a session again after an outage
     open_session ─── a checked session, owned by the caller: for a command that waits
@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ledger import database
+from ledger.database import check, connect, session
 from ledger.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 
     from ledger.database import Connection
 
-#: The setting that names the database.
+#: The setting that names the database of feeds that name none, which is also the home of calendars.
 VARIABLE = "DATABASE_URL"
 
 
-def url(environ: Mapping[str, str], needed_for: str = "The ledger is there") -> str:
-    """The address of the database. Raises Misconfigured with `needed_for` where it is not set."""
-    address = environ.get(VARIABLE)
+def variable(database: str = "") -> str:
+    """The setting that has the address of a feed's database: "" is DATABASE_URL's, "stk" DATABASE_URL_STK's."""
+    return f"{VARIABLE}_{database.upper()}" if database else VARIABLE
+
+
+def url(environ: Mapping[str, str], needed_for: str = "The ledger is there", *, database: str = "") -> str:
+    """The address of a database. Raises Misconfigured with `needed_for` where it is not set."""
+    address = environ.get(variable(database))
     if not address:
-        raise Misconfigured(f"not set: {VARIABLE}. {needed_for}")
+        raise Misconfigured(f"not set: {variable(database)}. {needed_for}")
     return address
 
 
@@ -37,11 +42,11 @@ def is_set(environ: Mapping[str, str]) -> bool:
     return bool(environ.get(VARIABLE))
 
 
-def open_session(environ: Mapping[str, str], name: str, *, autocommit: bool = False) -> Connection:
+def open_session(environ: Mapping[str, str], name: str, *, database: str = "", autocommit: bool = False) -> Connection:
     """Open a checked session that shows as `name` in pg_stat_activity. The caller closes it."""
-    connection = database.connect(url(environ), name, autocommit=autocommit)
+    connection = connect(url(environ, database=database), name, autocommit=autocommit)
     try:
-        database.check(connection)
+        check(connection)
     except BaseException:
         connection.close()
         raise
@@ -51,5 +56,5 @@ def open_session(environ: Mapping[str, str], name: str, *, autocommit: bool = Fa
 @contextmanager
 def transaction(environ: Mapping[str, str], name: str, needed_for: str = "The ledger is there") -> Iterator[Connection]:
     """A checked session for one command: committed when the block ends well, rolled back when it does not."""
-    with database.session(url(environ, needed_for), name) as connection:
+    with session(url(environ, needed_for), name) as connection:
         yield connection

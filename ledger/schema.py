@@ -7,14 +7,15 @@ code refuses to run.
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psycopg.sql import Identifier
+from psycopg.sql import SQL, Identifier
 
 from ledger import rights
-from ledger.database import maybe, one, rows, run
+from ledger.database import connect, maybe, one, rows, run
 from ledger.errors import Misconfigured, translated
 from ledger.rows import COORDINATES, LINEAGE
 
@@ -61,6 +62,13 @@ def table(feed: Feed) -> str:
     lines += [f"    {name} {kind} NOT NULL" for name, kind in LINEAGE.items()]
     lines += [f"    PRIMARY KEY ({', '.join(map(_quoted, feed.key or COORDINATES))})"]
     return f"CREATE TABLE IF NOT EXISTS {feed.table} (\n" + ",\n".join(lines) + "\n);\n"
+
+
+def create_database(url: str, name: str) -> None:
+    """Create a database on that server, where it is not there yet."""
+    with translated(), closing(connect(url, "feedfall", autocommit=True)) as connection:
+        if not maybe(connection, "schema.database", name=name):
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
 
 
 def script(feeds: Sequence[Feed], roles: rights.Roles, folder: Path = MIGRATIONS) -> Iterator[str]:

@@ -31,3 +31,7 @@ SELECT c.relkind::text, row_security_active(c.oid), EXISTS (
         SELECT a.attname::text COLLATE "C" FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]) ORDER BY 1))
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s)
+
+-- name: database
+-- Is there a database of that name?
+SELECT 1 FROM pg_database WHERE datname = %(name)s

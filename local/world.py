@@ -26,6 +26,7 @@ from confluent_kafka.cimpl import NewTopic
 from catalog import Feed, find
 from ledger import schema
 from ledger.database import connect
+from ledger.databases import variable
 from local.argo.clock import tick_crons
 from local.argo.doorbell import ring
 from local.argo.objects import PLURALS
@@ -111,19 +112,22 @@ def play_on(
         simulated = options.get("simulators", {}).items()
         partner_urls = {name: stack.enter_context(serve_simulator(each)) for name, each in simulated}
         settings = {**_settings(packages, partner_urls), **options.get("settings", {})}
-        addresses = {"database-url": url, "kafka-bootstrap-servers": kafka}
-        configuration = {"feedfall": addresses, "feedfall-settings": settings}
+        urls = addresses(url, every)
+        places = {"kafka-bootstrap-servers": kafka}
+        places |= {f"database-url-{name}" if name else "database-url": each for name, each in urls.items()}
+        configuration = {"feedfall": places, "feedfall-settings": settings}
         player = Player(
             processes, _documents(every), configuration, folder / "runs", on_event, backoff=options.get("backoff", 1.0)
         )
         stack.enter_context(player)
-        api = addresses["argo-server"] = stack.enter_context(serve_argo(player))
+        api = places["argo-server"] = stack.enter_context(serve_argo(player))
         if options.get("crons"):
             stack.enter_context(tick_crons(player))
         if options.get("bells", True):
             stack.enter_context(ring(player, every))
         argo = {"ARGO_SERVER": api, "ARGO_NAMESPACE": NAMESPACE}
-        environ = {**settings, "DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **argo}
+        known = {variable(name): each for name, each in urls.items()}
+        environ = {**settings, **known, "KAFKA_BOOTSTRAP_SERVERS": kafka, **argo}
         yield World(folder, every, url, kafka, partner_urls, api, environ, player)
 
 
@@ -174,8 +178,11 @@ def _servers(stack: ExitStack, processes: Processes, folder: Path, every: Sequen
 
     def ledger() -> str:
         url = stack.enter_context(database(folder / "postgres", processes, say=say))
-        with closing(connect(url, "migrate")) as connection:
-            schema.migrate(connection, every)
+        for name, address in addresses(url, every).items():
+            if name:
+                schema.create_database(url, name)
+            with closing(connect(address, "migrate")) as connection:
+                schema.migrate(connection, [feed for feed in every if feed.database == name])
         return url
 
     with ThreadPoolExecutor(1) as pool:
@@ -184,6 +191,12 @@ def _servers(stack: ExitStack, processes: Processes, folder: Path, every: Sequen
         create_topics(kafka, every)
         wake_groups(kafka)
         return ready.result(), kafka
+
+
+def addresses(url: str, every: Sequence[Feed]) -> dict[str, str]:
+    """Each database that feeds name → where it is: beside the first, on one server."""
+    server = url.rsplit("/", 1)[0]
+    return {"": url} | {feed.database: f"{server}/{feed.database}" for feed in every if feed.database}
 
 
 def create_topics(kafka: str, every: Sequence[Feed]) -> None:

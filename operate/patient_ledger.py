@@ -16,10 +16,11 @@ T = TypeVar("T")
 class PatientLedger:
     """Call it with a function of a connection. Each call is a transaction of its own, retried during an outage."""
 
-    def __init__(self, environ: Mapping[str, str], watch: Watch) -> None:
-        self._environ, self._watch = environ, watch
+    def __init__(self, environ: Mapping[str, str], watch: Watch, database: str = "") -> None:
+        self._environ, self._watch, self._database = environ, watch, database
         self._connection: Connection | None = None
-        databases.url(environ, "The ledger tells when a feed's rows are there")  # refused before anything is started
+        words = "The ledger tells when a feed's rows are there"
+        databases.url(environ, words, database=database)  # refused before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +34,9 @@ class PatientLedger:
     def _once(self, query: Callable[[Connection], T]) -> T:
         try:
             if self._connection is None:
-                self._connection = databases.open_session(self._environ, "feedfall", autocommit=True)
+                self._connection = databases.open_session(
+                    self._environ, "feedfall", database=self._database, autocommit=True
+                )
             return query(self._connection)
         except Failure:
             self._close()

@@ -24,6 +24,7 @@ from catalog import Feed, Policy, find
 from catalog.message import correlation
 from ledger import control, journal, request
 from ledger.absence import fetch_facts
+from ledger.databases import variable
 from ledger.request import RequestState
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
@@ -136,7 +137,7 @@ class Submission:
         wanted, packages = self._wanted, settings.packages(self._environ)
         feed = find.load(wanted.name, packages) if wanted.stage or wanted.name in find.names(packages) else None
         if feed and wanted.stage in ("", "pub"):
-            with PatientLedger(self._environ, self._watch) as ledger:
+            with PatientLedger(self._environ, self._watch, feed.database) as ledger:
                 return self._rows(self._target(feed, ledger), ledger)
         if wanted.rerun:
             raise Misconfigured("--rerun is for a feed's rows: a stage or a script is simply submitted again")
@@ -166,7 +167,7 @@ class Submission:
         policy = self._wanted.policy or feed.policy
         if policy is Policy.ANYWAY:
             return day
-        source = settings.calendars(self._environ)
+        source = settings.calendars(self._environ, feed.database)
         calendar = ledger(lambda connection: calendars.read_calendar(connection, feed.calendar, source))
         return gate.judge(calendar, day, policy)
 
@@ -221,9 +222,10 @@ class Submission:
         while True:
             state = _state(target, ledger)
             if not state:
+                where = variable(target.feed.database)
                 raise Misconfigured(
                     f"{self._progress.run} ended, and the ledger has no such request: "
-                    "does DATABASE_URL name the pods' database, and does their image have this calendar?"
+                    f"does {where} name the pods' database, and does their image have this calendar?"
                 )
             known = ledger(lambda connection: control.state(connection, target.feed.name))
             refusal = gate.refusal(known, "sub", datetime.now(UTC))

@@ -40,18 +40,20 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
     with stopping() as stop:
         try:
             parser().parse_args(words, namespace=arguments)
-            environment = settings.read(environ, arguments.stage)
-            name = environment.name
-            outcome = execute(environment, arguments, stop)
+            name = settings.run_name(environ)
+            feeds = _select_feeds(settings.packages(environ), arguments)
+            environment = settings.read(environ, arguments.stage, feeds[0].database if arguments.feed else "")
+            outcome = execute(environment, arguments, feeds, stop)
         except Exception as error:  # noqa: BLE001 -- the one place where every failure becomes an exit code
             outcome = failure_outcome(error, stop)
     print(outcome.line(arguments.feed or "-", arguments.stage, name, time.monotonic() - started), flush=True)  # noqa: T201 -- the RESULT line
     return outcome.exit
 
 
-def execute(environment: Settings, arguments: argparse.Namespace, stop: threading.Event) -> Outcome:
+def execute(
+    environment: Settings, arguments: argparse.Namespace, feeds: Sequence[Feed], stop: threading.Event
+) -> Outcome:
     """Open the ledger, run the stage, record how it ended; a fault that needs a person leaves the feed blocked."""
-    feeds = _select_feeds(environment, arguments)
     with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage, arguments.shard), stop) as execution:
         try:
             with translated():  # a session that the server ended is outside trouble, wherever it shows
@@ -128,10 +130,10 @@ def _block(execution: Execution, arguments: argparse.Namespace, outcome: Outcome
         print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
 
 
-def _select_feeds(environment: Settings, arguments: argparse.Namespace) -> Sequence[Feed]:
+def _select_feeds(packages: Sequence[str], arguments: argparse.Namespace) -> Sequence[Feed]:
     if arguments.stage == "sweep":
-        return find.every(environment.feeds)
-    feed = find.load(arguments.feed, environment.feeds)
+        return find.every(packages)
+    feed = find.load(arguments.feed, packages)
     if not 0 <= arguments.shard < feed.shards:
         raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {arguments.shard}")
     if arguments.stage == "relay" and feed.partner is None:

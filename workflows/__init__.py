@@ -42,7 +42,7 @@ def objects(feeds: Sequence[Feed]) -> Iterator[WorkflowTemplate | CronWorkflow]:
     """All templates and crons in the order of the flow, feed by feed; at the end the sweep, which serves all feeds."""
     for feed in feeds:
         yield from _of(feed)
-    yield from (sweep.template(), sweep.cron())
+    yield from (sweep.template(feeds), sweep.cron(feeds))
 
 
 def _of(feed: Feed) -> Iterator[WorkflowTemplate | CronWorkflow]:

@@ -41,6 +41,7 @@ from hera.workflows.models import (
     WorkflowTemplateRef,
 )
 
+from ledger.databases import variable
 from steps.run.exits import RETRIED
 
 # kustomize's `images:` reaches it only beside a `configurations:` file that names `spec/templates/container/image` of
@@ -62,6 +63,7 @@ GRACE = 60
 def container(
     stage: str,
     *args: str,
+    databases: Sequence[str] = ("",),
     account: str = POD,
     env: Sequence[Env | ConfigMapEnv] = (),
     secrets: Sequence[str] = (),
@@ -71,7 +73,8 @@ def container(
 ) -> Container:
     """Return the one container of a template: `python -m steps <stage> <args>`.
 
-    All keys of `secrets` become variables, where the Secret exists; a name that `env` sets wins over them.
+    `databases`: whose addresses it gets. All keys of `secrets` become variables, where the Secret exists; a name that
+    `env` sets wins over them.
     """
     return Container(
         name=stage,
@@ -79,7 +82,7 @@ def container(
         image_pull_policy=ImagePullPolicy.if_not_present,
         command=["python", "-m", "steps", stage],
         args=list(args) or None,
-        env=[*_environment(), *env],
+        env=[*map(_address, databases), *_environment(), *env],
         env_from=[
             ConfigMapEnvFrom(name="feedfall-settings", optional=True),
             *(SecretEnvFrom(name=name, optional=True) for name in ("feedfall-kafka", *secrets)),
@@ -97,9 +100,14 @@ def container(
     )
 
 
-def _environment() -> list[Env | SecretEnv | ConfigMapEnv]:
+def _address(database: str) -> SecretEnv:
+    """Return the address of a database: each name is a key of one Secret."""
+    key = f"database-url-{database}" if database else "database-url"
+    return SecretEnv(name=variable(database), secret_name="feedfall", secret_key=key)  # noqa: S106 -- its name
+
+
+def _environment() -> list[Env | ConfigMapEnv]:
     return [
-        SecretEnv(name="DATABASE_URL", secret_name="feedfall", secret_key="database-url"),  # noqa: S106 -- its name
         ConfigMapEnv(
             name="KAFKA_BOOTSTRAP_SERVERS", config_map_name="feedfall", config_map_key="kafka-bootstrap-servers"
         ),

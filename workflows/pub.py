@@ -12,7 +12,7 @@ def template(feed: Feed) -> WorkflowTemplate:
     return pod.template(
         f"{feed.name}-pub",
         f"Asks for the rows of a base date on {feed.topic('request')}, if the {feed.calendar} calendar is open",
-        pod.container("pub", f"--feed={feed.name}", *args),
+        pod.container("pub", f"--feed={feed.name}", *args, databases=[feed.database]),
         feed=feed.name,
         parameters=parameters,
     )

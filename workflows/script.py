@@ -17,7 +17,13 @@ def template(script: Script) -> WorkflowTemplate:
     return pod.template(
         script.name,
         script.about,
-        pod.container(script.stage, *args, account=script.account or pod.POD, deadline=script.deadline or pod.DEADLINE),
+        pod.container(
+            script.stage,
+            *args,
+            databases=[script.feed.database],
+            account=script.account or pod.POD,
+            deadline=script.deadline or pod.DEADLINE,
+        ),
         feed=script.feed.name,
         parameters=parameters,
     )

@@ -1,7 +1,10 @@
 """sweep: starts the runs that a lost doorbell did not start. One for all feeds, every minute."""
 
+from collections.abc import Sequence
+
 from hera.workflows import ConfigMapEnv, CronWorkflow, Env, WorkflowTemplate
 
+from catalog import Feed
 from workflows import pod
 
 DEADLINE = 50
@@ -11,9 +14,16 @@ WEBHOOK = "feedfall-webhook"
 """The Secret that holds FEEDFALL_WEBHOOK_URL and FEEDFALL_WEBHOOK_SECRET, where absences go to a webhook."""
 
 
-def template() -> WorkflowTemplate:
+def template(feeds: Sequence[Feed]) -> WorkflowTemplate:
     step = pod.container(
-        "sweep", account=pod.SWEEP, env=_argo(), secrets=[WEBHOOK], deadline=DEADLINE, grace=5, retry=False
+        "sweep",
+        databases=sorted({feed.database for feed in feeds}),
+        account=pod.SWEEP,
+        env=_argo(),
+        secrets=[WEBHOOK],
+        deadline=DEADLINE,
+        grace=5,
+        retry=False,
     )
     return pod.template(
         "feedfall-sweep",
@@ -24,8 +34,8 @@ def template() -> WorkflowTemplate:
     )
 
 
-def cron() -> CronWorkflow:
-    return pod.cron(template(), "* * * * *", history=(3, 10))
+def cron(feeds: Sequence[Feed]) -> CronWorkflow:
+    return pod.cron(template(feeds), "* * * * *", history=(3, 10))
 
 
 def _argo() -> list[Env | ConfigMapEnv]:

@@ -53,7 +53,7 @@ def bells(feeds: Sequence[Feed], prefix: str, every: float = TICK) -> dict[str, 
 @contextmanager
 def ring(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Iterator[None]:
     """Ring until the block ends. Kafka's address is the one that the pods have."""
-    where = settings.read(player.environment(f"{feeds[0].name}-sub"))
+    where = settings.read(player.environment(f"{feeds[0].name}-sub"), database=feeds[0].database)
     by_topic = bells(feeds, where.topic_prefix, every)
     consumer = Consumer(
         {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import business_day
 from calendar_client import copy
 from ledger.calendar import load_copy, load_overrides
+from ledger.databases import variable
 from steps.run.exits import Misconfigured, Transient
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def open_calendar(execution: Execution, name: str) -> business_day.Calendar:
 
 def read_calendar(connection: Connection, name: str, source: Calendars) -> business_day.Calendar:
     """Read it without a run: `feedfall submit` must judge a day as the pod will. Ends no transaction."""
+    if source.database and not source.url and name != business_day.NONE:
+        raise Misconfigured(
+            f"calendar {name}: its home is the database of DATABASE_URL, and this feed's rows are in that of "
+            f"{variable(source.database)}. Set FEEDFALL_CALENDAR_URL to a calendar service on the first"
+        )
     try:
         if not source.url or name == business_day.NONE:
             return business_day.calendar(name, load_overrides(connection), business_day.read_own(source.files))

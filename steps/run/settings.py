@@ -1,6 +1,6 @@
 """The environment as one frozen object, read once; everything that is missing is named at once.
 
-KAFKA_BOOTSTRAP_SERVERS   needed          DATABASE_URL        needed, a secret
+KAFKA_BOOTSTRAP_SERVERS   needed          DATABASE_URL        needed, a secret; or DATABASE_URL_<NAME>
 KAFKA_SECURITY_PROTOCOL … optional        FEEDFALL_DOMAIN     names groups and transactional ids: feedfall
 WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every topic's name: none
 ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
@@ -41,8 +41,9 @@ KAFKA = (
 #: Where Kubernetes mounts a pod's own token.
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 -- a path, not a password
 
-NEEDED = ("KAFKA_BOOTSTRAP_SERVERS", databases.VARIABLE)
-NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify": (databases.VARIABLE,)}
+#: What a stage needs beside the address of its database.
+NEEDED = ("KAFKA_BOOTSTRAP_SERVERS",)
+NEEDED_BY_STAGE = {"sweep": (*NEEDED, "ARGO_SERVER", "ARGO_NAMESPACE"), "verify": ()}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Calendars:
     """Calendars of one's own: a TOML file, or a folder of them."""
     url: str = ""
     """Empty: the calendars' home is this database."""
+    database: str = ""
+    """The run's own database; the home of calendars is that of DATABASE_URL."""
     ca: str = ""
     hours: float = 36.0
     """How old the last good copy of what the service said may be."""
@@ -105,19 +108,20 @@ def argo(environ: Mapping[str, str] = os.environ) -> Argo:
     return Argo(server, environ["ARGO_NAMESPACE"], environ.get("ARGO_CA_FILE", ""), token)
 
 
-def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
-    """Read the environment. Misconfigured names everything that this stage misses."""
-    missing = [name for name in NEEDED_BY_STAGE.get(stage, NEEDED) if not environ.get(name)]
+def read(environ: Mapping[str, str] = os.environ, stage: str = "", database: str = "") -> Settings:
+    """Read the environment, for a feed of that database. Misconfigured names everything that this stage misses."""
+    needed = (*NEEDED_BY_STAGE.get(stage, NEEDED), databases.variable(database))
+    missing = [name for name in needed if not environ.get(name)]
     if missing:
         raise Misconfigured(f"not set: {', '.join(missing)}. See docs/reference.md, Settings")
     return Settings(
         kafka={name[6:].lower().replace("_", "."): environ[name] for name in KAFKA if environ.get(name)},
-        database_url=databases.url(environ),
+        database_url=databases.url(environ, database=database),
         domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
         topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
         feeds=packages(environ),
         uid=environ.get("WORKFLOW_UID") or str(uuid4()),
-        name=environ.get("WORKFLOW_NAME") or "by-hand",
+        name=run_name(environ),
         argo=argo(environ) if environ.get("ARGO_SERVER") else None,
         webhook=Webhook(url, environ.get("FEEDFALL_WEBHOOK_SECRET", ""))
         if (url := environ.get("FEEDFALL_WEBHOOK_URL"))
@@ -128,13 +132,19 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "") -> Settings:
             for name, value in environ.items()
             if name.startswith("FEEDFALL_PARTNER_URL_")
         },
-        calendars=calendars(environ),
+        calendars=calendars(environ, database),
     )
 
 
-def calendars(environ: Mapping[str, str] = os.environ) -> Calendars:
-    """Read where calendars come from."""
+def run_name(environ: Mapping[str, str]) -> str:
+    """The name of the Workflow that runs this, for people."""
+    return environ.get("WORKFLOW_NAME") or "by-hand"
+
+
+def calendars(environ: Mapping[str, str] = os.environ, database: str = "") -> Calendars:
+    """Read where calendars come from, for a run in that database."""
     return Calendars(
+        database=database,
         files=environ.get("FEEDFALL_CALENDARS", ""),
         url=_address(environ, "FEEDFALL_CALENDAR_URL"),
         ca=environ.get("FEEDFALL_CALENDAR_CA_FILE", ""),

@@ -119,10 +119,11 @@ def test_migrate__builds_an_empty_database_and_is_harmless_again(bank: Bank) -> 
     empty = bank.url + "_empty"
     with psycopg.connect(bank.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    first = feedfall(bank, "migrate", "--database", empty)
+    bank.environ["DATABASE_URL"] = empty
+    first = feedfall(bank, "migrate")
     assert "applied 0001_spine" in first.stdout
     assert "applied table fx_rate" in first.stdout
-    assert "Everything is there already." in feedfall(bank, "migrate", "--database", empty).stdout
+    assert "Everything is there already." in feedfall(bank, "migrate").stdout
     connect(empty, "test").close()
 
 

@@ -101,8 +101,12 @@ def test_reference__lists_every_setting_and_no_other() -> None:
     code = [file.read_text(encoding="utf-8") for room in rooms for file in room.rglob("*.py")]
     read = {found for text in code for found in re.findall(rf'"({name})"', text)}
     told = set(re.findall(rf"`({name})`", section(REFERENCE, "Settings")))
-    assert {each for each in told if not each.startswith("FEEDFALL_PARTNER_URL_")} == read
-    assert any(each.startswith("FEEDFALL_PARTNER_URL_") for each in told)  # one a partner, by its module's name
+    families = (
+        "FEEDFALL_PARTNER_URL_",
+        "DATABASE_URL_",
+    )  # one a partner, by its module's name; one a database, by its own
+    assert {each for each in told if not each.startswith(families)} == read
+    assert all(any(each.startswith(family) for each in told) for family in families)
 
 
 def statuses() -> str:

@@ -19,7 +19,7 @@ ENOUGH = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql:/
         ("relay", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL"),
         ("pub", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL"),
         ("verify", "DATABASE_URL"),  # it reads the ledger alone
-        ("sweep", "KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, ARGO_SERVER, ARGO_NAMESPACE"),
+        ("sweep", "KAFKA_BOOTSTRAP_SERVERS, ARGO_SERVER, ARGO_NAMESPACE, DATABASE_URL"),
     ],
 )
 def test_settings__all_that_a_stage_misses_is_named_at_once(stage: str, missing: str) -> None:

@@ -1,0 +1,1 @@
+"""Feeds of another domain, in a database of its own."""
