@@ -18,6 +18,7 @@ from ledger import schema
 from proof.partner import rows_of
 from proof.tap import CONNECT
 from proof.world import PACKAGES, Servers
+from raw_produce import batch, produce, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,6 +48,8 @@ class Scene:
     """Seconds that each COMMIT takes longer, so that the lease is renewed meanwhile."""
     only: str = ""
     """Strike only calls whose name begins so."""
+    hostile: Sequence[bytes] = ()
+    """Records that no producer of confluent-kafka's would write, as bytes: last on the topic that `words` reads."""
 
 
 def _requests() -> list[Message]:
@@ -88,6 +91,11 @@ CORRECTED = [
     for code, price in (("C1", "2.1"), ("C2", "1.2"), ("C4", "2.3"), ("C6", "3.1"))
 ]
 KINDS = ("request", "response", "bell")
+#: A header whose name is not UTF-8, a value of no JSON in a header of no words, and a good message's neighbour.
+HOSTILE = (
+    record(0, b"{}", headers=[(b"stra\xdfe", b"1")]),
+    record(1, b"\x00\xff", b"\xff", headers=[(b"", b"\xff" * 300)]),
+)
 DEEP = (*Scene.same, "lineage", "absent")
 SCENES = {
     scene.name: scene
@@ -98,6 +106,11 @@ SCENES = {
         Scene("relay", RELAY, _requests(), _rows(DAYS), then=(SUB,), same=(*Scene.same, "reads of relay"), kinds=KINDS),
         Scene("sub", SUB, _answers(), _rows(DAYS), same=DEEP),
         Scene("merge", SUB, _corrections(), CORRECTED, same=DEEP),
+        # Struck only where what is set aside is written: the other calls are those of relay and sub.
+        Scene("hostile", SUB, _answers(), _rows(DAYS), same=DEEP, only="pg chunk.", hostile=HOSTILE),
+        Scene(
+            "no request", RELAY, _requests(), _rows(DAYS), then=(SUB,), kinds=KINDS, only="pg chunk.", hostile=HOSTILE
+        ),
         Scene("keeper", SUB, _answers(), _rows(DAYS), same=DEEP, linger=0.45, only="keeper's "),
     )
 }
@@ -141,6 +154,10 @@ class Stage:
         for some in batches([TopicPartition(f"{name}.rate.response", 0) for name, _ in worlds]):
             while not self._is_settled(some):
                 time.sleep(0.05)
+        for name, scene in worlds:
+            if scene.hostile:
+                kind = "request" if scene.words is RELAY else "response"
+                produce(self.servers.kafka, f"{name}.rate.{kind}", batch(scene.hostile))
 
     def _is_settled(self, partitions: Sequence[TopicPartition]) -> bool:
         """A new partition has a leader, and a commit its markers, a moment later."""
