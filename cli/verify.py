@@ -64,6 +64,11 @@ def show_account(account: Account) -> None:
 def _skipped(gap: AcceptedGap) -> str:
     """One accepted gap, in words."""
     where = f"{gap.topic}[{gap.partition}]"
+    if gap.moved_topic:
+        there = f"{gap.moved_topic} at {gap.moved_offset:,}"
+        return (
+            f"MOVED {where} at {gap.from_offset:,} goes on in {there}: {gap.who} on {show.word(gap.at)}: {gap.reason}"
+        )
     what = (
         f"{gap.from_offset:,} to {gap.to_offset - 1:,}"
         if gap.to_offset

@@ -52,6 +52,17 @@ class Source:
     """Of the leader that gave the offsets before the checkpoint; None: not known."""
 
 
+@dataclass(frozen=True)
+class OtherTopic:
+    """A checkpoint of the same drain on a topic of another name, or of another id."""
+
+    id: int
+    topic: str
+    topic_id: str
+    partition: int
+    next_offset: int
+
+
 @dataclass
 class Span:
     """[from_offset, to_offset) of one source, as a chunk records it."""
@@ -128,6 +139,11 @@ class ChunkResult:
 def sources(connection: Connection, key: LeaseKey, topic: str) -> list[Source]:
     """Return the checkpoints of a topic's partitions."""
     return fetch_all(connection, Source, "chunk.sources", **vars(key), topic=topic)
+
+
+def elsewhere(connection: Connection, feed: str, stage: str, topic: str) -> list[OtherTopic]:
+    """Return the checkpoints of a feed's stage that are of a topic of another name."""
+    return fetch_all(connection, OtherTopic, "chunk.elsewhere", feed=feed, stage=stage, topic=topic)
 
 
 def open_source(

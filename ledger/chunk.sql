@@ -4,6 +4,11 @@ SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch FROM fee
 WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
+-- name: elsewhere
+-- Checkpoints of this drain that are of a topic of another name: it was moved, or a setting is wrong.
+SELECT id, topic, topic_id, partition, next_offset FROM feedfall.source
+WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at IS NULL ORDER BY topic, partition
+
 -- name: open_source
 -- A partition seen for the first time starts at its low watermark.
 INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch)

@@ -33,6 +33,9 @@ class AcceptedGap:
     who: str
     reason: str
     at: datetime
+    moved_topic: str | None = None
+    """Nothing is lost: the partition goes on in this topic, from `moved_offset` on."""
+    moved_offset: int | None = None
 
     @property
     def offsets(self) -> int:
@@ -50,7 +53,15 @@ def accept(
         chunk.record(connection, lease, [lost])
     elif run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was skipped")
-    run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason)
+    run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason, moved_to=None)
+
+
+def move(connection: Connection, lease: Lease, source: int, from_offset: int, to: int, who: str, reason: str) -> None:
+    """Close a source at its checkpoint: source `to` goes on in its place. The caller commits. Raises Fenced."""
+    where = {"source": source, "from_offset": from_offset}
+    if run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
+        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was rebound")
+    run(connection, "gap.accept", **where, to_offset=None, run=lease.run, who=who, reason=reason, moved_to=to)
 
 
 def unblock(connection: Connection, feed: str, code: int) -> bool:

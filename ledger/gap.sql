@@ -1,7 +1,7 @@
 -- name: accept
--- A person's word that these offsets are lost.
-INSERT INTO feedfall.gap (source, from_offset, to_offset, run, who, reason)
-VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(who)s, %(reason)s)
+-- A person's word that these offsets are lost, or (moved_to) that another source goes on in their place.
+INSERT INTO feedfall.gap (source, from_offset, to_offset, run, who, reason, moved_to)
+VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(who)s, %(reason)s, %(moved_to)s)
 
 -- name: close
 -- The fence as for a chunk: only this epoch, only where it was read.
@@ -15,5 +15,6 @@ WHERE feed = %(feed)s AND blocked_code = %(code)s
 
 -- name: accepted
 -- What was accepted, oldest first.
-SELECT s.stage, s.topic, s.partition, g.from_offset, g.to_offset, g.who, g.reason, g.at
-FROM feedfall.gap g JOIN feedfall.source s ON s.id = g.source WHERE s.feed = %(feed)s ORDER BY g.at, s.partition
+SELECT s.stage, s.topic, s.partition, g.from_offset, g.to_offset, g.who, g.reason, g.at,
+    m.topic AS moved_topic, m.first_offset AS moved_offset
+FROM feedfall.gap g JOIN feedfall.source s ON s.id = g.source LEFT JOIN feedfall.source m ON m.id = g.moved_to WHERE s.feed = %(feed)s ORDER BY g.at, s.partition

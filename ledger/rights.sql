@@ -55,7 +55,7 @@ GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};
 -- Beside all that a pod may: hold and free, resolve quarantine, accept a gap, decide about days.
 GRANT SELECT ON feedfall.journal TO {role};
 GRANT INSERT (held_at, held_by, held_reason), UPDATE (held_at, held_by, held_reason) ON feedfall.feed_control TO {role};
-GRANT INSERT (source, from_offset, to_offset, run, who, reason) ON feedfall.gap TO {role};
+GRANT INSERT (source, from_offset, to_offset, run, who, reason, moved_to) ON feedfall.gap TO {role};
 GRANT UPDATE (closed_at) ON feedfall.source TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who), UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 

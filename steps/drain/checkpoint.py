@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from steps.run.exits import Misconfigured, OffsetGap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from ledger.chunk import Source
+    from ledger.chunk import OtherTopic, Source
     from steps.drain.kafka import Topic, Watermarks
 
 
@@ -25,6 +25,17 @@ def check(topic: Topic, source: Source, marks: Watermarks) -> None:
     if source.next_offset > marks.high:
         raise OffsetGap(
             f"{where} ends at {marks.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
+        )
+
+
+def check_name(topic: Topic, feed: str, others: Sequence[OtherTopic]) -> None:
+    """A drain reads one topic: under a new name it would read the same messages again from their beginning."""
+    if others:
+        known = ", ".join(sorted({each.topic for each in others}))
+        raise OffsetGap(
+            f"the ledger's checkpoints of {feed} are of {known}: this run would read {topic.name} from its beginning. "
+            "Where FEEDFALL_TOPIC_PREFIX is wrong: correct it, then `feedfall free`. Where the topic was moved, "
+            f"renamed or mirrored: `feedfall rebind {feed}`"
         )
 
 

@@ -149,6 +149,9 @@ class Drain:
         lease.exclude(connection, held)
         killed = lease.killed_in_a_row(connection, held.key, self._feed.max_lost)
         with translated():
+            checkpoint.check_name(
+                topic, self._feed.name, chunk.elsewhere(connection, self._feed.name, self._sink.stage, topic.name)
+            )
             known = {source.partition: source for source in chunk.sources(connection, held.key, topic.name)}
             for partition, end in marks.items():
                 if partition in known:
