@@ -31,6 +31,7 @@ WORDS = {
     "superseded": "superseded",
     "quarantined": "in quarantine",
     "refused": "refused by today's feed",
+    "unreadable": "whose corrected value the journal cannot give back",
     "passed": "of other dates",
 }
 ALWAYS = ("loaded", "duplicate")
@@ -75,6 +76,8 @@ def _summary(feed: str, outcome: Outcome) -> str:
     lines = [f"{feed}: {counts.get('read', 0):,} rows read again: {fates}."] if counts else []
     if outcome.status is not Status.SUCCEEDED:
         lines.append(f"{outcome.status}: {outcome.reason}")
+    elif outcome.reason:
+        lines.append(f"{outcome.reason}.")
     if counts.get("gone"):
         lines.append(f"{counts['gone']:,} recorded offsets are no longer in Kafka: their rows cannot come back.")
     if counts.get("missing"):

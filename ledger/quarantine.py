@@ -14,13 +14,15 @@ from uuid import UUID
 from psycopg.sql import SQL
 
 from ledger.chunk import storable
-from ledger.database import Connection, as_rows_of, fetch_all, rows
+from ledger.database import Connection, as_rows_of, fetch_all, maybe, rows
 from ledger.errors import translated
 from ledger.journal import write_each
 from ledger.statements import sql, with_names
 
 Key = tuple[int, int, int]
 """Source, offset, row: an entry's key."""
+Ranges = Mapping[int, tuple[int, int]]
+"""Source → [from, to)."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,30 @@ def lock(connection: Connection, keys: Sequence[Key]) -> list[Entry]:
     return _entries(connection, "lock", **_columns(keys))
 
 
+def fetch_loaded(connection: Connection, ranges: Ranges) -> dict[int, dict[Key, list[int]]]:
+    """Run → the entries by which it loaded rows of these offsets → those rows' numbers in the table."""
+    runs: dict[int, dict[Key, list[int]]] = {}
+    for run, source, offset, row, number in rows(connection, "quarantine.loaded", **_bounds(ranges)):
+        runs.setdefault(run, {}).setdefault((source, offset, row), []).append(number)
+    return runs
+
+
+def count_not_loaded(connection: Connection, ranges: Ranges) -> dict[str, int]:
+    """Fate → how many rows of these offsets are in quarantine, and not in the table by a redrive or a release."""
+    return dict(rows(connection, "quarantine.not_loaded", **_bounds(ranges)))
+
+
+def fetch_stored(connection: Connection, keys: Sequence[Key]) -> list[Entry]:
+    """Entries as they are stored, resolved or not."""
+    return _entries(connection, "stored", **_columns(keys))
+
+
+def fetch_corrected(connection: Connection, entry: Entry, run: int) -> str | None:
+    """With which value that run resolved the entry, as the journal writes it; None: with the entry's own."""
+    found = maybe(connection, "quarantine.corrected", entry=entry.label, source=entry.source, run=run)
+    return found[0] if found else None
+
+
 def record(connection: Connection, marks: Sequence[Mark], run: int, by: str, reason: str) -> None:
     """Record what became of entries. The caller commits."""
     common = {"run": run, "by": by, "reason": reason}
@@ -197,6 +223,14 @@ def history(connection: Connection, entry: Entry) -> list[HistoryLine]:
     """What people did to an entry, oldest first."""
     with translated():
         return fetch_all(connection, HistoryLine, "quarantine.history", entry=entry.label, source=entry.source)
+
+
+def _bounds(ranges: Ranges) -> dict[str, list[int]]:
+    return {
+        "sources": list(ranges),
+        "lows": [low for low, _ in ranges.values()],
+        "highs": [high for _, high in ranges.values()],
+    }
 
 
 def _columns(keys: Sequence[Key]) -> dict[str, list[int]]:

@@ -72,3 +72,31 @@ WHERE detail ? 'entry' AND detail ->> 'entry' = %(entry)s AND (detail ->> 'sourc
 s.feed, s.stage, s.shard, q.source, s.topic, s.partition, q."offset", q.row, q.part, q.fate, q.reason, q.until, q.at, q.run,
 q.correlation_id, q.seq, q.key, q.value, q.headers, q.sent_at,
 q.settled_as, q.settled_run, q.settled_at, q.settled_by, q.settled_reason, q.replaced_run, q.parts
+
+-- name: loaded
+-- Rows of some offsets that a redrive or a release loaded: by whose run, which entry has their value, and their number
+-- in the table. A part that was loaded with its message has no value of its own: its message's entry has it.
+SELECT q.settled_run, q.source, q."offset", CASE WHEN q.part AND q.value IS NULL THEN -1 ELSE q.row END, greatest(q.row, 0)
+FROM unnest(%(sources)s::int[], %(lows)s::bigint[], %(highs)s::bigint[]) AS r (source, low, high)
+    JOIN feedfall.quarantine q ON q.source = r.source AND q."offset" >= r.low AND q."offset" < r.high
+WHERE q.settled_as = 'loaded' ORDER BY 1, 2, 3, 4, 5
+
+-- name: not_loaded
+-- What became of the other entries of these offsets. Of a split message its rows are counted.
+SELECT CASE WHEN q.settled_as IN ('superseded', 'duplicate') THEN q.settled_as ELSE 'quarantined' END, count(*)
+FROM unnest(%(sources)s::int[], %(lows)s::bigint[], %(highs)s::bigint[]) AS r (source, low, high)
+    JOIN feedfall.quarantine q ON q.source = r.source AND q."offset" >= r.low AND q."offset" < r.high
+WHERE q.settled_as IS NULL OR q.settled_as NOT IN ('loaded', 'split') GROUP BY 1
+
+-- name: stored
+-- Entries as they are stored, resolved or not.
+SELECT {columns} FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
+JOIN unnest(%(sources)s::int[], %(offsets)s::bigint[], %(rows)s::int[]) AS w (source, "offset", row)
+  ON q.source = w.source AND q."offset" = w."offset" AND q.row = w.row
+ORDER BY q.source, q."offset", q.row
+
+-- name: corrected
+-- With which value a run resolved an entry, where it was not the entry's own.
+SELECT detail ->> 'fixed' FROM feedfall.journal
+WHERE detail ? 'entry' AND detail ->> 'entry' = %(entry)s AND (detail ->> 'source')::int = %(source)s
+  AND verb = 'redrive' AND (detail ->> 'run')::bigint = %(run)s AND detail ? 'fixed'

@@ -1,7 +1,8 @@
 """Put back what the ledger says is there. Called by `operate/replay.py`, inside its one transaction.
 
 A span is loaded again as it was: the same lines, the same judgement against the table, under the run of the span's
-record. So a row that is lost comes back as it was loaded, and the ledger adds up again without a new record.
+record. A row that a redrive or a release loaded comes from its entry of quarantine, under that run. So a row that is
+lost comes back as it was loaded, and the ledger adds up again without a new record.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class RecordedRange:
 
 @dataclass
 class PutBack:
-    """What a replay found. `loaded`: lost rows; `restored`: changed ones; `put`: run → rows that it put back."""
+    """What a replay found. `loaded`: lost rows; `restored`: changed ones; `put`: run → rows that it put back.
+
+    Each row has one fate. A row of quarantine is counted by its entry, and not where its message is read again.
+    """
 
     read: int = 0
     fates: Counter[str] = field(default_factory=Counter)
@@ -41,7 +45,9 @@ class PutBack:
 
     def add(self, merged: MergeResult, run: int) -> None:
         """Count a part. A row that this very replay put back, and now replaces by a newer one, was superseded."""
-        self.fates += sum(merged.fates.values(), Counter())
+        fates = sum(merged.fates.values(), Counter[str]())
+        self.read -= fates.pop("quarantined", 0)  # its entry is counted
+        self.fates += fates
         for earlier, count in sum(merged.replaced.values(), Counter()).items():
             again = min(count, self.put[earlier])
             self.put[earlier] -= again
@@ -67,12 +73,20 @@ def recorded_ranges(connection: Connection, ranges: Mapping[int, tuple[int, int]
 
 
 def put_back(
-    connection: Connection, table: rows.Table, blocks: Sequence[bytes], dates: tuple[date, date] | None
+    connection: Connection,
+    table: rows.Table,
+    blocks: Sequence[bytes],
+    dates: tuple[date, date] | None,
+    *,
+    redriven: bool = False,
 ) -> MergeResult:
-    """Judge rows against the table and put back what is lost. The caller commits."""
+    """Judge rows against the table and put back what is lost. The caller commits.
+
+    `redriven`: these rows come from quarantine themselves.
+    """
 
     def take_out(connection: Connection) -> list[tuple[int, str, int]]:
-        taken_out = database.rows(connection, "replay.quarantined")
+        taken_out = [] if redriven else database.rows(connection, "replay.quarantined")
         if dates:
             taken_out += database.rows(connection, "replay.passed", first=dates[0], last=dates[1])
         taken_out += connection.execute(table.statement("replay.restored")).fetchall()

@@ -7,7 +7,7 @@ FROM unnest(%(sources)s::int[], %(lows)s::bigint[], %(highs)s::bigint[]) AS r (s
 WHERE p.records > 0 ORDER BY p.id
 
 -- name: quarantined
--- Rows of quarantine stay there.
+-- Rows of quarantine come back from their entries, or stay there.
 WITH gone AS (
     DELETE FROM _incoming i USING feedfall.quarantine q
     WHERE q.source = i._source AND q."offset" = i._offset AND q.row IN (i._row, -1) RETURNING i._source

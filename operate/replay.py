@@ -4,6 +4,7 @@
      HELD     OffsetGap names what is left       BUSY           more rows than the ledger counts: rolled back
 
 The checkpoint and the ledger stay as they are. A row that is lost comes back with the lineage and the run that it had.
+One that a redrive or a release loaded comes back from quarantine (`operate/redriven.py`).
 One that was changed by hand is set back to what Kafka says. What is there, or was replaced by a newer row, is counted.
 The sweep starts the run that a doorbell could not start meanwhile.
 """
@@ -16,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, journal, lease, replay, rows
+from ledger import chunk, control, journal, lease, quarantine, replay, rows
 from ledger.database import commit
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from operate import redriven
 from operate.reread import gap_before, open_rereading
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
@@ -65,14 +67,23 @@ class ReplayTotals:
     gone: int = 0
     missing: int = 0
     fates: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+    """Entries of quarantine whose corrected value cannot be read back."""
 
     def counts(self) -> dict[str, object]:
         named = {name: self.fates[name] for name in FATES}
         return {"read": self.read, **named, "gone": self.gone, "missing": self.missing}
 
+    def reason(self) -> str | None:
+        """What a person must know beside the counts."""
+        if not self.unreadable:
+            return None
+        some = ", ".join(self.unreadable[:5]) + (" and others" if len(self.unreadable) > 5 else "")  # noqa: PLR2004
+        return f"the corrected value of {some} cannot be read back from the journal: it is no UTF-8 text"
+
 
 #: Each row that was read again has one of these.
-FATES = ("loaded", "restored", "duplicate", "superseded", "quarantined", "refused", "passed")
+FATES = ("loaded", "restored", "duplicate", "superseded", "quarantined", "refused", "unreadable", "passed")
 
 
 def offsets(text: str) -> Offsets:
@@ -109,7 +120,7 @@ def run(execution: Execution, feed: Feed, wanted: Offsets | DateRange, by: str, 
             outcome = Replay(execution, feed, wanted, totals).run(LeaseKey(feed.name, "sub", shard), ranges, by, reason)
             if outcome.status is not Status.SUCCEEDED:
                 return replace(outcome, counts=totals.counts())
-    return Outcome(Status.SUCCEEDED, counts=totals.counts())
+    return Outcome(Status.SUCCEEDED, reason=totals.reason(), counts=totals.counts())
 
 
 Ranges = dict["Source", tuple[int, int]]
@@ -170,6 +181,8 @@ class Replay:
     def __init__(self, execution: Execution, feed: Feed, wanted: Offsets | DateRange, totals: ReplayTotals) -> None:
         self._execution, self._feed, self._totals = execution, feed, totals
         self._wanted, self._table, self._counts = wanted, rows.Table(feed), replay.PutBack()
+        self._dates = wanted if isinstance(wanted, tuple) else None
+        self._unreadable: list[str] = []
 
     def run(self, key: LeaseKey, ranges: Ranges, by: str, reason: str) -> Outcome:
         """Put back what is lost, or leave no trace."""
@@ -190,6 +203,7 @@ class Replay:
         self._totals.read += self._counts.read
         self._totals.fates += self._counts.fates
         self._totals.missing = missing
+        self._totals.unreadable += self._unreadable
         return Outcome(Status.SUCCEEDED)
 
     def _read(self, keeper: Keeper, ranges: Ranges) -> None:
@@ -200,22 +214,39 @@ class Replay:
             for part in replay.recorded_ranges(self._execution.connection, by_id, self._feed.chunk_rows):
                 for found in again.chunks(part.start, part.ends, part.run):
                     self._put_back(again, found, part.run)
-                    self._counts.read += found.rows
         finally:
             again.reader.close()
+        self._put_redriven_back(keeper, by_id)
 
     def _put_back(self, again: Rereading, found: RereadChunk, run: int) -> None:
-        dates = self._wanted if isinstance(self._wanted, tuple) else None
-        merged = replay.put_back(self._execution.connection, self._table, found.blocks, dates)
+        merged = replay.put_back(self._execution.connection, self._table, found.blocks, self._dates)
         self._counts.add(merged, run)
         refused = [*found.refused, *map(again.entry, merged.refused)]
         places = [(each.source, each.offset, each.row) for each in refused]
-        waiting = replay.count_quarantined(self._execution.connection, places)
-        self._counts.fates += Counter(quarantined=waiting, refused=len(refused) - waiting)
+        in_quarantine = replay.count_quarantined(self._execution.connection, places)
+        self._counts.read += found.rows - in_quarantine
+        self._counts.fates["refused"] += len(refused) - in_quarantine
+
+    def _put_redriven_back(self, keeper: Keeper, ranges: Mapping[int, tuple[int, int]]) -> None:
+        """The rows that a redrive or a release loaded, and the count of those that stay in quarantine."""
+        connection = self._execution.connection
+        for found in redriven.read(connection, self._feed, ranges):
+            if self._execution.stop.is_set():
+                return
+            keeper.beat()
+            merged = replay.put_back(connection, self._table, found.blocks, self._dates, redriven=True)
+            self._counts.add(merged, found.run)
+            refused, unreadable = found.refused + len(merged.refused), found.unreadable
+            self._counts.read += found.rows
+            self._counts.fates += Counter(refused=refused, unreadable=unreadable.total())
+            self._unreadable += unreadable
+        others = quarantine.count_not_loaded(connection, ranges)
+        self._counts.read += sum(others.values())
+        self._counts.fates += Counter(others)
 
     def _detail(self, ranges: Ranges) -> dict[str, object]:
         read = {f"{source.partition}": f"{low}-{high - 1}" for source, (low, high) in ranges.items()}
-        dates = [day.isoformat() for day in self._wanted] if isinstance(self._wanted, tuple) else None
+        dates = [day.isoformat() for day in self._dates] if self._dates else None
         fates = {name: count for name, count in self._counts.fates.items() if count}
         return {"run": self._execution.run, "offsets": read, "base_dates": dates, **fates}
 

@@ -107,6 +107,7 @@ OPERATORS = {
     "control.hold",
     "gap.accept",
     "gap.close",
+    "quarantine.corrected",
     "quarantine.history",
 }
 OWNERS = {"schema.applied"}
