@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ledger import database
+from ledger.address import check
 from ledger.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ VARIABLE = "DATABASE_URL"
 
 
 def url(environ: Mapping[str, str], needed_for: str = "The ledger is there") -> str:
-    """The address of the database. Raises Misconfigured with `needed_for` where it is not set."""
+    """The address of the database. Raises Misconfigured where it is miswritten, or not set: with `needed_for`."""
     address = environ.get(VARIABLE)
     if not address:
         raise Misconfigured(f"not set: {VARIABLE}. {needed_for}")
+    check(address, environ)
     return address
 
 
