@@ -1,5 +1,7 @@
 """Is a feed open, held by a person, blocked by a fault, or waiting for a quota?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,6 +37,20 @@ def still_open(connection: Connection, feed: str, *, though_blocked: bool = Fals
     """
     found = maybe(connection, "control.share", feed=feed)
     return found is None or not (found[0] or (found[1] and not though_blocked))
+
+
+@contextmanager
+def kept_open(connection: Connection, feed: str) -> Iterator[bool]:
+    """A transaction during which nobody can hold the feed; False: it is held or blocked already. Commits.
+
+    For what leaves the database, such as a request: a `hold` returns before the block begins, or after its end.
+    """
+    with translated():
+        connection.rollback()
+        run(connection, "control.ensure", feed=feed)  # a row that is not there cannot be locked
+        connection.commit()
+        yield still_open(connection, feed)
+        connection.commit()
 
 
 def hold(connection: Connection, feed: str, who: str, reason: str) -> None:

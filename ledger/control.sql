@@ -1,3 +1,7 @@
+-- name: ensure
+-- The row that `share` locks.
+INSERT INTO feedfall.feed_control (feed) VALUES (%(feed)s) ON CONFLICT DO NOTHING
+
 -- name: share
 -- Held until the chunk commits, so that `hold` returns only when nothing commits any more.
 SELECT held_reason, blocked_reason, wait_until FROM feedfall.feed_control WHERE feed = %(feed)s FOR SHARE

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.rows import class_row
 
+from ledger.address import check as check_address
 from ledger.errors import Misconfigured, Transient, translated
 from ledger.statements import sql
 
@@ -30,6 +32,7 @@ OPTIONS = (
 
 def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
     """Open a session that shows as `name` in pg_stat_activity. Raises Transient or Misconfigured."""
+    check_address(url, os.environ)
     with translated():
         try:
             return psycopg.connect(
@@ -39,12 +42,6 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
             from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
 
             raise refusal.with_sqlstate(error, url) from error
-        except psycopg.ProgrammingError as error:
-            # Without the driver's words: they repeat the URL, and the password in it.
-            raise Misconfigured(
-                "DATABASE_URL cannot be read: write postgresql://user:password@host:port/database, "
-                "with %40 for @, %2F for / and so on in the password"
-            ) from error
 
 
 @contextmanager

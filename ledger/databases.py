@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ledger import address
 from ledger.database import check, connect, session
 from ledger.errors import Misconfigured
 
@@ -30,11 +31,15 @@ def variable(database: str = "") -> str:
 
 
 def url(environ: Mapping[str, str], needed_for: str = "The ledger is there", *, database: str = "") -> str:
-    """The address of a database. Raises Misconfigured with `needed_for` where it is not set."""
-    address = environ.get(variable(database))
-    if not address:
+    """The address of a database. Raises Misconfigured where it is miswritten, or not set: with `needed_for`."""
+    found = environ.get(variable(database))
+    if not found:
         raise Misconfigured(f"not set: {variable(database)}. {needed_for}")
-    return address
+    try:
+        address.check(found, environ)
+    except Misconfigured as error:
+        raise Misconfigured(str(error).replace(VARIABLE, variable(database), 1)) from None
+    return found
 
 
 def is_set(environ: Mapping[str, str]) -> bool:

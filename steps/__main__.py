@@ -15,7 +15,7 @@ from catalog import Policy, find
 from ledger import control
 from ledger.errors import translated
 from ledger.key import LeaseKey
-from steps.run import gate, settings
+from steps.run import encryption, gate, settings
 from steps.run.execution import Execution, Outcome, executing, stopping
 from steps.run.exits import Exit, Failure, Fenced, Misconfigured, Transient, exit_of
 from steps.run.status import Status
@@ -43,6 +43,8 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
             name = settings.run_name(environ)
             feeds = _select_feeds(settings.packages(environ), arguments)
             environment = settings.read(environ, arguments.stage, feeds[0].database if arguments.feed else "")
+            for note in encryption.notes(environment, environ):
+                print(note, file=sys.stderr, flush=True)  # noqa: T201 -- the pod's log
             outcome = execute(environment, arguments, feeds, stop)
         except Exception as error:  # noqa: BLE001 -- the one place where every failure becomes an exit code
             outcome = failure_outcome(error, stop)

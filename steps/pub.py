@@ -1,5 +1,8 @@
 """pub: request base dates. Checks the calendar, records the request, produces it, confirms, marks it sent.
 
+    for each batch: record ─▶ is the feed held? ─▶ produce ─▶ confirm ─▶ mark as sent
+                                    └── from here to there no `hold` returns
+
 A run key (feed, base date, seq) is requested once: the same again is ALREADY_DONE, a run that died half-way is
 continued where it stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers
 it once.
@@ -8,6 +11,7 @@ it once.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +24,7 @@ from steps.drain.publisher import Publisher
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Misconfigured
+from steps.run.gate import Refusal
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -33,8 +38,7 @@ BATCH = 1000
 
 def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy: Policy) -> Outcome:
     """Request these base dates, each at most once."""
-    refusal = gate.refusal(control.state(execution.connection, feed.name), "pub", execution.now())
-    if refusal:
+    if refusal := _refusal(execution, feed):
         return Outcome(refusal.status, reason=refusal.reason)
     open_days, version = _open_days(execution, feed, days, policy)
     ordered = sent = 0
@@ -43,8 +47,11 @@ def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy
         for batch in _batches(open_days):
             if execution.stop.is_set():
                 return _outcome(days, open_days, ordered, sent, Status.STOPPED, version)
-            ordered += len(batch)
-            sent += _send_requests(execution, feed, publisher, batch, seq)
+            now = _send_requests(execution, feed, publisher, batch, seq)
+            if isinstance(now, Refusal):
+                stopped = _outcome(days, open_days, ordered, sent, now.status, version)
+                return replace(stopped, reason=now.reason)
+            ordered, sent = ordered + len(batch), sent + now
     return _outcome(days, open_days, ordered, sent, _status(open_days, sent), version)
 
 
@@ -71,20 +78,33 @@ def _publisher(execution: Execution, feed: Feed) -> Publisher:
     return Publisher(execution.settings)
 
 
-def _send_requests(execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int) -> int:
-    """Record, produce, confirm, mark; how many were sent now."""
+def _refusal(execution: Execution, feed: Feed) -> Refusal | None:
+    return gate.refusal(control.state(execution.connection, feed.name), "pub", execution.now())
+
+
+def _send_requests(
+    execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int
+) -> int | Refusal:
+    """Record, produce, confirm, mark; how many were sent now. What is recorded and not sent, the next run sends."""
+    if refusal := _refusal(execution, feed):
+        return refusal
     requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
     unsent = request.record_requests(execution.connection, feed.name, requests)
-    topic = feed.topic("request", execution.settings.topic_prefix)
-    for each in requests:
-        if each.correlation_id in unsent:
-            envelope = Envelope(each.correlation_id, each.base_date, each.seq)
-            key = each.base_date.isoformat().encode()
-            publisher.send(topic, key, write(feed, each), envelope.headers())
     if unsent:
-        publisher.confirm()
+        with control.kept_open(execution.connection, feed.name) as is_open:
+            if not is_open:  # a person was quicker
+                return _refusal(execution, feed) or Refusal(Status.HELD, Status.HELD.sentence)
+            _produce(execution, feed, publisher, [each for each in requests if each.correlation_id in unsent])
         request.record_sent(execution.connection, list(unsent))
     return len(unsent)
+
+
+def _produce(execution: Execution, feed: Feed, publisher: Publisher, requests: Sequence[Request]) -> None:
+    topic = feed.topic("request", execution.settings.topic_prefix)
+    for each in requests:
+        envelope = Envelope(each.correlation_id, each.base_date, each.seq)
+        publisher.send(topic, each.base_date.isoformat().encode(), write(feed, each), envelope.headers())
+    publisher.confirm()
 
 
 def write(feed: Feed, each: Request) -> bytes:

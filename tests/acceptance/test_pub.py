@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+import threading
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bank import Bank, Door, committed
-from catalog import Envelope
+from bank import Bank, Door, committed, eventually
+from catalog import Envelope, Policy, find
 from catalog.message import correlation
 from ledger import control
 from ledger.database import connect
+from ledger.key import LeaseKey
+from steps.pub import pub
+from steps.run import settings
+from steps.run.execution import executing
+from steps.run.status import Status
 
 if TYPE_CHECKING:
-    pass
+    from catalog import Feed
+    from catalog.partner import Request
+    from steps.run.execution import Outcome
 
 DAY, BEFORE = date(2026, 10, 30), date(2026, 10, 29)
 GOOD_FRIDAY = date(2026, 4, 3)
@@ -121,3 +131,57 @@ def test_pub__a_held_feed_orders_nothing(bank: Bank, door: Door) -> None:
 def test_pub__a_missing_topic_books_nothing(bank: Bank, door: Door) -> None:
     assert door("pub", "--feed=fx", f"--base-date={DAY}").exit == 78
     assert bank.value("SELECT count(*) FROM feedfall.request") == 0
+
+
+def test_pub__a_hold_in_the_middle_of_a_range_stops_it(bank: Bank) -> None:
+    """When `hold` has returned no request is sent any more; the same run again continues where it stopped."""
+    bank.create("fx")
+    holding = Holding(bank, at=1500)
+    first = _publish(bank, holding.feed, 3500)
+    holding.thread.join()
+    assert (first.status, first.counts["ordered"], first.reason) == (Status.HELD, 2000, HELD_BY_KIM)
+    assert len(committed(bank, bank.topic("fx", "request"))) == holding.sent_when_held == 2000
+    assert bank.value("SELECT count(*) FROM feedfall.request WHERE status = 'sent'") == 2000
+    assert _publish(bank, holding.feed, 3500).status is Status.HELD
+    bank.rows("UPDATE feedfall.feed_control SET held_at = NULL, held_by = NULL, held_reason = NULL")
+    again = _publish(bank, holding.feed, 3500)
+    assert (again.status, again.counts["ordered"], again.counts["already"]) == (Status.SUCCEEDED, 1500, 2000)
+    assert len(committed(bank, bank.topic("fx", "request"))) == 3500
+
+
+HELD_BY_KIM = "held by kim: the partner moves house; `feedfall free` lifts it"
+
+
+class Holding:
+    """fx, whose request number `at` is being sent while a person holds the feed."""
+
+    def __init__(self, bank: Bank, at: int) -> None:
+        self._bank, self._at, self._written = bank, at, 0
+        self.feed = replace(find.load("fx", ("feeds",)), request=self._request)
+        self.thread = threading.Thread(target=self._hold)
+        self.sent_when_held = 0
+
+    def _request(self, each: Request) -> bytes:
+        self._written += 1
+        if self._written == self._at:
+            self.thread.start()
+            eventually(lambda: not self.thread.is_alive() or self._waits_for_a_lock())
+        return each.base_date.isoformat().encode()
+
+    def _hold(self) -> None:
+        with closing(connect(self._bank.url, "hold in the middle")) as connection:
+            control.hold(connection, "fx", "kim", "the partner moves house")
+            connection.commit()
+        self.sent_when_held = len(committed(self._bank, self._bank.topic("fx", "request")))
+
+    def _waits_for_a_lock(self) -> bool:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+        return bool(self._bank.value(query, "hold in the middle"))
+
+
+def _publish(bank: Bank, feed: Feed, days: int) -> Outcome:
+    span = [DAY - timedelta(days=each) for each in range(days)]
+    environment = settings.read({**bank.environ, "DATABASE_URL": bank.pod_url})
+    with executing(environment, LeaseKey("fx", "pub"), threading.Event()) as execution:
+        execution.outcome = pub(execution, feed, span, 1, Policy.ANYWAY)
+        return execution.outcome
