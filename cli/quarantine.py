@@ -26,7 +26,16 @@ from cli import show
 from cli.options import AnyFeed, By, FeedName, Json, Limit, Reason, aside, load_feed, open_ledger, read_settings
 from ledger.quarantine import Entry
 from operate.follow import Stopped
-from operate.quarantine import EntryResult, Fate, QuarantineResult, RedriveRequest, fields, list_entries, load_entry
+from operate.quarantine import (
+    EntryResult,
+    Fate,
+    QuarantineResult,
+    RedriveRequest,
+    envelope_of,
+    fields,
+    list_entries,
+    load_entry,
+)
 from steps.run.execution import stopping
 from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.status import Status
@@ -75,15 +84,17 @@ def show_entry(feed: FeedName, entry: EntryName, *, as_json: Json = False) -> No
     """Show one entry: its message's key, headers and value, and what was done to it."""
     with open_ledger(needs_kafka=False) as (environment, connection):
         details = load_entry(connection, load_feed(feed), entry, environment.topic_prefix)
-    found = fields(details.entry)
+    found, envelope = fields(details.entry), envelope_of(details.entry)
     if as_json:
-        return show.as_json({**found, "history": details.history})
+        return show.as_json({**found, "envelope": envelope, "history": details.history})
     value, headers = found.pop("value"), found.pop("headers")
     for name, word in found.items():
         if word is not None:
             show.say(f"{name:16}{word if isinstance(word, int) else show.word(word)}")
     for name, word in headers:
         show.say(f"{'header':16}{show.word(name)} = {show.word(word)}")
+    for name, word in envelope.items():
+        show.say(f"{'envelope':16}{name} = {show.word(word)}")
     for deed in details.history:
         more = ", ".join(f"{name} {word}" for name, word in deed.detail.items() if name not in ("entry", "source"))
         show.say(f"{'history':16}{show.word(deed.at)} {show.word(f'{deed.who} {deed.verb}: {deed.reason} ({more})')}")

@@ -17,6 +17,7 @@ from catalog.partner import Request
 from ledger import control, request
 from steps.drain.kafka import Cluster
 from steps.drain.publisher import Publisher
+from steps.partner.messages import headers_for
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Misconfigured
@@ -76,11 +77,12 @@ def _send_requests(execution: Execution, feed: Feed, publisher: Publisher, days:
     requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
     unsent = request.record_requests(execution.connection, feed.name, requests)
     topic = feed.topic("request", execution.settings.topic_prefix)
+    write_headers = headers_for(execution.connection, feed)
     for each in requests:
         if each.correlation_id in unsent:
             envelope = Envelope(each.correlation_id, each.base_date, each.seq)
             key = each.base_date.isoformat().encode()
-            publisher.send(topic, key, write(feed, each), envelope.headers())
+            publisher.send(topic, key, write(feed, each), write_headers(envelope))
     if unsent:
         publisher.confirm()
         request.record_sent(execution.connection, list(unsent))
