@@ -41,7 +41,16 @@ from cli.options import (
 )
 from ledger.quarantine import Entry
 from operate.follow import Stopped
-from operate.quarantine import EntryResult, Fate, QuarantineResult, RedriveRequest, fields, list_entries, load_entry
+from operate.quarantine import (
+    EntryResult,
+    Fate,
+    QuarantineResult,
+    RedriveRequest,
+    envelope_of,
+    fields,
+    list_entries,
+    load_entry,
+)
 from steps.run.execution import stopping
 from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.status import Status
@@ -99,15 +108,17 @@ def show_entry(feed: FeedName, entry: EntryName, *, as_json: Json = False) -> No
     wanted = load_feed(feed)
     with open_ledger(wanted, needs_kafka=False) as (environment, connection):
         details = load_entry(connection, wanted, entry, environment.topic_prefix)
-    found = fields(details.entry)
+    found, envelope = fields(details.entry), envelope_of(details.entry)
     if as_json:
-        return show.as_json({**found, "history": details.history})
+        return show.as_json({**found, "envelope": envelope, "history": details.history})
     value, headers = found.pop("value"), found.pop("headers")
     for name, word in found.items():
         if word is not None:
             show.say(f"{name:16}{word if isinstance(word, int) else show.word(word)}")
     for name, word in headers:
         show.say(f"{'header':16}{show.word(name)} = {show.word(word)}")
+    for name, word in envelope.items():
+        show.say(f"{'envelope':16}{name} = {show.word(word)}")
     for deed in details.history:
         more = ", ".join(f"{name} {word}" for name, word in deed.detail.items() if name not in ("entry", "source"))
         show.say(f"{'history':16}{show.word(deed.at)} {show.word(f'{deed.who} {deed.verb}: {deed.reason} ({more})')}")

@@ -21,6 +21,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
 CODE = 12
+#: The oldest code that reads the header `feedfall`: its messages are written where the schema serves no older one.
+ONE_HEADER = 12
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 OPTIONS = (
@@ -64,11 +66,17 @@ def check(connection: Connection, code: int = CODE) -> None:
             raise Misconfigured(
                 "the database has no ledger: run `feedfall migrate`, or give `feedfall schema` to a DBA"
             )
-        version, oldest = maybe(connection, "schema.version") or (0, 0)
+        version, oldest = one(connection, "schema.version")
     if code < oldest:
         raise Misconfigured(f"this image's code ({code}) is older than the schema serves ({oldest}): use a newer image")
     if version < code:
         raise Misconfigured(f"the schema ({version}) is older than this code ({code}): run `feedfall migrate` first")
+
+
+def has_one_header(connection: Connection, feed: str) -> bool:
+    """May messages of the feed carry the header `feedfall` alone: does only code that reads it work here?"""
+    with translated():
+        return bool(one(connection, "schema.one_header", feed=feed, code=ONE_HEADER)[0])
 
 
 def one(connection: Connection, statement: str, **values: object) -> tuple[Any, ...]:

@@ -1,21 +1,22 @@
 """The ledger's tables and each feed's own: printed for a DBA, or applied where that is allowed.
 
 Expand first, contract a release later: a migration's first line says the oldest code that it serves, and only older
-code refuses to run.
+code refuses to run. A ledger that is made new has no older code to serve, so pub and relay write there at once what
+older code cannot read.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier
 
 from ledger import rights
-from ledger.database import connect, maybe, one, rows, run
+from ledger.database import ONE_HEADER, connect, maybe, one, rows, run
 from ledger.errors import Misconfigured, translated
 from ledger.rows import COORDINATES, LINEAGE
 
@@ -53,6 +54,13 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return found
 
 
+def made_new(found: Sequence[Migration]) -> list[Migration]:
+    """The migrations of a ledger that is made new: the last one raises the oldest code."""
+    *earlier, last = found
+    oldest = ONE_HEADER if last.version >= ONE_HEADER else last.oldest_code
+    return [*earlier, replace(last, oldest_code=max(oldest, last.oldest_code))]
+
+
 def table(feed: Feed) -> str:
     """The DDL of a feed's own table: its columns, then where each row came from."""
     lines = [
@@ -78,7 +86,7 @@ def script(feeds: Sequence[Feed], roles: rights.Roles, folder: Path = MIGRATIONS
     yield rights.owner(roles.owner)
     owner = Identifier(roles.owner).as_string(None)
     yield f"SET LOCAL ROLE {owner};\n"
-    for migration in migrations(folder):
+    for migration in made_new(migrations(folder)):
         versions = f"({migration.version}, {migration.oldest_code})"
         yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {versions};\n"
     for feed in feeds:
@@ -111,9 +119,10 @@ def migrate(connection: Connection, feeds: Sequence[Feed], folder: Path = MIGRAT
 
 def _apply(connection: Connection, folder: Path) -> Iterator[str]:
     exists = maybe(connection, "schema.exists")
-    at = maybe(connection, "schema.version") if exists and exists[0] else None
-    for migration in migrations(folder):
-        if at is None or migration.version > at[0]:
+    at = one(connection, "schema.version")[0] if exists and exists[0] else 0
+    found = migrations(folder)
+    for migration in found if at else made_new(found):
+        if migration.version > at:
             connection.execute(migration.sql.encode())
             run(connection, "schema.applied", version=migration.version, oldest_code=migration.oldest_code)
             yield migration.file.stem

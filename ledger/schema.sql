@@ -3,12 +3,20 @@
 SELECT to_regclass('feedfall.schema') IS NOT NULL
 
 -- name: version
--- The newest migration, and the oldest code that it serves.
-SELECT version, oldest_code FROM feedfall.schema ORDER BY version DESC LIMIT 1
+-- The newest migration, and the oldest code that the schema serves: what was refused once is never served again.
+SELECT coalesce(max(version), 0), coalesce(max(oldest_code), 0) FROM feedfall.schema
+
+-- name: one_header
+-- Is older code refused, and gone? A run of it that was killed counts for a day at most: no run is that long.
+SELECT coalesce(max(oldest_code), 0) >= %(code)s AND NOT EXISTS (
+    SELECT FROM (SELECT code, started_at, ended_at FROM feedfall.run WHERE feed = %(feed)s ORDER BY id DESC LIMIT 200) AS r
+    WHERE r.code < %(code)s AND r.ended_at IS NULL AND r.started_at > now() - interval '1 day')
+FROM feedfall.schema
 
 -- name: applied
 -- Record a migration.
-INSERT INTO feedfall.schema (version, oldest_code) VALUES (%(version)s, %(oldest_code)s)
+INSERT INTO feedfall.schema (version, oldest_code)
+SELECT %(version)s, greatest(%(oldest_code)s, max(oldest_code)) FROM feedfall.schema
 
 -- name: one_migration_at_a_time
 -- Held until the transaction ends; a second migration waits for lock_timeout, then gives up.

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from catalog import Feed
+from catalog import Envelope, Feed, Unreadable
 from ledger import control, quarantine
 from ledger.database import Connection, session
 from ledger.errors import translated
 from ledger.key import LeaseKey
 from ledger.quarantine import Entry, HistoryLine, Key
+from steps.load.entries import headers_of
 from steps.load.redrive import Instruction, Redrive
 from steps.run.execution import Outcome, executing
 from steps.run.exits import Misconfigured
@@ -162,6 +163,17 @@ def fields(entry: Entry) -> dict[str, Any]:
     words = [_text(word) for word in entry.headers]
     pairs = list(zip(words[::2], words[1::2], strict=True))
     return {"entry": entry.label, **vars(entry), "headers": pairs, "value": _text(entry.value)}
+
+
+def envelope_of(entry: Entry) -> dict[str, str]:
+    """What the entry's headers say, in one form or the other; `unreadable`: why that cannot be known."""
+    try:
+        envelope = Envelope.of(headers_of(entry))
+    except Unreadable as error:
+        return {"unreadable": str(error)}
+    if envelope == Envelope():
+        return {}
+    return {name: value.decode() for name, value in envelope.six_headers() if name != "schema"}
 
 
 def _find(connection: Connection, feed: Feed, name: str, topic_prefix: str) -> Entry:

@@ -21,6 +21,7 @@ from catalog.partner import Request
 from ledger import control, request
 from steps.drain.kafka import Cluster
 from steps.drain.publisher import Publisher
+from steps.partner.messages import headers_for
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Misconfigured
@@ -101,9 +102,10 @@ def _send_requests(
 
 def _produce(execution: Execution, feed: Feed, publisher: Publisher, requests: Sequence[Request]) -> None:
     topic = feed.topic("request", execution.settings.topic_prefix)
+    write_headers = headers_for(execution.connection, feed)
     for each in requests:
         envelope = Envelope(each.correlation_id, each.base_date, each.seq)
-        publisher.send(topic, each.base_date.isoformat().encode(), write(feed, each), envelope.headers())
+        publisher.send(topic, each.base_date.isoformat().encode(), write(feed, each), write_headers(envelope))
     publisher.confirm()
 
 

@@ -28,7 +28,7 @@ from steps.drain.drain import Patience, drain
 from steps.drain.headers import read_headers
 from steps.drain.kafka import Cluster, Reader
 from steps.drain.publisher import Publisher
-from steps.partner.messages import read_request, row_count, write_answer
+from steps.partner.messages import headers_for, read_request, row_count, write_answer
 from steps.partner.sender import open_sender
 from steps.run.exits import DataRefused, Exit, Misconfigured, Transient
 
@@ -136,7 +136,10 @@ class Relay:
         """Write the answers and the bell, then record them."""
         self._check_budget(connection)
         every = self._exchanges.every
-        self._write([write_answer(self._feed, each.request, each.answer) for each in every if each.answer], intake)
+        write = headers_for(connection, self._feed)
+        self._write(
+            [write_answer(self._feed, each.request, each.answer, write) for each in every if each.answer], intake
+        )
         answers = {  # one a correlation id, and the answered one if there is one
             each.request.correlation_id: (each.request, row_count(each.answer))
             for each in sorted(every, key=lambda each: bool(each.answer))

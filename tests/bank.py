@@ -113,12 +113,17 @@ class Bank:
         assert not failed, failed
 
     def respond(
-        self, feed: str, rows: Iterable[Mapping[str, Any]], base_date: date | None = None, seq: int = 1
+        self,
+        feed: str,
+        rows: Iterable[Mapping[str, Any]],
+        base_date: date | None = None,
+        seq: int = 1,
+        write: Callable[[Envelope], list[tuple[str, bytes]]] = Envelope.headers,
     ) -> None:
         """An answer in our own form, as relay writes it, but without a transaction."""
         rows = list(rows)
         known = correlation(feed, base_date, seq) if base_date else None
-        headers = Envelope(known, base_date, seq, count=len(rows) if known else None).headers()
+        headers = write(Envelope(known, base_date, seq, count=len(rows) if known else None))
         loaded = find.load(feed, PACKAGES)
         for row in rows:
             key = "|".join(str(row.get(name)) for name in loaded.key).encode() or None

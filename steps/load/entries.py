@@ -116,8 +116,7 @@ class EntryBatch:
 
     def _read(self, entry: Entry) -> EntryContent:
         """What is in an entry. Raises Unreadable."""
-        value, names = self._values.get(entry.id, entry.value), entry.headers[::2]
-        headers = [((name or b"").decode(), text) for name, text in zip(names, entry.headers[1::2], strict=True)]
+        value, headers = self._values.get(entry.id, entry.value), headers_of(entry)
         envelope = Envelope.of(headers)
         if entry.row >= 0:  # its message was read when it was set aside, and its response counted
             seq = envelope.seq if entry.seq is None else entry.seq
@@ -166,6 +165,12 @@ class EntryBatch:
     def fates(self) -> Fates:
         counts = Counter(row.fate for content in self.contents for row in content.rows)
         return Fates(read=counts.total(), **counts)
+
+
+def headers_of(entry: Entry) -> list[tuple[str, bytes | None]]:
+    """The headers of an entry's message, in pairs as Kafka gave them."""
+    names = [(name or b"").decode() for name in entry.headers[::2]]
+    return list(zip(names, entry.headers[1::2], strict=True))
 
 
 def _mark(key: Key, row: EntryRow, envelope: Envelope | None = None, *, part: bool = False) -> Mark:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +14,13 @@ from typing_extensions import TypedDict
 
 from catalog import BaseDate, Envelope, Kind, Unreadable
 from catalog.partner import Answer, Empty, Malformed, Quota, Refused, Request, Rows
+from ledger.database import has_one_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from catalog import Feed
+    from ledger.database import Connection
     from steps.drain.kafka import Message
 
 #: librdkafka's own default of message.max.bytes, less what headers and framing take.
@@ -26,6 +29,13 @@ LONGEST_REASON = 500
 
 Record = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
 """Key, value, headers."""
+
+WriteHeaders = Callable[[Envelope], list[tuple[str, bytes]]]
+
+
+def headers_for(connection: Connection, feed: Feed) -> WriteHeaders:
+    """How an envelope is written: one header, or six while code that cannot read it may be at work."""
+    return Envelope.headers if has_one_header(connection, feed.name) else Envelope.six_headers
 
 
 class RequestBody(TypedDict):
@@ -56,17 +66,17 @@ def read_request(message: Message) -> Request:
     return Request(body["correlation_id"], date.fromisoformat(body["base_date"]), body["seq"])
 
 
-def write_answer(feed: Feed, request: Request, answer: Answer) -> AnswerRecords:
+def write_answer(feed: Feed, request: Request, answer: Answer, write: WriteHeaders = Envelope.headers) -> AnswerRecords:
     """An answer as records: one a row, or one that says that there is none, and why."""
     envelope = Envelope(request.correlation_id, request.base_date, request.seq)
     if isinstance(answer, Rows):
-        written = _write_rows(feed, envelope, answer)
+        written = _write_rows(feed, envelope, answer, write)
         if not isinstance(written, Malformed):
             return AnswerRecords(written)
         answer = written
     kind, reason = (Kind.EMPTY if isinstance(answer, Empty) else Kind.REFUSED), _printable(_reason(answer))
     fine = isinstance(answer, Empty) and answer.expected
-    headers = replace(envelope, kind=kind, count=0, reason=reason).headers()
+    headers = write(replace(envelope, kind=kind, count=0, reason=reason))
     record = (str(request.base_date).encode(), b"{}", headers)
     return AnswerRecords([record], None if fine else f"{request.base_date}: {reason}")
 
@@ -78,8 +88,8 @@ def row_count(answer: Answer | None) -> int | None:
     return len(answer.rows) if isinstance(answer, Rows) else 0
 
 
-def _write_rows(feed: Feed, envelope: Envelope, answer: Rows) -> list[Record] | Malformed:
-    headers = replace(envelope, count=len(answer.rows)).headers()
+def _write_rows(feed: Feed, envelope: Envelope, answer: Rows, write: WriteHeaders) -> list[Record] | Malformed:
+    headers = write(replace(envelope, count=len(answer.rows)))
     try:
         records = [(_key(feed, row), json.dumps(row, default=str).encode(), headers) for row in answer.rows]
     except (ValueError, TypeError, RecursionError) as error:

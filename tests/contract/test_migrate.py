@@ -12,7 +12,7 @@ import pytest
 from bank import PACKAGES, Bank
 from catalog import find
 from ledger import schema
-from ledger.database import check, connect
+from ledger.database import ONE_HEADER, check, connect, has_one_header
 from ledger.errors import Misconfigured, Transient
 from ledger.rights import Roles
 
@@ -59,6 +59,34 @@ def test_migrate__expand_serves_old_code_and_contract_refuses_it(bank: Bank, fol
         check(connection, code=2)
         with pytest.raises(Misconfigured, match=r"code \(1\) is older than the schema serves \(2\): use a newer image"):
             check(connection, code=1)
+
+
+def test_migrate__made_new_serves_only_code_that_reads_one_header(bank: Bank, folder: Path) -> None:
+    """No older code was ever here; and what was refused once is not served again by a later migration."""
+    for version in range(2, ONE_HEADER + 1):
+        (folder / f"{version:04}_more.sql").write_text("-- oldest code: 1\n")
+    migrate(bank, folder)
+    (folder / f"{ONE_HEADER + 1:04}_later.sql").write_text("-- oldest code: 1\n")
+    migrate(bank, folder)
+    earlier = [(version, 1) for version in range(1, ONE_HEADER)]
+    wanted = [*earlier, (ONE_HEADER, ONE_HEADER), (ONE_HEADER + 1, ONE_HEADER)]
+    assert bank.rows("SELECT version, oldest_code FROM feedfall.schema ORDER BY 1") == wanted
+    bank.rows("CREATE TABLE feedfall.run (id int, feed text, code int, started_at timestamptz, ended_at timestamptz)")
+    with closing(connect(bank.url, "pod")) as connection:
+        assert has_one_header(connection, "fx")
+        with pytest.raises(Misconfigured, match=rf"code \({ONE_HEADER - 1}\) is older than the schema serves"):
+            check(connection, code=ONE_HEADER - 1)
+
+
+def test_migrate__a_ledger_that_is_there_serves_the_code_that_it_served(bank: Bank, folder: Path) -> None:
+    migrate(bank, folder)
+    for version in range(2, ONE_HEADER + 1):
+        (folder / f"{version:04}_more.sql").write_text("-- oldest code: 1\n")
+    migrate(bank, folder)
+    bank.rows("CREATE TABLE feedfall.run (id int, feed text, code int, started_at timestamptz, ended_at timestamptz)")
+    with closing(connect(bank.url, "pod")) as connection:
+        check(connection, code=1)
+        assert not has_one_header(connection, "fx")
 
 
 def test_migrate__that_fails_leaves_nothing_behind(bank: Bank, folder: Path) -> None:

@@ -18,6 +18,7 @@ import stamina
 
 import hostile
 from bank import ROOT
+from catalog import Envelope, Kind
 from catalog.partner import Answer, Empty, Malformed, Refused, Request, Rows
 from feeds.fx import FX
 from memory import peak_below
@@ -162,7 +163,7 @@ def test_pace__a_stop_ends_the_wait() -> None:
 def test_write__a_row_is_a_record_with_the_feeds_key() -> None:
     row = {"base_date": "2026-11-20", "currency": "USD", "rate": "1.1"}
     [(key, value, headers)] = write_answer(FX, REQUESTS[0], Rows([row])).records
-    assert (key, json.loads(value), dict(headers)["count"]) == (b"2026-11-20|USD", row, b"1")
+    assert (key, json.loads(value), Envelope.of(headers).count) == (b"2026-11-20|USD", row, 1)
 
 
 @pytest.mark.parametrize("currency", ["\ud800", "\x00", "은행"])
@@ -189,7 +190,7 @@ def test_write__a_row_that_no_message_can_hold_is_a_refusal(row: dict[str, objec
     written = write_answer(FX, REQUESTS[0], Rows([row]))
     assert written.error
     assert said in written.error
-    assert dict(written.records[0][2])["kind"] == b"refused"
+    assert Envelope.of(written.records[0][2]).kind is Kind.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -197,12 +198,18 @@ def test_write__a_row_that_no_message_can_hold_is_a_refusal(row: dict[str, objec
 )
 def test_write__a_reason_of_any_text_can_be_stored(answer: Answer) -> None:
     written = write_answer(FX, REQUESTS[0], answer)
-    reason = dict(written.records[0][2])["reason"].decode()
+    reason = Envelope.of(written.records[0][2]).reason or ""
     assert written.error == f"2026-11-20: {reason}"
     assert "\x00" not in reason
     assert "\\ud800" in reason
 
 
 def test_write__a_long_reason_is_cut() -> None:
-    reason = dict(write_answer(FX, REQUESTS[0], Refused("no " * 10_000)).records[0][2])["reason"]
+    reason = Envelope.of(write_answer(FX, REQUESTS[0], Refused("no " * 10_000)).records[0][2]).reason
+    assert reason is not None
     assert len(reason) == LONGEST_REASON
+
+
+def test_write__the_longest_reason_fits_into_the_header() -> None:
+    reason = "\ud800\x00은😀" * 1_000
+    assert Envelope.of(write_answer(FX, REQUESTS[0], Refused(reason)).records[0][2]).kind is Kind.REFUSED
