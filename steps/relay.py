@@ -54,7 +54,9 @@ def relay(execution: Execution, feed: Feed, shard: int = 0, patience: Patience |
         sink = Relay(execution, feed, exchanger)
         try:
             hindered = retry_due(execution, feed, exchanger) if shard == RETRY_SHARD else None
-            return sink.outcome(hindered) if hindered else drain(execution, feed, sink, shard, patience)
+            if hindered is None:
+                return drain(execution, feed, sink, shard, patience)
+            return sink.outcome(hindered) if exchanger.report.retried else hindered
         finally:
             exchanger.batches.end()
 

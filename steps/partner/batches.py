@@ -165,11 +165,14 @@ def _written_since(execution: Execution, cluster: Cluster, batch: Batch) -> Iter
 
 
 def _stretch(cluster: Cluster, batch: Batch) -> Stretch | None:
-    """From where the topic ended then; all of it where it was made anew; None: it is gone."""
+    """From where the topic ended then; all of it where it was made anew or lost its tail; None: it is gone."""
     topic = cluster.topics([batch.topic]).get(batch.topic)
     if topic is None:
         return None
     marks = cluster.watermarks(topic)
-    ends = dict(enumerate(batch.ends)) if topic.id == batch.topic_id else {}
-    start = {partition: max(mark.low, ends.get(partition, mark.low)) for partition, mark in marks.items()}
+    then = dict(enumerate(batch.ends)) if topic.id == batch.topic_id else {}
+    start = {
+        partition: max(mark.low, end) if (end := then.get(partition, 0)) <= mark.high else mark.low
+        for partition, mark in marks.items()
+    }
     return Stretch(start, {partition: mark.high for partition, mark in marks.items()})

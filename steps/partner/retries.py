@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from catalog.partner import Request
 from ledger import control, lease, request
-from ledger.database import commit
+from ledger.database import commit, rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
 from ledger.request import RETRY_SHARD
@@ -38,14 +38,19 @@ LONGEST = 900.0
 
 def retry_due(execution: Execution, feed: Feed, exchanger: Exchanger) -> Outcome | None:
     """Send each deferred request that is due once more. None: all of them were, or there was none."""
-    refusal = gate.refusal(control.state(execution.connection, feed.name), "relay", execution.now())
-    if refusal:
-        return Outcome(refusal.status, reason=refusal.reason)
-    if not request.fetch_due(execution.connection, feed.name, execution.now(), 1):
-        return None
+    refused = _refusal(execution, feed)
+    if refused or not request.fetch_due(execution.connection, feed.name, execution.now(), 1):
+        return refused
     retries = Retries(execution, feed, exchanger)
     outcome = exclusively(execution, LeaseKey(feed.name, "relay", RETRY_SHARD), retries.run)
-    return None if outcome.status is Status.SUCCEEDED else outcome
+    return outcome if outcome.status is not Status.SUCCEEDED else _refusal(execution, feed)
+
+
+def _refusal(execution: Execution, feed: Feed) -> Outcome | None:
+    """The gate, before and after: the partner's quota may be used up now."""
+    refusal = gate.refusal(control.state(execution.connection, feed.name), "relay", execution.now())
+    rollback(execution.connection)
+    return Outcome(refusal.status, reason=refusal.reason) if refusal else None
 
 
 class Retries:
