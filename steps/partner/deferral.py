@@ -27,13 +27,16 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30))
 LONGEST_WAIT = timedelta(days=1)
 #: So long a request is sent again, after its due time or its first deferral. Then it is refused, and a person sees it.
 GIVE_UP = timedelta(days=3)
+#: A quota comes back: a backfill may need many days of it.
+GIVE_UP_QUOTA = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Unanswered:
-    """No answer now: the partner is out of reach, late, or in trouble of its own."""
+    """No answer now: the partner is out of reach, late, or in trouble of its own; or it was not even asked."""
 
     reason: str
+    sent: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,15 @@ def judge(
             said = f"{answer.reason}; due by {feed.due:%H:%M} {feed.zone}"
             return Deferral(min(next_try(attempt.tries, now), due.astimezone(UTC)), said)
         case Quota():
-            found = _after_quota(answer, attempt, now)
+            found, patience = _after_quota(answer, attempt, now), GIVE_UP_QUOTA
         case Unanswered():
-            found = Deferral(next_try(attempt.tries, now), answer.reason)
+            found, patience = Deferral(next_try(attempt.tries, now), answer.reason), GIVE_UP
         case _:
             return answer
-    if now >= max(attempt.since or now, due) + GIVE_UP:
-        return Refused(f"given up after {attempt.tries + 1} tries in {GIVE_UP.days} days or more: {found.reason}")
-    return found
+    unsent = isinstance(answer, Unanswered) and not answer.sent
+    if now < max(attempt.since or now, due) + patience or unsent:
+        return found
+    return Refused(f"given up after {attempt.tries + 1} tries in {patience.days} days or more: {found.reason}")
 
 
 def next_try(tries: int, now: datetime) -> datetime:

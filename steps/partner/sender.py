@@ -105,7 +105,8 @@ class RequestSender:
             if isinstance(answer, Quota):
                 self._away = answer
             elif isinstance(answer, Unanswered) and self._unanswered >= AWAY:
-                self._away = Unanswered(f"not sent, for {AWAY} others had no answer: {answer.reason}")
+                reason = f"not sent, for {AWAY} others had no answer: {answer.reason}"
+                self._away = Unanswered(reason, sent=False)
         return answer
 
     def _try(self, each: Request) -> Answer | Unanswered:

@@ -53,14 +53,18 @@ def test_judge__a_quota_is_for_all_until_the_partner_says(retry_at: datetime | N
     assert found == Deferral(until, "the partner's quota is used up: 429", for_all=True)
 
 
-@pytest.mark.parametrize("answer", [Unanswered("down"), Quota("429")])
-def test_judge__three_days_later_it_is_refused_and_says_so(answer: Answer | Unanswered) -> None:
-    attempt = Attempt(150, NOON)
-    before = judge(FX, REQUEST, attempt, answer, DUE + GIVE_UP - timedelta(seconds=1))
-    after = judge(FX, REQUEST, attempt, answer, DUE + GIVE_UP)
+@pytest.mark.parametrize(("answer", "days"), [(Unanswered("down"), 3), (Quota("429"), 30)])
+def test_judge__days_later_it_is_refused_and_says_so(answer: Answer | Unanswered, days: int) -> None:
+    attempt, end = Attempt(150, NOON), DUE + timedelta(days=days)
+    before = judge(FX, REQUEST, attempt, answer, end - timedelta(seconds=1))
+    after = judge(FX, REQUEST, attempt, answer, end)
     assert isinstance(before, Deferral)
     assert isinstance(after, Refused)
-    assert after.reason.startswith("given up after 151 tries in 3 days or more: ")
+    assert after.reason.startswith(f"given up after 151 tries in {days} days or more: ")
+
+
+def test_judge__what_was_not_even_sent_is_not_given_up() -> None:
+    assert isinstance(judge(FX, REQUEST, Attempt(9, NOON), Unanswered("", sent=False), DUE + 2 * GIVE_UP), Deferral)
 
 
 def test_judge__three_days_count_from_the_first_deferral_where_the_date_is_old() -> None:
