@@ -207,6 +207,16 @@ def test_batch__in_a_log_that_lost_its_tail_is_looked_for_in_all_of_it(
     assert relay().counts("loaded", "duplicate") == [0, 1]
 
 
+def test_verify__finds_a_batch_that_no_relay_has_closed(
+    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb
+) -> None:
+    for day in (BEFORE, DAY):
+        door("pub", "--feed=fx", f"--base-date={day}")
+        relay()
+    bank.rows("UPDATE feedfall.batch SET answered = NULL, closed_at = NULL, closed_by = NULL WHERE id = 1")
+    assert bank.broken("fx") == ["batch 1 is open, though batch 2 came after it"]
+
+
 # -- the first run after the upgrade --
 
 
