@@ -51,6 +51,10 @@ def show_account(account: Account) -> None:
     show.table((*columns, "duplicate", "quarantined", "deferred"), lines, empty="Nothing was read yet.")
     for gap in account.skipped:
         show.say(_skipped(gap))
+    if account.deferred.count:
+        show.say(
+            f"{account.deferred.count:,} requests are deferred, the first until {show.word(account.deferred.retry_at)}."
+        )
     for sentence in account.broken:
         show.say(f"BROKEN {sentence}")
     if not account.broken:

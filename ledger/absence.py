@@ -31,6 +31,9 @@ class RequestFacts:
     sent_at: datetime | None = None
     answered_at: datetime | None = None
     base_date: date | None = None
+    retry_at: datetime | None = None
+    retry_reason: str | None = None
+    """Where relay has deferred it: until when, and why."""
 
 
 @dataclass(frozen=True)

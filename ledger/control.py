@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ledger import request
 from ledger.database import Connection, fetch_one, maybe, run
 from ledger.errors import translated
 from ledger.journal import write
@@ -61,9 +62,9 @@ def hold(connection: Connection, feed: str, who: str, reason: str) -> None:
 
 
 def free(connection: Connection, feed: str, who: str, reason: str) -> bool:
-    """Lift a hold, a block and a wait; False when there was none."""
+    """Lift a hold, a block and a wait, and end every request's deferral; False when there was none of them."""
     with translated():
-        lifted = run(connection, "control.free", feed=feed) == 1
+        lifted = run(connection, "control.free", feed=feed) + request.hasten(connection, feed) > 0
         if lifted:
             write(connection, "free", feed, who, reason)
     return lifted

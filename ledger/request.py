@@ -1,18 +1,23 @@
 """Requests, and whether their responses are there. pub records and sends, relay answers, sub completes.
 
 new ──▶ sent ──▶ answered ──▶ complete      every row of the response has a fate
-             ├──────────────▶ empty         the partner had nothing, and said so
-             └──────────────▶ refused       the partner said no
+         │ ▲ ├──────────────▶ empty         the partner had nothing, and said so
+         ▼ │ └──────────────▶ refused       the partner said no
+       deferred (`retry_at`)                no answer now; relay sends it again when its time has come
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from catalog.partner import Request
+from ledger.chunk import storable
 from ledger.database import Connection, at_once, fetch_all, fetch_one, one, rows, run
 from ledger.errors import translated
+
+#: Deferred requests are of a feed, not of a shard: its first relay sends them again.
+RETRY_SHARD = 0
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,28 @@ class Overdue:
     base_date: date
     seq: int
     seconds: float
+    retry_at: datetime | None = None
+    retry_reason: str | None = None
+    """Where relay has deferred it: until when, and why."""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A request that relay has deferred `tries` times, since `deferred_at`."""
+
+    correlation_id: UUID
+    base_date: date
+    seq: int
+    tries: int
+    deferred_at: datetime
+
+
+@dataclass(frozen=True)
+class DeferredCount:
+    """How many requests are deferred, and when the first of them is sent again."""
+
+    count: int
+    retry_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +60,8 @@ class RequestState:
     reason: str | None = None
     count: int | None = None
     quarantined: int = 0
+    retry_at: datetime | None = None
+    retry_reason: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -54,12 +83,54 @@ def record_sent(connection: Connection, ids: Sequence[UUID]) -> None:
         run(connection, "request.sent", ids=list(ids))
 
 
-def fetch_answered(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """Which of them a partner has answered. Ends its transaction."""
+def fetch_known(connection: Connection, feed: str, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Which of them relay does not send: answered, deferred, or another feed's; with the feed. Ends its transaction."""
     with translated():
-        answered = {row[0] for row in rows(connection, "request.answered", ids=list(ids))}
+        known = dict(rows(connection, "request.known", ids=list(ids), feed=feed))
         connection.rollback()
-    return answered
+    return known
+
+
+def record_deferred(
+    connection: Connection, feed: str, deferrals: Sequence[tuple[Request, datetime, str]], now: datetime
+) -> None:
+    """Record (request, when it is sent again, why not now). The caller commits."""
+    run(
+        connection,
+        "request.defer",
+        feed=feed,
+        now=now,
+        ids=[request.correlation_id for request, _, _ in deferrals],
+        base_dates=[request.base_date for request, _, _ in deferrals],
+        seqs=[request.seq for request, _, _ in deferrals],
+        times=[until for _, until, _ in deferrals],
+        reasons=[storable(reason) for _, _, reason in deferrals],
+    )
+
+
+def fetch_due(connection: Connection, feed: str, now: datetime, limit: int) -> list[Deferred]:
+    """Deferred requests whose time has come, those that were tried least first. Ends its transaction."""
+    with translated():
+        found = fetch_all(connection, Deferred, "request.due", feed=feed, now=now, limit=limit)
+        connection.rollback()
+    return found
+
+
+def fetch_due_feeds(connection: Connection, now: datetime) -> dict[str, int]:
+    """Feed → how many of its deferred requests are due."""
+    with translated():
+        return dict(rows(connection, "request.due_feeds", now=now))
+
+
+def count_deferred(connection: Connection, feed: str) -> DeferredCount:
+    """How many requests of a feed are deferred now."""
+    with translated():
+        return DeferredCount(*one(connection, "request.deferred", feed=feed))
+
+
+def hasten(connection: Connection, feed: str) -> int:
+    """Let every deferred request of a feed be sent again at once. The caller commits."""
+    return run(connection, "request.hasten", feed=feed)
 
 
 def record_answered(connection: Connection, feed: str, answers: Sequence[tuple[Request, int | None]]) -> None:

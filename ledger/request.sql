@@ -15,9 +15,43 @@ SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) 
 UPDATE feedfall.request SET sent_at = clock_timestamp(), status = CASE status WHEN 'new' THEN 'sent' ELSE status END
 WHERE correlation_id = ANY(%(ids)s)
 
--- name: answered
--- Of these, the ones that a partner has answered: a second request would be answered twice.
-SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND answered_at IS NOT NULL
+-- name: known
+-- Of these, the ones that relay does not send: answered, deferred to a time, or another feed's.
+SELECT correlation_id, feed FROM feedfall.request
+WHERE correlation_id = ANY(%(ids)s) AND (answered_at IS NOT NULL OR deferred_at IS NOT NULL OR feed <> %(feed)s)
+
+-- name: defer
+-- The partner gave no answer now: sent again when its time has come, from what is stored here.
+INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered, status, retry_at, retry_reason, tries,
+                                   deferred_at)
+SELECT id, %(feed)s, base_date, seq, false, 'sent', retry_at, reason, 1, %(now)s
+FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(times)s::timestamptz[], %(reasons)s::text[])
+    AS d (id, base_date, seq, retry_at, reason)
+ON CONFLICT (correlation_id) DO UPDATE SET retry_at = excluded.retry_at, retry_reason = excluded.retry_reason,
+    tries = r.tries + 1, deferred_at = coalesce(r.deferred_at, excluded.deferred_at)
+WHERE r.feed = excluded.feed
+
+-- name: due
+-- Deferred requests whose time has come; those that were tried least come first, and alike ones in another order each time,
+-- so that no hopeless one stands before the others for ever.
+SELECT correlation_id, base_date, seq, tries, deferred_at FROM feedfall.request
+WHERE feed = %(feed)s AND deferred_at IS NOT NULL AND answered_at IS NULL AND retry_at <= %(now)s
+ORDER BY tries, md5(correlation_id::text || tries) LIMIT %(limit)s
+
+-- name: due_feeds
+-- Feeds with deferred requests whose time has come.
+SELECT feed, count(*) FROM feedfall.request
+WHERE deferred_at IS NOT NULL AND answered_at IS NULL AND retry_at <= %(now)s GROUP BY feed
+
+-- name: deferred
+-- How many requests of a feed are deferred, and until when the first of them.
+SELECT count(*), min(retry_at) FROM feedfall.request
+WHERE feed = %(feed)s AND deferred_at IS NOT NULL AND answered_at IS NULL
+
+-- name: hasten
+-- A person has freed the feed: what waits for the partner is sent again at once.
+UPDATE feedfall.request SET retry_at = clock_timestamp()
+WHERE feed = %(feed)s AND deferred_at IS NOT NULL AND answered_at IS NULL AND retry_at > clock_timestamp()
 
 -- name: answer
 -- relay's answers are in Kafka, committed.
@@ -25,7 +59,7 @@ INSERT INTO feedfall.request AS r (correlation_id, feed, base_date, seq, ordered
 SELECT id, %(feed)s, base_date, seq, false, 'answered', count, clock_timestamp()
 FROM unnest(%(ids)s::uuid[], %(base_dates)s::date[], %(seqs)s::int[], %(counts)s::bigint[]) AS a (id, base_date, seq, count)
 ON CONFLICT (correlation_id) DO UPDATE SET answered_at = coalesce(r.answered_at, excluded.answered_at),
-    count = coalesce(r.count, excluded.count),
+    count = coalesce(r.count, excluded.count), retry_at = NULL,
     status = CASE WHEN r.status IN ('new', 'sent') THEN 'answered' ELSE r.status END
 WHERE r.feed = excluded.feed
 
@@ -35,7 +69,8 @@ SELECT max(seq) FROM feedfall.request WHERE feed = %(feed)s AND base_date = %(ba
 
 -- name: overdue
 -- Sent long ago and not answered: a partner, an API solution or a relay is silent.
-SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 AS seconds FROM feedfall.request
+SELECT feed, base_date, seq, extract(epoch FROM clock_timestamp() - sent_at)::float8 AS seconds, retry_at, retry_reason
+FROM feedfall.request
 WHERE answered_at IS NULL AND sent_at < clock_timestamp() - %(seconds)s * interval '1 second'
 ORDER BY sent_at LIMIT 100
 
@@ -46,7 +81,7 @@ WHERE feed = %(feed)s AND ordered AND status NOT IN ('complete', 'empty', 'refus
 
 -- name: state
 -- The state of one request. Its rows in quarantine are counted once it is complete.
-SELECT status, reason, count, CASE status WHEN 'complete' THEN
+SELECT status, reason, count, retry_at, retry_reason, CASE status WHEN 'complete' THEN
     (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id
      AND q.fate = 'quarantined' AND q.settled_as IS NULL) ELSE 0 END AS quarantined
 FROM feedfall.request r WHERE correlation_id = %(id)s AND ordered

@@ -21,7 +21,7 @@ GRANT USAGE ON SCHEMA feedfall TO {role};
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), {plain}); END $$;
 GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
-    feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice TO {role};
+    feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch TO {role};
 GRANT INSERT (feed, stage, shard, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
@@ -35,9 +35,12 @@ GRANT INSERT (source, "offset", row, part, run, fate, reason, until, by_date, co
     UPDATE (fate, reason, until, by_date, settled_as, settled_run, settled_at, settled_by, settled_reason, replaced_run,
         parts) ON feedfall.quarantine TO {role};
 GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated, last_run,
-        answered_at, complete_at),
-    UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at)
+        answered_at, complete_at, retry_at, retry_reason, tries, deferred_at),
+    UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at,
+        retry_at, retry_reason, tries, deferred_at)
     ON feedfall.request TO {role};
+GRANT INSERT (feed, shard, run, transactional_id, topic, topic_id, ends, ids), UPDATE (answered, closed_at, closed_by)
+    ON feedfall.batch TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
     UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};
 GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at) ON feedfall.journal TO {role};

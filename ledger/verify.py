@@ -13,6 +13,7 @@ from psycopg.sql import Identifier
 from ledger.database import fetch_all, rows
 from ledger.errors import translated
 from ledger.gap import fetch_accepted
+from ledger.request import DeferredCount, count_deferred
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Line:
     """Its topic was made anew: another line goes on in its place."""
 
 
+NOT_DEFERRED = DeferredCount(0, None)
+
+
 @dataclass(frozen=True)
 class Account:
     """A feed's ledger, and the sentences that say where it does not add up."""
@@ -57,6 +61,8 @@ class Account:
     """Offsets that Kafka lost, and who accepted it."""
     depth: Depth | None = None
     """How far it was compared with Kafka; None: not at all."""
+    deferred: DeferredCount = NOT_DEFERRED
+    """Requests that relay sends again later."""
 
 
 def verify(connection: Connection, feed: Feed) -> Account:
@@ -65,9 +71,9 @@ def verify(connection: Connection, feed: Feed) -> Account:
         connection.rollback()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         partitions, skipped = lines(connection, feed), fetch_accepted(connection, feed.name)
-        broken = list(_broken(connection, feed))
+        broken, deferred = list(_broken(connection, feed)), count_deferred(connection, feed.name)
         connection.rollback()
-    return Account(feed.name, partitions, broken, skipped)
+    return Account(feed.name, partitions, broken, skipped, deferred=deferred)
 
 
 def lines(connection: Connection, feed: Feed) -> list[Line]:
@@ -122,4 +128,9 @@ SENTENCES = {
     "more": "{} rows belong to answers, and {} were read",
     "unfounded": "answer {} of {} is {}, and no message said so",
     "answers": "answer {} of {}: its {} rows should have a fate and {} have ({})",
+    "timeless": "request {} of {} was deferred {} times, and nothing says until when",
+    "vanished": "{} requests were deferred when they were read, and the ledger has {}",
+    "left_open": "batch {} is open, though batch {} came after it",
+    "disowned": "batch {} says that {} was answered, and its request says otherwise",
+    "doubled": "request {} was answered by {} batches, {} and {}",
 }

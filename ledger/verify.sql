@@ -56,12 +56,14 @@ FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id
 WHERE s.feed = %(feed)s AND p.rows_read <> p.loaded + p.superseded + p.duplicate + p.quarantined + p.deferred
 
 -- name: quarantine
--- Quarantined and deferred rows are there, one by one, whatever became of them since.
-SELECT s.topic, s.partition, p.from_offset, p.to_offset, p.quarantined + p.deferred, q.there
+-- Quarantined and deferred rows are there, one by one, whatever became of them since. A request that relay deferred is not
+-- among them: its row of `request` says until when.
+SELECT s.topic, s.partition, p.from_offset, p.to_offset, q.aside, q.there
 FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id, LATERAL (
-    SELECT count(*) AS there FROM feedfall.quarantine k
+    SELECT count(*) AS there, p.quarantined + CASE s.stage WHEN 'relay' THEN 0 ELSE p.deferred END AS aside
+    FROM feedfall.quarantine k
     WHERE k.source = s.id AND k."offset" >= p.from_offset AND k."offset" < p.to_offset AND NOT k.part) AS q
-WHERE s.feed = %(feed)s AND p.quarantined + p.deferred <> q.there
+WHERE s.feed = %(feed)s AND q.aside <> q.there
 
 -- name: parts
 -- A message that was quarantined whole and split since: its rows are there, one by one.
@@ -165,3 +167,32 @@ WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'r
         WHERE (s.id = o.id AND (p.to_offset = g.from_offset OR p.from_offset = g.to_offset))
            OR (g.to_offset IS NULL AND s.topic = o.topic AND s.id > o.id AND p.from_offset = s.first_offset)))
 )
+
+-- name: timeless
+-- A deferred request says when it is sent again: without a time nobody would.
+SELECT correlation_id::text, base_date, tries FROM feedfall.request
+WHERE feed = %(feed)s AND deferred_at IS NOT NULL AND answered_at IS NULL AND retry_at IS NULL ORDER BY 2, 1
+
+-- name: vanished
+-- Every request that relay read from its topic and deferred is one of the feed's deferred requests, then or now.
+SELECT spans.deferred, requests.deferred FROM (
+    SELECT coalesce(sum(p.deferred), 0)::bigint AS deferred FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
+    WHERE s.feed = %(feed)s AND s.stage = 'relay') AS spans, (
+    SELECT count(*) AS deferred FROM feedfall.request WHERE feed = %(feed)s AND deferred_at IS NOT NULL) AS requests
+WHERE spans.deferred <> requests.deferred
+
+-- name: left_open
+-- A relay closes what an earlier one left open before it opens a batch of its own.
+SELECT b.id, min(l.id) FROM feedfall.batch b JOIN feedfall.batch l ON l.feed = b.feed AND l.shard = b.shard AND l.id > b.id
+WHERE b.feed = %(feed)s AND b.closed_at IS NULL GROUP BY b.id ORDER BY 1
+
+-- name: disowned
+-- A batch says of its own requests which were answered, and each of these is recorded as answered.
+SELECT b.id, a.id::text FROM feedfall.batch b CROSS JOIN unnest(b.answered) AS a (id)
+LEFT JOIN feedfall.request r ON r.correlation_id = a.id
+WHERE b.feed = %(feed)s AND (a.id <> ALL (b.ids) OR r.answered_at IS NULL) ORDER BY 1, 2
+
+-- name: doubled
+-- A request is answered by one batch.
+SELECT a.id::text, count(*), min(b.id), max(b.id) FROM feedfall.batch b CROSS JOIN unnest(b.answered) AS a (id)
+WHERE b.feed = %(feed)s GROUP BY a.id HAVING count(*) > 1 ORDER BY 1

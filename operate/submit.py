@@ -232,8 +232,8 @@ class Submission:
             counts["request"] = state.status
             if ending := of_request(state, refusal):
                 return replace(ending, counts={**counts, **ending.counts})
-            if state.status != status:
-                status = state.status
+            if (words := _progress(state)) != status:
+                status = words
                 self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
             if target.until and datetime.now(UTC) >= target.until:
                 raise Late
@@ -274,6 +274,13 @@ class Submission:
         seen, line = follow(argo, progress.run, watch, self._out, start)
         progress.feed = progress.feed or seen.feed or ""
         return of_pod(seen, line)
+
+
+def _progress(state: RequestState) -> str:
+    """How far a request has come, for who waits."""
+    if state.status not in ("new", "sent") or not state.retry_at:
+        return state.status
+    return f"{state.status}, and deferred until {state.retry_at:%Y-%m-%d %H:%M:%S %Z}: {state.retry_reason}"
 
 
 def _state(target: Target, ledger: PatientLedger) -> RequestState | None:

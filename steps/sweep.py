@@ -17,6 +17,7 @@ from ledger import chunk, control, lease, quarantine, request
 from ledger.database import rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from ledger.request import RETRY_SHARD
 from steps.drain.kafka import Cluster
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
@@ -47,6 +48,7 @@ class Start:
     epoch: int
     lag: int
     at: datetime
+    what: str = "offsets behind"
 
     @property
     def name(self) -> str:
@@ -93,7 +95,9 @@ def report_overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int
     """Report requests without an answer."""
     found = request.fetch_overdue(execution.connection, OVERDUE)
     for late in found:
-        print(f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer")  # noqa: T201 -- the pod's log is what operators read
+        until = f"; deferred until {late.retry_at:%Y-%m-%d %H:%M %Z}: {late.retry_reason}" if late.retry_at else ""
+        words = f"OVERDUE {late.feed} {late.base_date} seq {late.seq}: sent {late.seconds / 60:.0f} min ago, no answer"
+        print(" ".join(f"{words}{until}".split()))  # noqa: T201 -- the pod's log is what operators read
     return {"overdue": len(found)}
 
 
@@ -127,6 +131,7 @@ def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
             lag = offsets_behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
             if lag > 0:
                 found.append(Start(key, state.epoch, lag, execution.now()))
+    found += _retries(execution, feeds, states, found)
     found += _releases(execution, feeds, states)
     rollback(execution.connection)
     return found
@@ -141,7 +146,25 @@ def _releases(
     for (feed, shard), count in quarantine.fetch_due(execution.connection, todays).items():
         state = states.get(LeaseKey(feed, "sub", shard), lease.LeaseState())
         if state.is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
-            yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now)
+            yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now, "rows due")
+
+
+def _retries(
+    execution: Execution,
+    feeds: Sequence[Feed],
+    states: Mapping[LeaseKey, lease.LeaseState],
+    found: Sequence[Start],
+) -> Iterable[Start]:
+    """Deferred requests that are due, where the gate is open and no relay runs or is to be started anyway."""
+    now, started = execution.now(), {each.key for each in found}
+    deferred = request.fetch_due_feeds(execution.connection, now)
+    for feed in feeds:
+        key = LeaseKey(feed.name, "relay", RETRY_SHARD)
+        state = states.get(key, lease.LeaseState())
+        if not (feed.partner and feed.name in deferred and state.is_free) or key in started:
+            continue
+        if not gate.refusal(control.state(execution.connection, feed.name), "relay", now):
+            yield Start(key, state.epoch, deferred[feed.name], now, "deferred requests due")
 
 
 def offsets_behind(execution: Execution, cluster: Cluster, feed: Feed, key: LeaseKey, topic: Topic) -> int:
@@ -158,8 +181,7 @@ def submit(server: Server, wanted: Start) -> bool:
     template, shard = f"{wanted.key.feed}-{wanted.key.stage}", str(wanted.key.shard)
     if not server.submit(template, wanted.name, {"shard": shard}, {}):
         return False
-    what = "rows due" if wanted.key.stage == "release" else "offsets behind"
-    print(f"STARTED {wanted.name}: {wanted.lag} {what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
+    print(f"STARTED {wanted.name}: {wanted.lag} {wanted.what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return True
 
 

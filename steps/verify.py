@@ -21,6 +21,7 @@ def verify(execution: Execution, feed: Feed) -> Outcome:
         "offsets": sum(line.next_offset - line.first_offset for line in account.lines),
         "rows": sum(line.read for line in account.lines if line.stage == "sub"),
         "skipped": sum(gap.offsets for gap in account.skipped),
+        "deferred": account.deferred.count,
         "broken": len(account.broken),
     }
     if account.broken:

@@ -209,6 +209,11 @@ def with_roles(url: str) -> Roles:
     return roles
 
 
+def hasten(bank: Bank) -> None:
+    """The time of every deferred request has come."""
+    bank.rows("UPDATE feedfall.request SET retry_at = clock_timestamp() WHERE retry_at IS NOT NULL")
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for what must come true."""
     deadline = time.monotonic() + seconds

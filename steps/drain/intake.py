@@ -80,6 +80,10 @@ class Intake:
         self._rows -= rows
         self._bytes -= size
 
+    def beat(self) -> None:
+        """Note that the sink makes progress while no message is read."""
+        self._beat()
+
     def end_chunk(self) -> None:
         """End the chunk: the sink has enough."""
         self._rows = 0

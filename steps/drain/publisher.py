@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from steps.drain.kafka import SECONDS, as_offsets, config
+from steps.drain.kafka import SECONDS, config
 from steps.drain.kafka_errors import Trouble, translated, undelivered
 from steps.run.exits import Failure, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from steps.drain.kafka import Reader
     from steps.run.settings import Settings
 
 
@@ -60,17 +59,14 @@ class Publisher:
                 raise Transient(f"Kafka did not confirm {left} messages within {seconds:.0f} s{self._trouble.words()}")
 
     @contextmanager
-    def transaction(self, offsets: Mapping[int, int], reader: Reader) -> Iterator[None]:
-        """All of the block's messages and the reader's group offsets, or none. Aborts when the block raises."""
+    def transaction(self) -> Iterator[None]:
+        """All of the block's messages, or none. Aborts when the block raises."""
         with translated(self._trouble):
             self._failed.clear()
             self._producer.begin_transaction()
             try:
                 yield
-                where = as_offsets(reader.topic, offsets)
-                group = reader.consumer.consumer_group_metadata()
-                _within(SECONDS, lambda: self._producer.send_offsets_to_transaction(where, group, SECONDS))
-                self._producer.commit_transaction(SECONDS * 3)
+                _within(SECONDS * 3, lambda: self._producer.commit_transaction(SECONDS * 3))
             except BaseException:
                 self._abort()
                 raise
@@ -107,8 +103,6 @@ def _within(seconds: float, call: Callable[[], None]) -> None:
     thread.start()
     thread.join(seconds + 1.0)
     if thread.is_alive():
-        raise Transient(
-            f"Kafka's group coordinator did not answer within {seconds:.0f} s; the next run goes on from here"
-        )
+        raise Transient(f"Kafka's coordinator did not answer within {seconds:.0f} s; the next run goes on from here")
     if failed:
         raise failed[0]

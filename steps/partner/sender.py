@@ -2,14 +2,17 @@
 
 a value of catalog.partner   what the adapter made of the answer
 Malformed                    an answer too large, encoded, or nested too deeply
-Transient                    no answer now: out of reach, late, a server's own fault, or this run was stopped
+Unanswered                   no answer now: out of reach, late, or a server's own fault
+Transient                    this run was stopped
+
+After a quota, and after `AWAY` requests in a row without an answer, no other is sent: all have the same answer.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -17,7 +20,8 @@ from typing import TYPE_CHECKING
 import httpx
 import stamina
 
-from catalog.partner import Answer, Malformed, Partner, Request
+from catalog.partner import Answer, Malformed, Partner, Quota, Request
+from steps.partner.deferral import Unanswered
 from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, LateAnswer, UnusableAnswer
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 #: Seconds for one read and for a connection; SECONDS are for a whole answer. A drain has thirty minutes for all.
 TIMEOUTS = httpx.Timeout(20.0, connect=5.0)
 ATTEMPTS = 4
+#: Requests in a row without an answer after which the partner is away as a whole.
+AWAY = 8
 #: Seconds after which SIGTERM is noticed while answers are awaited.
 STOP_CHECK = 0.2
 
@@ -67,15 +73,21 @@ class RequestSender:
     def __init__(self, partner: Partner, client: BoundedClient, concurrency: int, stop: threading.Event) -> None:
         self._partner, self._client, self._stop = partner, client, stop
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="partner")
+        self._lock = threading.Lock()
+        self._unanswered = 0
+        """In a row, up to now."""
+        self._away: Quota | Unanswered | None = None
 
-    def send(self, requests: Sequence[Request]) -> list[Answer]:
-        """Send each; answers in their order. Raises Transient when one cannot be had now."""
+    def send(self, requests: Sequence[Request], beat: Callable[[], None] | None = None) -> list[Answer | Unanswered]:
+        """Send each; answers in their order. Calls `beat` as they come. Raises Transient when the run is stopped."""
         futures = [self._pool.submit(self._send, each) for each in requests]
         pending = set(futures)
         while pending:
-            done, pending = wait(pending, timeout=STOP_CHECK, return_when=FIRST_EXCEPTION)
+            done, pending = wait(pending, timeout=STOP_CHECK, return_when=FIRST_COMPLETED)
             for each in done:
                 each.result()
+            if beat and done:
+                beat()
             if self._stop.is_set():
                 self._client.stop()
         return [each.result() for each in futures]
@@ -84,22 +96,34 @@ class RequestSender:
         self._client.stop()
         self._pool.shutdown(cancel_futures=True)
 
-    def _send(self, each: Request) -> Answer:
+    def _send(self, each: Request) -> Answer | Unanswered:
+        if self._away:
+            return self._away
+        answer = self._try(each)
+        with self._lock:
+            self._unanswered = self._unanswered + 1 if isinstance(answer, Unanswered) else 0
+            if isinstance(answer, Quota):
+                self._away = answer
+            elif isinstance(answer, Unanswered) and self._unanswered >= AWAY:
+                reason = f"not sent, for {AWAY} others had no answer: {answer.reason}"
+                self._away = Unanswered(reason, sent=False)
+        return answer
+
+    def _try(self, each: Request) -> Answer | Unanswered:
         try:
             return self._send_patiently(each)
         except ClientStopped:
             raise Transient("stopped before every request was answered; nothing moved") from None
         except LateAnswer as error:
-            raise Transient(f"the partner is too slow: {error}; requested again later") from None
+            return Unanswered(f"the partner is too slow: {error}")
         except UnusableAnswer as error:
             return Malformed(str(error))
         except RecursionError:
             return Malformed("an answer nested too deeply")
         except httpx.HTTPStatusError as error:
-            status = error.response.status_code
-            raise Transient(f"the partner answered {status} {ATTEMPTS} times; requested again later") from None
+            return Unanswered(f"the partner answered {error.response.status_code} {ATTEMPTS} times")
         except httpx.HTTPError as error:
-            raise Transient(f"the partner is out of reach ({type(error).__name__}); requested again later") from None
+            return Unanswered(f"the partner is out of reach ({type(error).__name__})")
 
     def _send_patiently(self, each: Request) -> Answer:
         for attempt in stamina.retry_context(on=_is_transient, attempts=ATTEMPTS, timeout=60.0, wait_initial=0.2):

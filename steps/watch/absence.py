@@ -145,12 +145,17 @@ def _requested(feed: Feed, newest: RequestFacts) -> Finding:
             return Finding(Situation.UNSENT, f"its request was recorded at {_at(feed, newest.new_at)} and never sent")
         case "sent":
             sent = f"its request was sent at {_at(feed, newest.sent_at)} and is not answered"
-            return Finding(Situation.UNANSWERED, sent)
+            return Finding(Situation.UNANSWERED, sent + _deferral(feed, newest))
         case "empty":
             return Finding(Situation.EMPTY, newest.reason or "the partner has nothing for this date")
         case "refused":
             return Finding(Situation.REFUSED, newest.reason or "the partner refused it")
     return _answered(feed, newest)
+
+
+def _deferral(feed: Feed, newest: RequestFacts) -> str:
+    """Until when relay has deferred it, and why."""
+    return f"; deferred until {_at(feed, newest.retry_at)}: {newest.retry_reason}" if newest.retry_at else ""
 
 
 def _answered(feed: Feed, newest: RequestFacts) -> Finding:

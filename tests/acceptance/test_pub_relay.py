@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bank import Bank, Door, committed
+from bank import Bank, Door, committed, hasten
 from catalog import Envelope
 from local.partners.ecb import Ecb
 
@@ -103,15 +103,17 @@ def test_relay__a_partner_that_is_down_costs_time_and_nothing_else(
     ecb.failures += [503] * 4
     door("pub", "--feed=fx", f"--base-date={BEFORE}")
     down = relay()
-    assert (down.exit, down.status) == (75, "FAILED")
-    assert down.words["reason"] == "the partner answered 503 4 times; requested again later"
+    assert (down.exit, down.status, down.counts("read", "loaded", "deferred", "lag")) == (0, "SUCCEEDED", [1, 0, 1, 0])
+    assert down.words["reason"].startswith("deferred 1, the first until 2")
+    assert down.words["reason"].endswith(": the partner answered 503 4 times")
+    hasten(bank)
     nobody = relay(FEEDFALL_PARTNER_URL_ECB="http://127.0.0.1:1/")
-    assert (nobody.exit, nobody.status) == (75, "FAILED")
-    assert nobody.words["reason"] == "the partner is out of reach (ConnectError); requested again later"
+    assert nobody.counts("read", "loaded", "deferred", "retried") == [1, 0, 1, 1]
+    assert nobody.words["reason"].endswith(": the partner is out of reach (ConnectError)")
     assert committed(bank, bank.topic("fx")) == []
-    assert bank.value("SELECT sum(next_offset) FROM feedfall.source") == 0
-    assert bank.value("SELECT status FROM feedfall.request") == "sent"
-    assert relay().counts("loaded") == [1]
+    assert bank.rows("SELECT status, tries FROM feedfall.request") == [("sent", 2)]
+    hasten(bank)
+    assert relay().counts("read", "loaded", "deferred", "retried") == [1, 1, 0, 1]
     assert bank.broken("fx") == []
 
 
@@ -146,15 +148,17 @@ def test_relay__a_quota_waits_until_the_partner_allows(
     ecb.failures, ecb.retry_after = [429], "3600"
     door("pub", "--feed=fx", f"--base-date={BEFORE}")
     done = relay()
-    assert (done.exit, done.status) == (75, "FAILED")
+    assert (done.exit, done.status, done.counts("read", "deferred")) == (0, "SUCCEEDED", [1, 1])
     assert "the partner's quota is used up: " in done.words["reason"]
     waits = bank.value("SELECT wait_until FROM feedfall.feed_control")
     assert timedelta(minutes=55) < waits - datetime.now(UTC) < timedelta(minutes=65)
+    assert bank.value("SELECT retry_at FROM feedfall.request") == waits
     again = relay()
     assert (again.exit, again.status) == (0, "WAITING")
     assert "the partner's quota is used up until " in again.words["reason"]
     assert len(ecb.requests) == 1
     assert door("sub", "--feed=fx").status == "SUCCEEDED"  # a quota is relay's alone
     bank.rows("UPDATE feedfall.feed_control SET wait_until = clock_timestamp()")
-    assert relay().counts("loaded") == [1]
+    hasten(bank)
+    assert relay().counts("loaded", "retried") == [1, 1]
     assert bank.broken("fx") == []

@@ -14,7 +14,7 @@ EVERY = 101
 #: What the matrix has found once: each point, and what stood there.
 FOUND = (
     "relay:Producer.produce#6:before:SIGSTOP",  # fenced by its successor, its last flush raised: the feed was blocked
-    "relay:Producer.send_offsets_to_transaction#1:after:SIGSTOP",  # so did the rollback on a session that was ended
+    "relay:Producer.begin_transaction#1:after:SIGSTOP",  # so did the rollback on a session that was ended
     "relay:Producer.commit_transaction#1:before:broker cut",  # the next call to the coordinator never returned
     "sub:pg lease.take#1:after:SIGSTOP",  # the lease's row stayed locked: no run could take over for two minutes
     "pub:pg request.order#1:after:SIGSTOP",  # likewise the requests' rows

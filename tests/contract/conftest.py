@@ -28,7 +28,7 @@ def database(bank: Bank) -> Iterator[Connection]:
 
 @pytest.fixture
 def used(bank: Bank, door: Door) -> Bank:
-    """A feed that has run: rows, a quarantined and a deferred entry, an order, a block, a line in the journal."""
+    """A feed that has run: rows, two entries of quarantine, an order, a batch, a block, a line in the journal."""
     bank.create("fx", partitions=1)
     door("pub", "--feed=fx", f"--base-date={DAY}")
     bank.respond("fx", [*RATES, {"base_date": DAY, "currency": "KRW", "rate": "N.A."}])
@@ -36,6 +36,10 @@ def used(bank: Bank, door: Door) -> Bank:
     bank.rows(
         'INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, until, headers)'
         " SELECT source, \"offset\", 7, run, 'deferred', 'closed', '2026-11-01', '{}' FROM feedfall.quarantine"
+    )
+    bank.rows(
+        "INSERT INTO feedfall.batch (feed, shard, run, transactional_id, topic, topic_id, ends, ids, answered,"
+        " closed_at, closed_by) SELECT 'fx', 0, run, 'x', 't', 'i', '{0}', '{}', '{}', now(), run FROM feedfall.span"
     )
     bank.rows("UPDATE feedfall.feed_control SET blocked_at = now(), blocked_code = 78, blocked_reason = 'a fault'")
     bank.rows("INSERT INTO feedfall.journal (who, verb, feed, reason) VALUES ('kim', 'hold', 'fx', 'a test')")

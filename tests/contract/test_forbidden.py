@@ -52,6 +52,12 @@ FORBIDDEN = {
     "takes rows of an answer back": "UPDATE feedfall.request SET settled = -1",
     "gives a request to another feed": "UPDATE feedfall.request SET feed = 'tick'",
     "removes a request": "DELETE FROM feedfall.request",
+    # batches of relay
+    "opens a closed batch again": "UPDATE feedfall.batch SET answered = NULL, closed_at = NULL, closed_by = NULL",
+    "changes what a batch answered": "UPDATE feedfall.batch SET answered = ARRAY[gen_random_uuid()]",
+    "changes what a batch carried": "UPDATE feedfall.batch SET ids = '{}'",
+    "changes where a topic ended": "UPDATE feedfall.batch SET ends = '{9}'",
+    "removes a batch": "DELETE FROM feedfall.batch",
     # the journal
     "changes the journal": "UPDATE feedfall.journal SET who = 'lee'",
     "removes from the journal": "DELETE FROM feedfall.journal",

@@ -19,6 +19,14 @@ DAY = "2026-10-30"
 RATES = [{"base_date": DAY, "currency": each, "rate": "1"} for each in ("USD", "JPY")]
 ROLES = Roles()
 
+#: A batch, opened and closed as relay does it.
+BATCH = (
+    "INSERT INTO feedfall.batch (feed, shard, run, transactional_id, topic, topic_id, ends, ids)"
+    " SELECT feed, 0, last_run, 'x', 't', 'i', '{{}}', {carries} FROM feedfall.request;"
+    " UPDATE feedfall.batch SET answered = (SELECT ARRAY[correlation_id] FROM feedfall.request), closed_at = now(),"
+    " closed_by = run WHERE closed_at IS NULL;"
+)
+
 #: As an operator, who may do all of it that a pod may.
 TAMPERING = {
     "an entry for an offset that nobody read": (
@@ -76,6 +84,25 @@ TAMPERING = {
             " VALUES (gen_random_uuid(), 'fx', '2026-10-29', 1, true, 'complete', now())"
         ),
         "is complete, and no message said so",
+    ),
+    "a deferred request without a time": (
+        (
+            "INSERT INTO feedfall.request (correlation_id, feed, base_date, seq, ordered, status, tries, deferred_at)"
+            " VALUES (gen_random_uuid(), 'fx', '2026-10-29', 1, true, 'sent', 3, now())"
+        ),
+        "of 2026-10-29 was deferred 3 times, and nothing says until when",
+    ),
+    "a deferred request that relay never read": (
+        "UPDATE feedfall.request SET deferred_at = now()",
+        "0 requests were deferred when they were read, and the ledger has 1",
+    ),
+    "a batch that answers what it did not carry": (
+        BATCH.format(carries="'{}'"),
+        "and its request says otherwise",
+    ),
+    "a request that two batches answered": (
+        BATCH.format(carries="ARRAY[correlation_id]") * 2,
+        "was answered by 2 batches, 1 and 2",
     ),
     "a row that names a run of its own": (
         "UPDATE fx_rate SET _run = 99 WHERE currency = 'USD'",

@@ -198,7 +198,6 @@ PRODUCER = (
     "init_transactions",
     "begin_transaction",
     "produce",
-    "send_offsets_to_transaction",
     "commit_transaction",
     "abort_transaction",
     "flush",

@@ -1,0 +1,65 @@
+"""A batch: the answers of one Kafka transaction of relay, recorded before it begins. Called by relay.
+
+open (committed) ──▶ Kafka's transaction ──▶ close, with the answers that are visible, in the chunk's own transaction
+   └ the run died: its successor ends that transaction, looks in Kafka, and closes it
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from ledger.database import Connection, fetch_all, one, run
+from ledger.errors import LedgerBroken, translated
+from ledger.lease import Lease
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that is open. `ends`: of the response topic when it was opened, by partition from 0."""
+
+    id: int
+    transactional_id: str
+    topic: str
+    topic_id: str
+    ends: Sequence[int]
+    ids: Sequence[UUID]
+
+
+def open_batch(
+    connection: Connection,
+    lease: Lease,
+    transactional_id: str,
+    topic: str,
+    topic_id: str,
+    ends: Sequence[int],
+    ids: Sequence[UUID],
+) -> Batch:
+    """Record what a Kafka transaction is going to carry. The caller has guarded, and commits."""
+    about = {"transactional_id": transactional_id, "topic": topic, "topic_id": topic_id, "ends": list(ends)}
+    key = lease.key
+    number = one(connection, "batch.open", feed=key.feed, shard=key.shard, run=lease.run, ids=list(ids), **about)[0]
+    return Batch(number, transactional_id, topic, topic_id, ends, ids)
+
+
+def fetch_open(connection: Connection, lease: Lease) -> list[Batch]:
+    """Batches that earlier runs left open. Ends its transaction."""
+    with translated():
+        found = fetch_all(connection, Batch, "batch.left_open", feed=lease.key.feed, shard=lease.key.shard)
+        connection.rollback()
+    return found
+
+
+def close_batch(connection: Connection, lease: Lease, batch: Batch, answered: Collection[UUID]) -> None:
+    """Record which of its answers are visible. The caller commits."""
+    if run(connection, "batch.close", id=batch.id, answered=list(answered), run=lease.run) != 1:
+        raise LedgerBroken(
+            f"batch {batch.id} of {lease.key} was closed by another run: `feedfall verify` looks further"
+        )
+
+
+def is_first(connection: Connection, feed: str) -> bool:
+    """Was no batch of this feed ever recorded? Ends its transaction."""
+    with translated():
+        began: bool = one(connection, "batch.began", feed=feed)[0]
+        connection.rollback()
+    return not began
