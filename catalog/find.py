@@ -56,6 +56,26 @@ def every(packages: Sequence[str] = PACKAGES) -> list[Feed]:
     return found
 
 
+def usable(packages: Sequence[str] = PACKAGES) -> tuple[list[Feed], dict[str, str]]:
+    """All feeds that can be served, and why the others cannot: name → a sentence. Raises UnknownFeed for a package."""
+    found: dict[str, Feed] = {}
+    unusable: dict[str, str] = {}
+    for name in sorted(set(names(packages))):
+        try:
+            found[name] = load(name, packages)
+        except UnknownFeed as error:
+            unusable[name] = str(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a file does when it is imported
+            unusable[name] = f"its file cannot be imported: {type(error).__name__}: {error}"
+    by_table: dict[tuple[str, str], list[str]] = {}
+    for feed in found.values():
+        by_table.setdefault((feed.database, feed.table), []).append(feed.name)
+    for (_, table), sharing in by_table.items():
+        if len(sharing) > 1:
+            unusable |= dict.fromkeys(sharing, f"two feeds share the table {table}: give each its own")
+    return [feed for name, feed in found.items() if name not in unusable], unusable
+
+
 def _has(package: str, module: str) -> bool:
     _check(package)
     return module.isidentifier() and module != "partners" and find_spec(f"{package}.{module}") is not None

@@ -1,4 +1,4 @@
-"""The pod's only door: stage → settings → run → one RESULT line → exit code. The only `except Exception`."""
+"""The pod's only door: stage → settings → run → one RESULT line → exit code."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def run_stage(execution: Execution, arguments: argparse.Namespace, feeds: Sequen
         case "sweep":
             from steps.sweep import sweep
 
-            return sweep(execution, feeds)
+            return sweep(execution, *find.usable(execution.settings.feeds))
         case _:
             from steps.verify import verify
 
@@ -134,7 +134,7 @@ def _block(execution: Execution, arguments: argparse.Namespace, outcome: Outcome
 
 def _select_feeds(packages: Sequence[str], arguments: argparse.Namespace) -> Sequence[Feed]:
     if arguments.stage == "sweep":
-        return find.every(packages)
+        return []  # those that can be served: a file of one must not stop the others
     feed = find.load(arguments.feed, packages)
     if not 0 <= arguments.shard < feed.shards:
         raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {arguments.shard}")

@@ -4,12 +4,12 @@ The doorbell makes a run start quickly; the sweep makes it start surely. It comp
 so a lost doorbell, a dead pod and a message without a doorbell all look alike.
 
 It also reports what did not come: requests without an answer, absent feeds (`watch.report`), and delivers that to a
-webhook (`watch.webhook`). A part that fails stops no other: Argo's outage is no reason to hide a feed's absence.
+webhook (`watch.webhook`). Each feed and each part fails alone (`watch.faults`): one feed's missing right is no reason
+to start no other feed, and Argo's outage none to hide an absence.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ from ledger.request import RETRY_SHARD
 from steps.drain.kafka import Cluster
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
-from steps.run.exits import Failure
+from steps.run.exits import Failure, Misconfigured
 from steps.run.status import Status
 from steps.watch.argo import Server
+from steps.watch.faults import Faults
 from steps.watch.report import watch
 from steps.watch.webhook import deliver
 
@@ -61,37 +62,45 @@ class Start:
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
 
 
-def sweep(execution: Execution, feeds: Sequence[Feed]) -> Outcome:
-    """Start what is due; report what is overdue, absent and back again. Raises the first failure, at the end."""
+def sweep(execution: Execution, feeds: Sequence[Feed], unusable: Mapping[str, str] | None = None) -> Outcome:
+    """Start what is due; report what is overdue, absent and back again. `unusable`: feed files, and why."""
     counts: dict[str, int] = {}
-    failures: list[Failure] = []
-    for part in (start_due, report_overdue, refresh_calendars, watch, deliver_notices):
-        try:
-            counts |= part(execution, feeds)
-        except Failure as error:
-            if failures:
-                print(str(error), file=sys.stderr, flush=True)  # noqa: T201 -- only the first can be raised
-            failures.append(error)
-            if execution.connection.closed:
-                break
-            execution.connection.rollback()
-    if failures:
-        raise failures[0]
+    faults = Faults(execution)
+    for name, words in (unusable or {}).items():
+        faults.add(name, Misconfigured(words))
+    for part, what in PARTS.items():
+        if execution.connection.closed:
+            break
+        with faults.turn(what):
+            counts |= part(execution, feeds, faults)
+    counts |= faults.counts
+    faults.say_shared()
+    if faults.counts:
+        return Outcome(Status.FAILED, faults.worst, faults.reason(), counts)
     return Outcome(Status.SUCCEEDED, counts=counts)
 
 
-def start_due(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+def start_due(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:
     """Start each drain that has something to read and no run that reads it."""
-    starts = due(execution, feeds)
+    starts = due(execution, _in_turn(feeds, execution.now()), faults)
     started = 0
     argo = execution.settings.argo
     if starts and argo:
         with Server(argo, seconds=10) as server:
-            started = sum(submit(server, each) for each in starts)
+            for each in starts:
+                with faults.turn(each.key.feed):
+                    faults.check_time()
+                    started += submit(server, each)
     return {"due": len(starts), "started": started}
 
 
-def report_overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
+def _in_turn(feeds: Sequence[Feed], now: datetime) -> Sequence[Feed]:
+    """Each minute another feed is first: where the time is too short for all, none is always the last."""
+    first = int(now.timestamp()) // 60 % max(1, len(feeds))
+    return [*feeds[first:], *feeds[:first]]
+
+
+def report_overdue(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:  # noqa: ARG001 -- the form of a part
     """Report requests without an answer."""
     found = request.fetch_overdue(execution.connection, OVERDUE)
     for late in found:
@@ -101,40 +110,73 @@ def report_overdue(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int
     return {"overdue": len(found)}
 
 
-def refresh_calendars(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:
+def refresh_calendars(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:  # noqa: ARG001 -- likewise
     """Refresh the copies of calendars whose home is elsewhere."""
     calendars.refresh(execution, {feed.calendar for feed in feeds})
     return {}
 
 
-def deliver_notices(execution: Execution, feeds: Sequence[Feed]) -> dict[str, int]:  # noqa: ARG001 -- likewise
+def deliver_notices(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:  # noqa: ARG001 -- likewise
     """Deliver notices to the webhook that it has not received yet."""
     return {"undelivered": deliver(execution)}
 
 
-def due(execution: Execution, feeds: Sequence[Feed]) -> list[Start]:
-    """Find drains with something to read, an open gate and a free lease."""
+#: The parts of a sweep, and their names where one fails as a whole.
+PARTS = {
+    start_due: "starts",
+    report_overdue: "overdue requests",
+    refresh_calendars: "calendars",
+    watch: "absence",
+    deliver_notices: "webhook",
+}
+
+
+def due(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None) -> list[Start]:
+    """Find drains with something to read, an open gate and a free lease. Without `faults` the first one is raised."""
+    faults = faults or Faults(execution, raising=True)
     cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
-    drains = [(feed, stage, feed.topic(kind, prefix)) for feed in feeds for stage, kind in _stages(feed)]
-    topics = cluster.topics({topic for _, _, topic in drains})
+    drains: list[tuple[Feed, str, str]] = []
+    for feed in feeds:
+        with faults.turn(feed.name):
+            drains += [(feed, stage, feed.topic(kind, prefix)) for stage, kind in _stages(feed)]
+    refused: dict[str, Failure] = {}
+    topics = cluster.topics({topic for _, _, topic in drains}, refused)
     lease.cap(execution.connection, execution.settings.lease_seconds)
     states = lease.states(execution.connection)
-    found = []
+    found: list[Start] = []
     for feed, stage, name in drains:
-        if name not in topics:
-            print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
-            continue
-        if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
-            continue
-        for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
-            state = states.get(key, lease.LeaseState())
-            lag = offsets_behind(execution, cluster, feed, key, topics[name]) if state.is_free else 0
-            if lag > 0:
-                found.append(Start(key, state.epoch, lag, execution.now()))
-    found += _retries(execution, feeds, states, found)
-    found += _releases(execution, feeds, states)
+        with faults.turn(feed.name):
+            faults.check_time()
+            if name in refused:
+                raise refused[name]
+            if name in topics:
+                found += _drains(execution, cluster, feed, stage, topics[name], states)
+            else:
+                print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
+    with faults.turn("deferred requests"):
+        found += _retries(execution, feeds, states, found)
+    with faults.turn("releases"):
+        found += _releases(execution, feeds, states)
     rollback(execution.connection)
     return found
+
+
+def _drains(
+    execution: Execution,
+    cluster: Cluster,
+    feed: Feed,
+    stage: str,
+    topic: Topic,
+    states: Mapping[LeaseKey, lease.LeaseState],
+) -> Iterable[Start]:
+    """The drains of one topic, where the gate is open."""
+    if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
+        return
+    for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
+        state = states.get(key, lease.LeaseState())
+        lag = offsets_behind(execution, cluster, feed, key, topic) if state.is_free else 0
+        if lag > 0:
+            yield Start(key, state.epoch, lag, execution.now())
 
 
 def _releases(

@@ -17,6 +17,7 @@ from catalog import find
 from cli.__main__ import app
 from ledger.key import LeaseKey
 from steps.run.execution import executing
+from steps.run.exits import Exit, Misconfigured, Transient
 from steps.run.settings import read
 from steps.sweep import sweep
 
@@ -44,13 +45,16 @@ class Sweeps:
         self.log = ""
 
     def __call__(self, now: datetime, *names: str) -> dict[str, Any]:
-        """What its RESULT line counts; its log is kept."""
+        """What its RESULT line counts; its log is kept. A sweep that failed raises its reason."""
         self._capsys.readouterr()
         with self.execution(now) as execution:
             try:
-                return dict(sweep(execution, [find.load(name, PACKAGES) for name in names or ("fx",)]).counts)
+                outcome = sweep(execution, [find.load(name, PACKAGES) for name in names or ("fx",)])
             finally:
                 self.log = self._capsys.readouterr().out
+        if outcome.exit:
+            raise {Exit.CONFIG: Misconfigured, Exit.TRANSIENT: Transient}[outcome.exit](outcome.reason)
+        return dict(outcome.counts)
 
     @contextmanager
     def execution(self, now: datetime) -> Iterator[Execution]:

@@ -95,8 +95,8 @@ class Cluster:
         with translated(self._trouble):
             self._admin = AdminClient(config(settings, self._trouble))
 
-    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
-        """Describe those of the named topics that exist."""
+    def topics(self, names: Iterable[str], refused: dict[str, Failure] | None = None) -> dict[str, Topic]:
+        """Describe those of the named topics that exist. `refused` takes failures by topic, which else are raised."""
         found = {}
         with translated(self._trouble):
             futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
@@ -106,7 +106,10 @@ class Cluster:
             except KafkaException as error:
                 if error.args[0].code() in ABSENT:
                     continue
-                raise self._translate(error) from error
+                if refused is None:
+                    raise self._translate(error) from error
+                refused[name] = self._translate(error)
+                continue
             partitions = tuple(sorted(partition.id for partition in description.partitions))
             found[name] = Topic(name, str(description.topic_id), partitions)
         return found

@@ -16,6 +16,7 @@ from ledger.absence import Report
 from steps.run import calendars
 from steps.run.exits import Failure, Misconfigured
 from steps.watch.absence import ARRIVALS, Expected, Situation, began, expected, finding, watchable
+from steps.watch.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,21 +26,19 @@ if TYPE_CHECKING:
     from steps.run.execution import Execution
 
 
-def watch(execution: Execution, feeds: Sequence[Feed]) -> Counter[str]:
-    """How many absences were reported now, and how many ended. Raises, at the end, why a feed could not be watched."""
+def watch(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None) -> Counter[str]:
+    """How many absences were reported now, and how many ended. Without `faults` the first one is raised."""
+    faults = faults or Faults(execution, raising=True)
     watching = Watching(execution, feeds)
     found: Counter[str] = Counter(absent=0, arrived=0)
-    unwatched: list[Failure] = []
     for feed in feeds:
-        try:
-            found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
-            found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
-        except Failure as error:  # its table, its rights, its calendar: no reason to leave the others alone
-            _say(f"UNWATCHED {feed.name}: {error}")
-            unwatched.append(error)
-        execution.connection.rollback()
-    if unwatched:
-        raise unwatched[0]
+        with faults.turn(feed.name):  # its table, its rights, its calendar: no reason to leave the others alone
+            try:
+                found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
+                found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
+            except Failure as error:
+                _say(f"UNWATCHED {feed.name}: {error}")
+                raise
     return found
 
 
