@@ -41,15 +41,38 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
         try:
             parser().parse_args(words, namespace=arguments)
             name = settings.run_name(environ)
-            feeds = _select_feeds(settings.packages(environ), arguments)
-            environment = settings.read(environ, arguments.stage, feeds[0].database if arguments.feed else "")
-            for note in encryption.notes(environment, environ):
-                print(note, file=sys.stderr, flush=True)  # noqa: T201 -- the pod's log
-            outcome = execute(environment, arguments, feeds, stop)
+            if arguments.stage == "sweep":
+                outcome = sweep_all(environ, arguments, stop)
+            else:
+                feed = _select_feed(settings.packages(environ), arguments)
+                outcome = execute(_read(environ, arguments.stage, feed.database), arguments, [feed], stop)
         except Exception as error:  # noqa: BLE001 -- the one place where every failure becomes an exit code
             outcome = failure_outcome(error, stop)
     print(outcome.line(arguments.feed or "-", arguments.stage, name, time.monotonic() - started), flush=True)  # noqa: T201 -- the RESULT line
     return outcome.exit
+
+
+def sweep_all(environ: Mapping[str, str], arguments: argparse.Namespace, stop: threading.Event) -> Outcome:
+    """Sweep every database that feeds name; a file of one feed, or a database that is away, stops no other."""
+    from steps.watch.databases import sweep_each
+
+    feeds, arguments.unusable = find.usable(settings.packages(environ))
+
+    def sweep(database: str) -> Outcome:
+        try:
+            its = [feed for feed in feeds if feed.database == database]
+            return execute(_read(environ, "sweep", database), arguments, its, stop)
+        except Exception as error:  # noqa: BLE001 -- likewise
+            return failure_outcome(error, stop)
+
+    return sweep_each(sorted({feed.database for feed in feeds}) or [""], sweep)
+
+
+def _read(environ: Mapping[str, str], stage: str, database: str) -> Settings:
+    environment = settings.read(environ, stage, database)
+    for note in encryption.notes(environment, environ):
+        print(note, file=sys.stderr, flush=True)  # noqa: T201 -- the pod's log
+    return environment
 
 
 def execute(
@@ -95,7 +118,7 @@ def run_stage(execution: Execution, arguments: argparse.Namespace, feeds: Sequen
         case "sweep":
             from steps.sweep import sweep
 
-            return sweep(execution, *find.usable(execution.settings.feeds))
+            return sweep(execution, feeds, arguments.unusable)
         case _:
             from steps.verify import verify
 
@@ -132,15 +155,13 @@ def _block(execution: Execution, arguments: argparse.Namespace, outcome: Outcome
         print(f"the feed could not be marked as blocked: {error}", file=sys.stderr)  # noqa: T201 -- likewise
 
 
-def _select_feeds(packages: Sequence[str], arguments: argparse.Namespace) -> Sequence[Feed]:
-    if arguments.stage == "sweep":
-        return []  # those that can be served: a file of one must not stop the others
+def _select_feed(packages: Sequence[str], arguments: argparse.Namespace) -> Feed:
     feed = find.load(arguments.feed, packages)
     if not 0 <= arguments.shard < feed.shards:
         raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {arguments.shard}")
     if arguments.stage == "relay" and feed.partner is None:
         raise Misconfigured(f"feed {feed.name} has no partner: another team's API solution answers its requests")
-    return [feed]
+    return feed
 
 
 def _base_dates(arguments: argparse.Namespace, feed: Feed, execution: Execution) -> list[date]:

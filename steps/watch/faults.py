@@ -17,7 +17,7 @@ from ledger.errors import translated
 from steps.run.exits import Exit, Failure, Transient, exit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from steps.run.execution import Execution
 
@@ -79,7 +79,7 @@ class Faults:
     @property
     def worst(self) -> Exit:
         """The exit code of all faults together."""
-        return next((code for code in WORST if code in self._codes), Exit.OK)
+        return worst(self._codes)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -98,6 +98,11 @@ class Faults:
         lines = [f"{_some(names)}: {_cut(self._words[alike])}" for alike, names in self._names.items()]
         more = len(lines) - FAULTS
         return "; ".join([*lines[:FAULTS], *([f"and {more} more in the log"] if more > 0 else [])])
+
+
+def worst(codes: Collection[Exit]) -> Exit:
+    """The one exit code that tells of several."""
+    return next((code for code in WORST if code in codes), Exit.OK)
 
 
 def _some(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from bank import PACKAGES, Bank, Door
 from cli.__main__ import app
 from ledger.errors import Misconfigured, Transient
+from starting_argo import Argo, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,3 +116,32 @@ def test_stages__name_the_setting_that_is_missing(two: Bank, door: Door) -> None
     del two.environ["DATABASE_URL_STK"]
     ended = door("sub", "--feed=bond")
     assert (ended.exit, "not set: DATABASE_URL_STK" in ended.words["reason"]) == (78, True)
+
+
+@pytest.fixture
+def argo(two: Bank) -> Iterator[Argo]:
+    """Something to read in both databases, and an Argo that starts what is asked for."""
+    two.create("latest")
+    two.respond("latest", [{"symbol": "B", "base_date": DAY, "price": "2"}])
+    send(two, "A")
+    found = Argo()
+    with serving(found):
+        yield found
+
+
+def test_sweep__serves_every_database(two: Bank, door: Door, argo: Argo) -> None:
+    ended = door("sweep", **argo.environ, FEEDFALL_CALENDAR_URL="http://127.0.0.1:1")
+    assert ended.counts("due", "started") == [2, 2]
+    assert sorted(argo.started) == ["bond-sub", "latest-sub"]
+    assert stk(two, "SELECT stage FROM feedfall.run") == [("sweep",)]
+    assert two.rows("SELECT stage FROM feedfall.run") == [("sweep",)]
+
+
+@pytest.mark.parametrize(("away", "served"), [("DATABASE_URL", "bond-sub"), ("DATABASE_URL_STK", "latest-sub")])
+def test_sweep__a_database_that_is_away_costs_its_own_turn(
+    two: Bank, door: Door, argo: Argo, away: str, served: str
+) -> None:
+    gone = {away: "postgresql://nobody@127.0.0.1:1/none"}
+    ended = door("sweep", **argo.environ, FEEDFALL_CALENDAR_URL="http://127.0.0.1:1", **gone)
+    assert (ended.exit, f"{away}: the database is out of reach" in ended.words["reason"]) == (75, True)
+    assert argo.started == [served]

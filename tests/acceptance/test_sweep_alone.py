@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bank import PACKAGES, Bank, Door
+from starting_argo import Argo, serving
 from sweeps import DAY, RATES
 
 if TYPE_CHECKING:
@@ -35,33 +32,6 @@ OWN = Own(**{{**values, "name": "{name}", "table": "{name}"}})
 """
 
 
-class Argo:
-    """Starts everything, but for the templates whose answer says otherwise."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-        self.answers: dict[str, tuple[int, object]] = {}
-        argo = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                template = body["resourceName"]
-                status, answer = argo.answers.get(template, (200, {"metadata": {}}))
-                if status == 200 and isinstance(answer, dict):
-                    argo.started.append(template)
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-
 class World:
     """A sweep as a pod, over the feeds of the tests and a team's own."""
 
@@ -79,16 +49,6 @@ class World:
         feeds = ",".join([*PACKAGES, self.package])
         own = {"ARGO_SERVER": url, "ARGO_NAMESPACE": "bank", "FEEDFALL_FEEDS": feeds}
         return self._door("sweep", **own, **environ)
-
-
-@contextmanager
-def serving(argo: Argo) -> Iterator[None]:
-    thread = threading.Thread(target=argo.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield
-    argo.server.shutdown()
-    argo.server.server_close()
-    thread.join()
 
 
 @pytest.fixture
