@@ -23,6 +23,7 @@ ServiceRole = Annotated[
 ]
 OwnerRole = Annotated[str, typer.Option(help="The role that owns the tables and runs `feedfall migrate`.")]
 RightsOnly = Annotated[bool, typer.Option("--rights", help="Only the roles and their rights: after an upgrade.")]
+Pooler = Annotated[bool, typer.Option("--pooler", help="With --rights: what roles need behind PgBouncer.")]
 Named = Annotated[list[str] | None, typer.Argument(help="Feeds; all of them if absent.", metavar="[FEED]...")]
 
 DEFAULT = Roles()
@@ -37,11 +38,14 @@ def print_schema(
     service_role: ServiceRole = DEFAULT.service,
     owner_role: OwnerRole = DEFAULT.owner,
     rights_only: RightsOnly = False,
+    pooler: Pooler = False,
     database: OneDatabase = None,
 ) -> None:
     """Print the SQL of the ledger and of the feeds' tables, with a role for each duty and its rights."""
     roles = Roles(pod, operator_role, reader_role, service_role, owner_role)
-    script = schema.rights_only if rights_only else schema.script
+    if pooler and not rights_only:
+        raise Misconfigured("--pooler is for the roles' settings: write --rights --pooler")
+    script = schema.for_pooler if pooler else schema.rights_only if rights_only else schema.script
     feeds = _by_database(names, database)
     if len(feeds) > 1:
         raise Misconfigured(f"these feeds are in {len(feeds)} databases: choose one, --database {' or '.join(feeds)}")

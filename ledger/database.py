@@ -25,11 +25,10 @@ CODE = 12
 ONE_HEADER = 12
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
-OPTIONS = (
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
-    "-c idle_in_transaction_session_timeout=120000 -c lock_timeout=30000 "
-    "-c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8"
-)
+NEEDED = {"idle_in_transaction_session_timeout": "2min", "lock_timeout": "30s", "datestyle": "ISO"}
+#: Likewise, and no fault where a pooler drops them.
+WISHED = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3", "timezone": "UTC"}
+OPTIONS = " ".join(f"-c {name}={value}" for name, value in {**NEEDED, **WISHED, "client_encoding": "UTF8"}.items())
 
 
 def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
@@ -38,9 +37,16 @@ def connect(url: str, name: str, *, autocommit: bool = False) -> Connection:
     with translated():
         try:
             return psycopg.connect(
-                url, application_name=name[:63], connect_timeout=5, options=OPTIONS, autocommit=autocommit
+                url,
+                application_name=name[:63],
+                connect_timeout=5,
+                options=OPTIONS,
+                autocommit=autocommit,
+                prepare_threshold=None,  # behind a pooler the next transaction is another session's
             )
         except psycopg.OperationalError as error:
+            if "unsupported startup parameter" in str(error):
+                raise Misconfigured(POOLER) from error
             from ledger import refusal  # noqa: PLC0415 -- only a failed connection pays for it
 
             raise refusal.with_sqlstate(error, url) from error
@@ -59,9 +65,22 @@ def session(url: str, name: str) -> Iterator[Connection]:
         connection.close()
 
 
+POOLER = (
+    "a pooler refuses what a session needs: write `ignore_startup_parameters = options` into pgbouncer.ini, and give "
+    "`feedfall schema --rights --pooler` to the DBA (docs/operate.md, PgBouncer)"
+)
+
+
 def check(connection: Connection, code: int = CODE) -> None:
     """Refuse a database that lacks the ledger, lags behind this code, or no longer serves it. Ends no transaction."""
     with translated():
+        role, *found = one(connection, "schema.session")
+        lacks = [f"{name} = '{NEEDED[name]}'" for name, is_set in zip(NEEDED, found, strict=True) if not is_set]
+        if lacks:
+            raise Misconfigured(
+                f"a pooler between feedfall and the database drops what a session needs. As the DBA: ALTER ROLE {role} "
+                f"SET {lacks[0]}, and so on: `feedfall schema --rights --pooler` prints all of it"
+            )
         if not one(connection, "schema.exists")[0]:
             raise Misconfigured(
                 "the database has no ledger: run `feedfall migrate`, or give `feedfall schema` to a DBA"

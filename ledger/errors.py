@@ -66,6 +66,13 @@ SETTINGS = (
 )
 
 
+#: Where a temporary table of ours is gone.
+POOLED = (
+    "this command keeps tables in its session, and a pooler gave its next transaction to another one: run it with a "
+    "direct address of the database in DATABASE_URL"
+)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the driver's errors into ours. What is left is a bug in feedfall: it passes with its sentence alone."""
@@ -89,7 +96,8 @@ def translate(error: psycopg.Error) -> Failure | None:
     if isinstance(error, pg.InsufficientPrivilege):
         return Misconfigured(f"the database role lacks a right: {text}. `feedfall schema` prints the GRANTs")
     if isinstance(error, pg.UndefinedTable | pg.UndefinedColumn | pg.InvalidSchemaName):
-        return Misconfigured(f"the database lacks a table or column: {text}. Run `feedfall migrate`")
+        lacks = f"the database lacks a table or column: {text}. Run `feedfall migrate`"
+        return Misconfigured(POOLED if 'relation "_' in text else lacks)
     if state.startswith(("28", "3D")) or (not state and any(word in text for word in SETTINGS)):
         return Misconfigured(f"the database refuses this connection: {text}. Check DATABASE_URL")
     if isinstance(error, pg.LockNotAvailable):

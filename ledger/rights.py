@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
+from ledger.database import NEEDED
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def grants(feeds: Sequence[Feed], roles: Roles) -> Iterator[str]:
     yield operator(roles)
     yield reader(feeds, roles.reader)
     yield service(roles.service)
+
+
+def pooler(roles: Roles) -> Iterator[str]:
+    """What each session asks for at its start, as settings of its role: a pooler in transaction mode drops the rest."""
+    for name in roles.names():
+        for setting, value in NEEDED.items():
+            yield _text("setting", name, setting=Identifier(setting), value=Literal(value))
 
 
 def owner(role: str) -> str:

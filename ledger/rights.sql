@@ -80,3 +80,7 @@ GRANT SELECT ON feedfall.schema, feedfall.calendar_override TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who) ON feedfall.calendar_override TO {role};
 GRANT UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 GRANT INSERT (who, verb, feed, reason, detail) ON feedfall.journal TO {role};
+
+-- name: setting
+-- For sessions whose pooler drops the options that they are started with.
+ALTER ROLE {role} SET {setting} = {value};

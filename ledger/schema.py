@@ -101,6 +101,12 @@ def rights_only(feeds: Sequence[Feed], roles: rights.Roles) -> Iterator[str]:
     return iter(["BEGIN;\n", *rights.missing(roles), *rights.grants(feeds, roles), "COMMIT;\n"])
 
 
+def for_pooler(feeds: Sequence[Feed], roles: rights.Roles) -> Iterator[str]:
+    """The rights, and what sessions behind a pooler need of their roles."""
+    yield from rights_only(feeds, roles)
+    yield from rights.pooler(roles)
+
+
 def migrate(connection: Connection, feeds: Sequence[Feed], folder: Path = MIGRATIONS) -> list[str]:
     """Apply what is missing, in one transaction, one migration at a time; the names of what was applied."""
     with translated():

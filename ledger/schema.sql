@@ -2,6 +2,11 @@
 -- Does the ledger exist?
 SELECT to_regclass('feedfall.schema') IS NOT NULL
 
+-- name: session
+-- Does the session have what it asked for at its start (`database.NEEDED`)? And who is it?
+SELECT quote_ident(current_user), current_setting('idle_in_transaction_session_timeout') <> '0',
+       current_setting('lock_timeout') <> '0', current_setting('datestyle') LIKE 'ISO%%'
+
 -- name: version
 -- The newest migration, and the oldest code that the schema serves: what was refused once is never served again.
 SELECT coalesce(max(version), 0), coalesce(max(oldest_code), 0) FROM feedfall.schema
