@@ -8,7 +8,22 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, hold, kill, local, logs, quarantine, replay, schema, serve, skip_gap, status, submit, verify
+from cli import (
+    deploy,
+    doctor,
+    hold,
+    kill,
+    local,
+    logs,
+    quarantine,
+    replay,
+    schema,
+    serve,
+    skip_gap,
+    status,
+    submit,
+    verify,
+)
 from cli.calendar import commands
 from cli.options import aside
 from ledger.errors import Failure
@@ -35,6 +50,7 @@ app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)
+app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.print_schema)
 app.command("migrate")(schema.migrate)
 app.command("serve")(serve.serve)

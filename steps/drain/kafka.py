@@ -18,7 +18,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # it is re-exported
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from steps.drain.headers import read_headers
@@ -131,6 +131,20 @@ class Cluster:
                 if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
                     raise self._translate(error) from error
                 time.sleep(0.1)
+
+    def configs(self, topic: Topic) -> dict[str, str]:
+        """A topic's settings, those included that it has from its broker."""
+        wanted = [ConfigResource(ConfigResource.Type.TOPIC, topic.name)]
+        with translated(self._trouble):
+            [future] = self._admin.describe_configs(wanted, request_timeout=SECONDS).values()
+            return {name: str(entry.value) for name, entry in future.result().items()}
+
+    def newest(self, topic: Topic) -> int:
+        """The largest time of a message of the topic, in milliseconds; -1 where there is none."""
+        with translated(self._trouble):
+            wanted = {TopicPartition(topic.name, partition): NEWEST for partition in topic.partitions}
+            futures = self._admin.list_offsets(wanted, request_timeout=SECONDS)
+            return max(int(future.result().timestamp) for future in futures.values())
 
     def reader(self, topic: str, group: str) -> Reader:
         """Open a reader of one of its topics. The caller closes it."""
@@ -265,7 +279,7 @@ class Reader:
         self.consumer.close()
 
 
-EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call] # the driver has no types here
+EARLIEST, LATEST, NEWEST = OffsetSpec.earliest(), OffsetSpec.latest(), OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call] # the driver has no types here
 
 
 def config(settings: Settings, trouble: Trouble) -> dict[str, Any]:
