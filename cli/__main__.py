@@ -10,6 +10,7 @@ import business_day
 from catalog import find
 from cli import (
     deploy,
+    doctor,
     hold,
     kill,
     local,
@@ -51,6 +52,7 @@ app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)
+app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.print_schema)
 app.command("migrate")(schema.migrate)
 app.command("serve")(serve.serve)

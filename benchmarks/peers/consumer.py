@@ -11,7 +11,7 @@ import psycopg
 from confluent_kafka import Consumer
 
 from benchmarks.bench_feeds.price import PRICE
-from steps.drain.kafka import READER
+from steps.drain.client_settings import READER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

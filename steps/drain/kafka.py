@@ -18,9 +18,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # it is re-exported
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from steps.drain.client_settings import READER, config
 from steps.drain.headers import read_headers
 from steps.drain.kafka_errors import ABSENT, ELECTING, GROUP, Trouble, translate, translated
 from steps.run.exits import Misconfigured, Transient
@@ -34,24 +35,6 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 #: Seconds that the brokers are given to choose a partition's leader, as after a restart of one of them.
 ELECTION = 3.0
-
-#: A drain is always slower than the fetch; the default of 1000 ms makes librdkafka sleep a second each time its
-#: queue is full (librdkafka #2879). With the small queue: the same speed in a sixth of the memory.
-READER = {
-    "isolation.level": "read_committed",
-    "auto.offset.reset": "error",
-    "check.crcs": True,  # off by default: a flipped bit on a broker's disk would be loaded as another price
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "fetch.queue.backoff.ms": 10,
-    "queued.max.messages.kbytes": 16384,
-    # Bytes as the broker has them; gzip makes a thousand times as many of them. What is in flight here is at most this
-    # times that, and the queue: a pod's memory must not be its sender's choice.
-    "fetch.message.max.bytes": 65536,
-    "fetch.error.backoff.ms": 50,
-    # We join no group; this is how long the lag shown to one waits for its coordinator, and close for that (45 s).
-    "session.timeout.ms": 1000,
-}
 
 #: Bytes that one batch is meant to hold, by the size of the message before it.
 BATCH_BYTES = 4 * 2**20
@@ -134,6 +117,20 @@ class Cluster:
                 if error.args[0].code() not in ELECTING or time.monotonic() > deadline:
                     raise self._translate(error) from error
                 time.sleep(0.1)
+
+    def configs(self, topic: Topic) -> dict[str, str]:
+        """A topic's settings, those included that it has from its broker."""
+        wanted = [ConfigResource(ConfigResource.Type.TOPIC, topic.name)]
+        with translated(self._trouble):
+            [future] = self._admin.describe_configs(wanted, request_timeout=SECONDS).values()
+            return {name: str(entry.value) for name, entry in future.result().items()}
+
+    def newest(self, topic: Topic) -> int:
+        """The largest time of a message of the topic, in milliseconds; -1 where there is none."""
+        with translated(self._trouble):
+            wanted = {TopicPartition(topic.name, partition): NEWEST for partition in topic.partitions}
+            futures = self._admin.list_offsets(wanted, request_timeout=SECONDS)
+            return max(int(future.result().timestamp) for future in futures.values())
 
     def reader(self, topic: str, group: str) -> Reader:
         """Open a reader of one of its topics. The caller closes it."""
@@ -268,17 +265,7 @@ class Reader:
         self.consumer.close()
 
 
-EARLIEST, LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call] # the driver has no types here
-
-
-def config(settings: Settings, trouble: Trouble) -> dict[str, Any]:
-    return {
-        **settings.kafka,
-        "client.id": f"{settings.domain}-{settings.name}"[:200],
-        "error_cb": trouble,
-        "log_level": 2,  # librdkafka's chatter about connections repeats what the error says
-        "socket.connection.setup.timeout.ms": 5000,
-    }
+EARLIEST, LATEST, NEWEST = OffsetSpec.earliest(), OffsetSpec.latest(), OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call] # the driver has no types here
 
 
 def _or_unknown(epoch: int | None) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from steps.drain.kafka import SECONDS, config
+from steps.drain.client_settings import config
+from steps.drain.kafka import SECONDS
 from steps.drain.kafka_errors import Trouble, translated, undelivered
 from steps.run.exits import Failure, Transient
 
