@@ -70,12 +70,15 @@ def examine(
 ) -> list[Finding]:
     """Look at everything; for one feed, or for all. `window`: seconds that a topic must keep its messages."""
     found = Doctor(environ)
-    found.run("settings", partial(_settings, environ))
+    found.run("settings", partial(_settings, environ, name))
     feeds = _feeds(found, name)
     with ExitStack() as stack:
-        connection = _connected(found, stack)
-        if connection:
-            _database(found, connection, feeds, duty)
+        connection = None
+        for each in sorted({feed.database for feed in feeds}) or [""]:
+            opened = _connected(found, stack, each)
+            if opened:
+                _database(found, opened, [feed for feed in feeds if feed.database == each], duty)
+            connection = connection or opened
         cluster = _cluster(found)
         if cluster:
             for feed in feeds:
@@ -94,8 +97,11 @@ def exit_code(findings: Sequence[Finding]) -> Exit:
     return Exit.TRANSIENT if State.UNREACHABLE in states else Exit.OK
 
 
-def _settings(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    settings.read(environ)
+def _settings(environ: Mapping[str, str], name: str | None) -> Iterator[tuple[str, str]]:
+    packages = settings.packages(environ)
+    feeds = [find.load(name, packages)] if name in find.names(packages) else find.usable(packages)[0]
+    for each in sorted({feed.database for feed in feeds}) or [""]:
+        settings.read(environ, database=each)
     yield State.OK, "all that pods need is set"
 
 
@@ -110,7 +116,9 @@ def _feeds(found: Doctor, name: str | None) -> list[Feed]:
 
     def load(each: str) -> Iterator[tuple[str, str]]:
         feeds.append(find.load(each, packages))
-        shared = [other.name for other in feeds[:-1] if other.table == feeds[-1].table]
+        shared = [
+            each.name for each in feeds[:-1] if (each.database, each.table) == (feeds[-1].database, feeds[-1].table)
+        ]
         if shared:
             yield State.TODO, f"shares the table {feeds[-1].table} with {shared[0]}: give one of them its own"
         else:
@@ -123,11 +131,11 @@ def _feeds(found: Doctor, name: str | None) -> list[Feed]:
     return feeds
 
 
-def _connected(found: Doctor, stack: ExitStack) -> Connection | None:
+def _connected(found: Doctor, stack: ExitStack, name: str) -> Connection | None:
     opened: list[Connection] = []
 
     def connect() -> Iterator[tuple[str, str]]:
-        url = databases.url(found.environ)
+        url = databases.url(found.environ, database=name)
         opened.append(stack.enter_context(closing(database.connect(url, "feedfall doctor", autocommit=True))))
         role = doctor.role(opened[0])
         yield State.OK, f"PostgreSQL {role.server}, as {role.name}"
@@ -135,7 +143,7 @@ def _connected(found: Doctor, stack: ExitStack) -> Connection | None:
             what = "a superuser" if role.superuser else "the owner of the ledger"
             yield State.ADVICE, f"{role.name} is {what}: pods need only the rights of feedfall_pod (`feedfall schema`)"
 
-    found.run("database", connect)
+    found.run(f"database {name}".strip(), connect)
     return opened[0] if opened else None
 
 
@@ -180,7 +188,7 @@ def _cluster(found: Doctor) -> Cluster | None:
 
     def connect() -> Iterator[tuple[str, str]]:
         kafka = {name: value for name, value in found.environ.items() if name in settings.KAFKA}
-        opened.append(Cluster(settings.read({**kafka, databases.VARIABLE: "-"})))
+        opened.append(Cluster(settings.read({**kafka, databases.VARIABLE: "postgresql:///none"})))
         opened[0].topics(["feedfall.doctor"])
         yield State.OK, "answers"
 
