@@ -26,7 +26,7 @@ GRANT INSERT (feed, stage, shard, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
 GRANT INSERT (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
-    UPDATE (next_offset, epoch, leader_epoch) ON feedfall.source TO {role};
+    UPDATE (next_offset, epoch, leader_epoch, markers) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};
 GRANT INSERT ON feedfall.replaced TO {role};

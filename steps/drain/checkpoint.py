@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from steps.run.exits import Misconfigured, OffsetGap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from ledger.chunk import Source
+    from catalog import Feed
+    from ledger.chunk import Source, Span
     from steps.drain.kafka import Topic, Watermarks
 
 
@@ -26,6 +27,19 @@ def check(topic: Topic, source: Source, marks: Watermarks) -> None:
         raise OffsetGap(
             f"{where} ends at {marks.high}, before the checkpoint {source.next_offset}: data was lost in Kafka"
         )
+
+
+def no_messages(topic: Topic, feed: Feed, spans: Iterable[Span], partitions: Mapping[int, int]) -> Misconfigured | None:
+    """Offsets that no message has, where the feed says that each has one: recorded so, they would look like a loss."""
+    for span in spans:
+        if span.absent:
+            first, end = span.absent[0]
+            return Misconfigured(
+                f"{topic.name}[{partitions[span.source]}]: no message has the offsets {first} to {end}. Its publisher "
+                "uses transactions, or the topic is compacted: write transactional=True in feed "
+                f"{feed.name}, then `feedfall free {feed.name}`"
+            )
+    return None
 
 
 def made_anew(topic: Topic) -> OffsetGap:
