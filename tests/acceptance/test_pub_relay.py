@@ -158,3 +158,29 @@ def test_relay__a_quota_waits_until_the_partner_allows(
     bank.rows("UPDATE feedfall.feed_control SET wait_until = clock_timestamp()")
     assert relay().counts("loaded") == [1]
     assert bank.broken("fx") == []
+
+
+def test_relay__of_a_second_domain_is_refused(bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb) -> None:
+    """Its fence and its offsets have the domain's name: it would answer again what the first has answered."""
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    assert relay(FEEDFALL_DOMAIN="bank").counts("loaded") == [1]
+    requests = list(ecb.requests)
+    bank.rows("UPDATE feedfall.source SET next_offset = first_offset")  # as another database would have it
+    bank.rows("DELETE FROM feedfall.span")
+    bank.rows("UPDATE feedfall.request SET answered_at = NULL, status = 'sent'")
+    second = relay()
+    assert (second.exit, second.status) == (78, "FAILED")
+    assert f"domain 'bank' has answered requests of {bank.topic('fx', 'request')}" in second.words["reason"]
+    bank.rows("UPDATE feedfall.feed_control SET blocked_at = NULL, blocked_reason = NULL")
+    assert relay(FEEDFALL_DOMAIN="bank").counts("read", "loaded", "duplicate") == [1, 0, 1]  # its own offsets say so
+    assert ecb.requests == requests
+
+
+def test_relay__knows_its_own_domain_and_other_topics(bank: Bank, door: Door, relay: Callable[..., Ended]) -> None:
+    """The group of a topic with a longer prefix has an ending like its own."""
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    assert relay(FEEDFALL_DOMAIN="bank").counts("loaded") == [1]
+    other = f"x.{bank.prefix}"
+    bank.create_topics({f"{other}fx.{kind}": 1 for kind in ("request", "response", "bell")})
+    assert relay(FEEDFALL_DOMAIN="bank.x", FEEDFALL_TOPIC_PREFIX=other).status == "SUCCEEDED"
+    assert relay(FEEDFALL_DOMAIN="bank").status == "SUCCEEDED"
