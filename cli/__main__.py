@@ -8,7 +8,22 @@ import typer
 
 import business_day
 from catalog import find
-from cli import deploy, hold, kill, local, logs, quarantine, replay, schema, serve, skip_gap, status, submit, verify
+from cli import (
+    accept_repeat,
+    deploy,
+    hold,
+    kill,
+    local,
+    logs,
+    quarantine,
+    replay,
+    schema,
+    serve,
+    skip_gap,
+    status,
+    submit,
+    verify,
+)
 from cli.calendar import commands
 from cli.options import aside
 from ledger.errors import Failure
@@ -31,6 +46,7 @@ app.command("newest")(status.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
 app.command("skip-gap")(skip_gap.skip)
+app.command("accept-repeat")(accept_repeat.accept)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)

@@ -40,7 +40,7 @@ GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, cou
     ON feedfall.request TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
     UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};
-GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at) ON feedfall.journal TO {role};
+GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
 GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};
