@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import httpx
 import stamina
 
+from calendar_client.deadline import LateAnswer
 from catalog.partner import Answer, Malformed, Partner, Request
 from steps.run.exits import Misconfigured, Transient
-from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, LateAnswer, UnusableAnswer
+from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, UnusableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
