@@ -6,14 +6,12 @@ a body that is compressed twice would fill its memory.
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import httpx
+
+from calendar_client.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +34,7 @@ class Answer:
 
 def fetch(http: httpx.Client, path: str, headers: Mapping[str, str], seconds: float, most: int) -> Answer:
     """The answer to a GET. Raises Unusable, or what httpx raises."""
-    with _Deadline(seconds) as deadline:
+    with Deadline(seconds) as deadline:
         wanted = {**headers, "Accept-Encoding": "identity"}
         try:
             with http.stream("GET", path, headers=wanted, extensions={"trace": deadline.trace}) as response:
@@ -48,7 +46,7 @@ def fetch(http: httpx.Client, path: str, headers: Mapping[str, str], seconds: fl
             raise Unusable(f"no whole answer within {seconds:g} s") if deadline.over else error from error
 
 
-def _parts(response: httpx.Response, deadline: _Deadline, most: int) -> Iterator[bytes]:
+def _parts(response: httpx.Response, deadline: Deadline, most: int) -> Iterator[bytes]:
     size = 0
     for part in response.iter_raw():
         size += len(part)
@@ -57,39 +55,3 @@ def _parts(response: httpx.Response, deadline: _Deadline, most: int) -> Iterator
         yield part
     if deadline.over:  # a body without a length ends where the connection ends
         raise Unusable("it did not end in time")
-
-
-class _Deadline:
-    """Shuts a request's connection after so many seconds: whoever waits to read from it wakes up.
-
-    httpx tells of each connection that it opens. A timer shuts it from a thread of its own.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._shut)
-        self._timer.daemon = True
-        self._socket: socket.socket | None = None
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    @property
-    def over(self) -> bool:
-        return time.monotonic() >= self._end
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note the connection's socket; called by httpx."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self.over:
-                self._shut()
-
-    def _shut(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):  # it is closed already
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # of the TCP connection, below any TLS

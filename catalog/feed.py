@@ -42,7 +42,7 @@ class Feed:
     bell: str = "bell"
     """Which topic rings: "bell" (relay's) or, where another system publishes, "response"."""
     transactional: bool | None = None
-    """Does the responses' publisher use Kafka transactions? None: as relay does, if there is one."""
+    """May topics hold offsets that no message has: by transactions, or compacted? None: only relay's responses may."""
     max_bad: int = 100
     """Bad rows that the last ten spans may hold together; one more is a changed contract, not dirty data."""
     max_lost: int = 3

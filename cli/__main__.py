@@ -9,6 +9,7 @@ import typer
 import business_day
 from catalog import find
 from cli import (
+    accept_repeat,
     deploy,
     doctor,
     hold,
@@ -48,6 +49,7 @@ app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
 app.command("skip-gap")(skip_gap.skip)
 app.command("rebind")(rebind.rebind)
+app.command("accept-repeat")(accept_repeat.accept)
 app.command("submit")(submit.submit)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from cli import show
-from cli.options import aside, seconds
+from cli.options import Patience, aside, seconds
 from operate import controller
 from operate.follow import Watch
 from steps.run import settings
@@ -28,7 +28,6 @@ from steps.run import settings
 Image = Annotated[str, typer.Option(envvar="FEEDFALL_IMAGE", help="The image that pods run; as rendered if absent.")]
 File = Annotated[str, typer.Option("--file", "-f", help="Manifests in place of the rendered ones; - is stdin.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
-Patience = Annotated[str, typer.Option(help="Retry for this long during an outage of Argo.")]
 Controller = Annotated[
     str,
     typer.Option(

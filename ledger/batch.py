@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.database import Connection, fetch_all, one, run
+from ledger.database import Connection, fetch_all, one, rows, run
 from ledger.errors import LedgerBroken, translated
 from ledger.lease import Lease
 
@@ -45,6 +45,14 @@ def fetch_open(connection: Connection, lease: Lease) -> list[Batch]:
     """Batches that earlier runs left open. Ends its transaction."""
     with translated():
         found = fetch_all(connection, Batch, "batch.left_open", feed=lease.key.feed, shard=lease.key.shard)
+        connection.rollback()
+    return found
+
+
+def fetch_transactional_ids(connection: Connection, feed: str) -> set[str]:
+    """Under which ids this ledger's relays of a feed have written. Ends its transaction."""
+    with translated():
+        found = {name for (name,) in rows(connection, "batch.transactional_ids", feed=feed)}
         connection.rollback()
     return found
 

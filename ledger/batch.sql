@@ -9,6 +9,10 @@ RETURNING id
 SELECT id, transactional_id, topic, topic_id, ends, ids FROM feedfall.batch
 WHERE feed = %(feed)s AND shard = %(shard)s AND closed_at IS NULL ORDER BY id
 
+-- name: transactional_ids
+-- Under which names this ledger's relays have written.
+SELECT DISTINCT transactional_id FROM feedfall.batch WHERE feed = %(feed)s
+
 -- name: close
 -- Which of its answers are visible is known now.
 UPDATE feedfall.batch SET answered = %(answered)s, closed_at = clock_timestamp(), closed_by = %(run)s

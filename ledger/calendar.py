@@ -8,12 +8,12 @@ Called by `feedfall calendar`, by `service/calendar_api/` and, to read, by every
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from business_day import CENTURIES, NONE, NotCovered, Override
 from calendar_client.copy import Copy
 from ledger import printable
-from ledger.database import Connection, maybe, rows, run
+from ledger.database import Connection, fetch_all, fetch_one, maybe, run
 from ledger.errors import Permanent, translated
 from ledger.journal import write
 
@@ -32,17 +32,24 @@ class NoOverride(Permanent):
     """There is no override to withdraw."""
 
 
+class Declared:
+    """An override, and when it was withdrawn."""
+
+    def __init__(self, *, withdrawn_at: datetime | None, **override: Any) -> None:  # noqa: ANN401 -- an Override's own
+        self.override, self.withdrawn_at = Override(**override), withdrawn_at
+
+
 def load_overrides(connection: Connection, calendar: str | None = None) -> list[Override]:
     """The overrides in force, of one calendar or of all. Ends no transaction."""
     with translated():
-        return [_override(*found) for found in rows(connection, "calendar.in_force", calendar=calendar)]
+        return fetch_all(connection, Override, "calendar.in_force", calendar=calendar)
 
 
 def load_history(connection: Connection, calendar: str | None = None) -> list[tuple[Override, datetime | None]]:
     """Every override ever declared, and when it was withdrawn."""
     with translated():
-        found = rows(connection, "calendar.history", calendar=calendar)
-    return [(_override(*row), until) for *row, until in found]
+        found = fetch_all(connection, Declared, "calendar.history", calendar=calendar)
+    return [(each.override, each.withdrawn_at) for each in found]
 
 
 def check_override(wanted: Override) -> None:
@@ -74,10 +81,9 @@ def withdraw_override(connection: Connection, calendar: str, day: date, by: str,
     """Withdraw the override of a day, and return it. The caller commits. Raises NoOverride, Unprintable."""
     printable.check(calendar=calendar, by=by, reason=reason)
     with translated():
-        found = maybe(connection, "calendar.in_force_on", calendar=calendar, day=day)
-        if not (found and run(connection, "calendar.withdraw", calendar=calendar, day=day)):
+        withdrawn = _in_force_on(connection, calendar, day)
+        if not (withdrawn and run(connection, "calendar.withdraw", calendar=calendar, day=day)):
             raise NoOverride(f"{calendar} {day} has no override: `feedfall calendar overrides` lists those there are")
-        withdrawn = _override(*found)
         write(connection, "withdraw", None, by, reason, **_detail(withdrawn))
     return withdrawn
 
@@ -97,9 +103,8 @@ def save_copy(connection: Connection, calendar: str, etag: str, document: str) -
 
 
 def _refuse_a_second(connection: Connection, wanted: Override) -> None:
-    found = maybe(connection, "calendar.in_force_on", calendar=wanted.calendar, day=wanted.day)
-    if found is not None:
-        present = _override(*found)
+    present = _in_force_on(connection, wanted.calendar, wanted.day)
+    if present is not None:
         raise Conflict(
             f"{wanted.calendar} {wanted.day} is declared {_word(present)} already, by {present.by} "
             f"({present.reason}): first `feedfall calendar withdraw {wanted.calendar} {wanted.day}`"
@@ -124,16 +129,8 @@ def _refuse_the_obvious(table: Calendar, wanted: Override) -> None:
         raise Conflict(f"{table.name} is closed on {wanted.day} already ({closure}): nothing to declare")
 
 
-def _override(  # a row, in the order of calendar.sql
-    calendar: str,
-    day: date,
-    is_open: bool,  # noqa: FBT001 -- a column
-    reason: str,
-    evidence: str,
-    by: str,
-    at: datetime,
-) -> Override:
-    return Override(calendar, day, is_open=is_open, reason=reason, evidence=evidence, by=by, at=at)
+def _in_force_on(connection: Connection, calendar: str, day: date) -> Override | None:
+    return fetch_one(connection, Override, "calendar.in_force_on", calendar=calendar, day=day)
 
 
 def _word(override: Override) -> str:

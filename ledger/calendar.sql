@@ -1,11 +1,11 @@
 -- name: in_force
 -- The overrides in force, of one calendar or of all.
-SELECT calendar, day, is_open, reason, evidence, who, at FROM feedfall.calendar_override
+SELECT calendar, day, is_open, reason, evidence, who AS by, at FROM feedfall.calendar_override
 WHERE withdrawn_at IS NULL AND (%(calendar)s::text IS NULL OR calendar = %(calendar)s) ORDER BY calendar, day
 
 -- name: history
 -- Every override ever declared, also the withdrawn.
-SELECT calendar, day, is_open, reason, evidence, who, at, withdrawn_at FROM feedfall.calendar_override
+SELECT calendar, day, is_open, reason, evidence, who AS by, at, withdrawn_at FROM feedfall.calendar_override
 WHERE %(calendar)s::text IS NULL OR calendar = %(calendar)s ORDER BY calendar, day, id
 
 -- name: declare
@@ -16,7 +16,7 @@ ON CONFLICT (calendar, day) WHERE withdrawn_at IS NULL DO NOTHING
 
 -- name: in_force_on
 -- The override in force on one day.
-SELECT calendar, day, is_open, reason, evidence, who, at FROM feedfall.calendar_override
+SELECT calendar, day, is_open, reason, evidence, who AS by, at FROM feedfall.calendar_override
 WHERE calendar = %(calendar)s AND day = %(day)s AND withdrawn_at IS NULL
 
 -- name: withdraw

@@ -50,6 +50,8 @@ class Source:
     next_offset: int
     leader_epoch: int | None = None
     """Of the leader that gave the offsets before the checkpoint; None: not known."""
+    markers: bool = False
+    """May it hold offsets that no message has?"""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,12 @@ def open_source(
     """Record a partition that is seen for the first time. The caller commits."""
     known = {"topic": topic, "topic_id": topic_id, "partition": partition, "markers": markers, "low": low}
     found = one(connection, "chunk.open_source", **vars(lease.key), **known, epoch=lease.epoch)
-    return Source(found[0], topic_id, partition, low, low)
+    return Source(found[0], topic_id, partition, low, low, markers=markers)
+
+
+def allow_markers(connection: Connection, key: LeaseKey, topic: str) -> None:
+    """Record that a topic may hold offsets that no message has: its feed says so since. The caller commits."""
+    run(connection, "chunk.allow_markers", **vars(key), topic=topic)
 
 
 def recent_bad(connection: Connection, key: LeaseKey) -> RecentBad:

@@ -1,6 +1,6 @@
 -- name: sources
 -- The partitions of a topic that this stage reads, with their checkpoints.
-SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch FROM feedfall.source
+SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch, markers FROM feedfall.source
 WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
@@ -14,6 +14,11 @@ WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at
 INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch)
 VALUES (%(feed)s, %(stage)s, %(shard)s, %(topic)s, %(topic_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
 RETURNING id
+
+-- name: allow_markers
+-- What a feed says of its topic now holds for all of it: verify counts absent offsets as what they are.
+UPDATE feedfall.source SET markers = true
+WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND NOT markers
 
 -- name: advance
 -- The fence: only this epoch, only from where it was read.

@@ -57,6 +57,9 @@ class Entry:
     settled_reason: str | None = None
     replaced_run: int | None = None
     parts: int | None = None
+    first_fate: str | None = None
+    """As it was set aside first, where it is another one now; not known of entries before schema 7."""
+    first_reason: str | None = None
 
     @property
     def id(self) -> Key:

@@ -71,7 +71,8 @@ WHERE detail ? 'entry' AND detail ->> 'entry' = %(entry)s AND (detail ->> 'sourc
 -- An entry: each column is the field of its name.
 s.feed, s.stage, s.shard, q.source, s.topic, s.partition, q."offset", q.row, q.part, q.fate, q.reason, q.until, q.at, q.run,
 q.correlation_id, q.seq, q.key, q.value, q.headers, q.sent_at,
-q.settled_as, q.settled_run, q.settled_at, q.settled_by, q.settled_reason, q.replaced_run, q.parts
+q.settled_as, q.settled_run, q.settled_at, q.settled_by, q.settled_reason, q.replaced_run, q.parts,
+nullif(q.first_fate, q.fate) AS first_fate, nullif(q.first_reason, q.reason) AS first_reason
 
 -- name: loaded
 -- Rows of some offsets that a redrive or a release loaded: by whose run, which entry has their value, and their number

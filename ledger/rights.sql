@@ -26,7 +26,7 @@ GRANT INSERT (feed, stage, shard, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
 GRANT INSERT (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
-    UPDATE (next_offset, epoch, leader_epoch) ON feedfall.source TO {role};
+    UPDATE (next_offset, epoch, leader_epoch, markers) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};
 GRANT INSERT ON feedfall.replaced TO {role};
@@ -43,7 +43,7 @@ GRANT INSERT (feed, shard, run, transactional_id, topic, topic_id, ends, ids), U
     ON feedfall.batch TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
     UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};
-GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at) ON feedfall.journal TO {role};
+GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
 GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};

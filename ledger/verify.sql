@@ -155,11 +155,14 @@ ORDER BY 2, 1
 -- Per correlation id the fates add up to `count`. A part of an answer may be missing only while no run has reached the
 -- end since: relay's answers are committed whole, so a sub that succeeded has seen all of one or nothing, and one alone
 -- is visible. Another publisher may send an answer again: its rows are counted as `repeated`, and are no fault.
--- An answer that ends or begins beside a gap may have lost rows in it.
+-- An answer that ends or begins beside a gap may have lost rows in it. What relay gave twice a person may accept, as it is.
 SELECT q.correlation_id::text, q.base_date, q.count, q.settled + q.repeated, q.status
 FROM feedfall.request q LEFT JOIN feedfall.run r ON r.id = q.last_run
 WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'refused') AND (
-    (q.settled + q.repeated > q.count AND %(relayed)s)
+    (q.settled + q.repeated > q.count AND %(relayed)s AND NOT EXISTS (
+        SELECT FROM feedfall.journal j WHERE j.feed = q.feed AND j.verb = 'accept-repeat'
+            AND j.detail ->> 'correlation_id' = q.correlation_id::text
+            AND j.detail ->> 'rows' = (q.settled + q.repeated)::text))
     OR (q.settled < q.count AND q.status = 'complete')
     OR (q.settled > 0 AND q.settled < q.count AND %(whole)s AND r.status = 'SUCCEEDED' AND NOT EXISTS (
         SELECT FROM feedfall.gap g JOIN feedfall.source o ON o.id = g.source AND o.feed = q.feed AND o.stage = 'sub'

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,6 +19,7 @@ from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import ENDLESS
 from steps.watch.argo import Server, document, refuse, words
 
+Kind = TypeVar("Kind")
 #: The label of a run that `feedfall submit` started: a later one finds it by this.
 MARK = {"feedfall/order": "submit"}
 TEMPLATE = "workflows.argoproj.io/workflow-template"
@@ -40,7 +42,8 @@ class Argo(Server):
         """The Workflows that have these labels and are not over."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         found = document(self.call("GET", "", params={"listOptions.labelSelector": selector}))
-        every = (read(each) for each in found.get("items") or [])
+        with _odd():
+            every = [read(each) for each in _typed(found.get("items") or [], list)]
         return [each for each in every if not each.over]
 
     def start(self, template: str, name: str, parameters: Mapping[str, str]) -> bool:
@@ -73,7 +76,29 @@ class Argo(Server):
 
 
 def read(found: Mapping[str, Any]) -> WorkflowState:
-    """What we need of Argo's document. The exit code is that of the pod that ended last."""
+    """What we need of Argo's document. The exit code is that of the pod that ended last. Raises Transient."""
+    with _odd():
+        return _read(found)
+
+
+@contextmanager
+def _odd() -> Iterator[None]:
+    """A document of another form, as a proxy or a half-started server sends it: Transient, for nothing is known yet."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Transient(
+            f"Argo's answer has another form than a Workflow has: {type(error).__name__} {error}"
+        ) from error
+
+
+def _typed(value: Any, kind: type[Kind]) -> Kind:  # noqa: ANN401 -- whatever Argo has sent
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} in place of {kind.__name__}")
+    return value
+
+
+def _read(found: Mapping[str, Any]) -> WorkflowState:
     metadata, spec, status = (found.get(part) or {} for part in ("metadata", "spec", "status"))
     labels = metadata.get("labels") or {}
     pods = [each for each in (status.get("nodes") or {}).values() if each.get("type") == "Pod"]
@@ -82,13 +107,13 @@ def read(found: Mapping[str, Any]) -> WorkflowState:
     message = str(status.get("message") or (pods[-1].get("message") if pods else "") or "")
     given = (spec.get("arguments") or {}).get("parameters") or []
     return WorkflowState(
-        name=metadata["name"],
-        phase=status.get("phase") or "Pending",
+        name=_typed(metadata["name"], str),
+        phase=_typed(status.get("phase") or "Pending", str),
         code=int(code) if code.isdecimal() else None,
         stopped=bool(spec.get("shutdown")),
         message=message,
         ours="feedfall/stage" in labels,
-        feed=labels.get("feedfall/feed"),
+        feed=_typed(feed, str) if (feed := labels.get("feedfall/feed")) is not None else None,
         parameters={each["name"]: str(each.get("value", "")) for each in given},
     )
 
@@ -99,7 +124,11 @@ def _lines(raw: Iterator[str]) -> Iterator[tuple[str, str]]:
             found = json.loads(each) if each else {}
         except ValueError as error:
             raise Transient(f"the log was cut off: {each[:80]!r}") from error
-        if "error" in found:
-            raise Transient(f"Argo cannot read the log: {found['error'].get('message', found['error'])}")
+        with _odd():
+            fault, result = _typed(found, dict).get("error"), found.get("result", {})
+            pod, content = _typed(result.get("podName", ""), str), _typed(result.get("content", ""), str)
+            why = fault.get("message", fault) if fault is not None else None
+        if why is not None:
+            raise Transient(f"Argo cannot read the log: {why}")
         if "result" in found:
-            yield found["result"].get("podName", ""), found["result"].get("content", "")
+            yield pod, content

@@ -99,7 +99,7 @@ def exit_code(findings: Sequence[Finding]) -> Exit:
 
 def _settings(environ: Mapping[str, str], name: str | None) -> Iterator[tuple[str, str]]:
     packages = settings.packages(environ)
-    feeds = [find.load(name, packages)] if name in find.names(packages) else find.usable(packages)[0]
+    feeds = [find.load(name, packages)] if name and name in find.names(packages) else find.usable(packages)[0]
     for each in sorted({feed.database for feed in feeds}) or [""]:
         settings.read(environ, database=each)
     yield State.OK, "all that pods need is set"

@@ -39,11 +39,11 @@ def serve(host: str, port: int, environ: Mapping[str, str] = os.environ) -> None
     tokens = environ.get("FEEDFALL_CALENDAR_TOKENS")
     metrics, metrics_port, tls = Metrics(current), port_of(environ), tls_of(environ)
     app = api(current, Tokens(Path(tokens) if tokens else None), metrics)
-    main = Endpoint(app, listen(host, port, CLIENTS.connections), CLIENTS, tls)
+    main = Endpoint(app, listen(host, port, CLIENTS), CLIENTS, tls)
     metrics.count_connections(main.listener)
     side = None
     if metrics_port:
-        side = Endpoint(management(current, metrics), listen(host, metrics_port, PLATFORM.connections), PLATFORM)
+        side = Endpoint(management(current, metrics), listen(host, metrics_port, PLATFORM), PLATFORM)
     run(main, side)
 
 

@@ -41,6 +41,8 @@ class Limits:
 
     connections: int = 200
     """A TLS connection takes half a megabyte, in asyncio's buffers: 200 of them, 100 MB of the pod's 256."""
+    peer: int = 20
+    """Of these, from one address: one client that holds all it may leaves room for the others."""
     request: float = 10.0
     """From the connection, or the first byte, to the last byte of a request."""
     answer: float = 30.0
@@ -60,38 +62,39 @@ class Endpoint:
 
 
 class Listener(socket.socket):
-    """A listening socket that holds at most `limit` connections."""
+    """A listening socket that holds at most `limit` connections, and `peer` of one address."""
 
-    limit = 0
+    limit = peer = 0
     refused = 0
 
     def __init__(self, *words: Any, **more: Any) -> None:  # noqa: ANN401 -- socket's own
         super().__init__(*words, **more)
-        self._held: set[socket.socket] = set()
+        self._held: dict[socket.socket, str] = {}
 
     @property
     def open(self) -> int:
         """How many connections there are now."""
-        self._held = {each for each in self._held if each.fileno() != -1}
+        self._held = {each: peer for each, peer in self._held.items() if each.fileno() != -1}
         return len(self._held)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. One beyond the limit is closed: BlockingIOError, "none at the moment"."""
         connection, address = super().accept()
-        if self.open >= self.limit:
+        if self.open >= self.limit or list(self._held.values()).count(address[0]) >= self.peer:
             connection.close()
             self.refused += 1
             raise BlockingIOError
-        self._held.add(connection)
+        self._held[connection] = address[0]
         return connection, address
 
 
-def listen(host: str, port: int, limit: int) -> Listener:
+def listen(host: str, port: int, limits: Limits) -> Listener:
     """Listen on an address. Raises Misconfigured."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = Listener(family, kind, protocol)
-        listener.limit = min(limit, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        listener.peer = limits.peer
+        listener.limit = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)

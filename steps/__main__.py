@@ -102,8 +102,10 @@ def run_stage(execution: Execution, arguments: argparse.Namespace, feeds: Sequen
 
             return release(execution, feeds[0], arguments.shard)
         case "relay":
+            from steps.partner import domain
             from steps.relay import relay
 
+            domain.check(execution, feeds[0])
             return relay(execution, feeds[0], arguments.shard)
         case "pub":
             from steps.pub import pub

@@ -168,11 +168,15 @@ class Relay:
         return message.offset() < self._answered_to.get(message.partition(), 0)
 
     def _check_budget(self, connection: Connection) -> None:
-        bad, allowed = self._exchanges.no_requests, self._feed.max_bad
-        if bad and len(bad) + recent_bad(connection, self._lease.key).rows > allowed:
-            raise DataRefused(
-                f"more than {allowed} messages of {self.topic} are no request; the last: {bad[-1].reason}"
-            )
+        """The database keeps them whole: the budget is of messages, and of their bytes. Raises DataRefused."""
+        bad = self._exchanges.no_requests
+        if not bad:
+            return
+        recent, feed = recent_bad(connection, self._lease.key), self._feed
+        many = len(bad) + recent.rows > feed.max_bad
+        if many or sum(each.size for each in bad) + recent.bytes > feed.max_bad_bytes:
+            much = f"{feed.max_bad}" if many else f"{feed.max_bad_bytes:,} bytes of"
+            raise DataRefused(f"more than {much} messages of {self.topic} are no request; the last: {bad[-1].reason}")
 
     def _count(self, intake: Intake) -> None:
         by_source = {span.source: span.fates for span in intake.moved_spans()}

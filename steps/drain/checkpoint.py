@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from steps.run.exits import Misconfigured, OffsetGap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ledger.chunk import OtherTopic, Source
+    from catalog import Feed
+    from ledger.chunk import OtherTopic, Source, Span
     from steps.drain.kafka import Topic, Watermarks
 
 
@@ -37,6 +38,19 @@ def check_name(topic: Topic, feed: str, others: Sequence[OtherTopic]) -> None:
             "Where FEEDFALL_TOPIC_PREFIX is wrong: correct it, then `feedfall free`. Where the topic was moved, "
             f"renamed or mirrored: `feedfall rebind {feed}`"
         )
+
+
+def no_messages(topic: Topic, feed: Feed, spans: Iterable[Span], partitions: Mapping[int, int]) -> Misconfigured | None:
+    """Offsets that no message has, where the feed says that each has one: recorded so, they would look like a loss."""
+    for span in spans:
+        if span.absent:
+            first, end = span.absent[0]
+            return Misconfigured(
+                f"{topic.name}[{partitions[span.source]}]: no message has the offsets {first} to {end}. Its publisher "
+                "uses transactions, or the topic is compacted: write transactional=True in feed "
+                f"{feed.name}, then `feedfall free {feed.name}`"
+            )
+    return None
 
 
 def made_anew(topic: Topic) -> OffsetGap:

@@ -93,6 +93,7 @@ class Drain:
     ) -> None:
         self._execution, self._feed, self._sink, self._patience = execution, feed, sink, patience
         self._key, self._cluster = LeaseKey(feed.name, sink.stage, shard), cluster
+        self._markers = sink.markers or feed.transactional is True
         self._reader: Reader | None = None
         self._until = time.monotonic() + patience.run
         self._total = Fates()
@@ -158,8 +159,10 @@ class Drain:
                     checkpoint.check(topic, known[partition], end)
                 else:
                     known[partition] = chunk.open_source(
-                        connection, held, topic.name, topic.id, partition, end.low, markers=self._sink.markers
+                        connection, held, topic.name, topic.id, partition, end.low, markers=self._markers
                     )
+            if self._markers and not all(source.markers for source in known.values()):
+                chunk.allow_markers(connection, held.key, topic.name)
             connection.commit()
         if killed >= self._feed.max_lost:
             raise checkpoint.killed_again(topic, known.values(), killed)
@@ -207,7 +210,7 @@ class Drain:
         self._sink.gather(intake)
         gathered = intake.position()
         if intake.moved_spans():  # relay has read all that it will, and commits to Kafka in `load`
-            self._check_identity(topic)
+            self._check_reading(topic, intake)
         with translated():
             lease.guard(connection, held)
             if not control.still_open(connection, self._feed.name):
@@ -219,18 +222,22 @@ class Drain:
                 connection.rollback()
                 return True
             if intake.position() != gathered:
-                self._check_identity(topic)
+                self._check_reading(topic, intake)
             chunk.record(connection, held, spans, result.set_aside, result.tallies)
         self._commit(held, spans)
         for span in spans:
             self._total.add(span.fates)
         return True
 
-    def _check_identity(self, topic: Topic) -> None:
-        """After a chunk's last read, before any commit: was all of it read from the topic that the ledger means?
+    def _check_reading(self, topic: Topic, intake: Intake) -> None:
+        """After a chunk's last read, before any commit: was all of it read, from the topic that the ledger means?
 
         A run may be frozen for long. Its offsets mean other messages where the topic was deleted and created anew.
         """
+        partitions = {span.source: partition for partition, span in intake.spans.items()}
+        wrong = checkpoint.no_messages(topic, self._feed, intake.spans.values(), partitions)
+        if wrong and not self._markers:
+            raise wrong
         if self._cluster.topic(topic.name).id != topic.id:
             raise checkpoint.made_anew(topic)
 

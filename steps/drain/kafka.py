@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
+    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaException,
     TopicCollection,
@@ -23,7 +24,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from steps.drain.client_settings import READER, config
 from steps.drain.headers import read_headers
-from steps.drain.kafka_errors import ABSENT, ELECTING, GROUP, Trouble, translate, translated
+from steps.drain.kafka_errors import ABSENT, ELECTING, GROUP, UNSEEN, Trouble, translate, translated
 from steps.run.exits import Misconfigured, Transient
 
 if TYPE_CHECKING:
@@ -132,6 +133,21 @@ class Cluster:
             futures = self._admin.list_offsets(wanted, request_timeout=SECONDS)
             return max(int(future.result().timestamp) for future in futures.values())
 
+    def groups_of(self, topic: str, ending: str) -> list[str]:
+        """The consumer groups whose name ends so and who have offsets of this topic, as far as this user may see."""
+        try:
+            every = self._admin.list_consumer_groups(request_timeout=SECONDS).result().valid
+            named = [each.group_id for each in every if each.group_id.endswith(ending)]
+            return [group for group in named if self._has_offsets(group, topic)]
+        except KafkaException as error:
+            if error.args[0].code() in UNSEEN:
+                return []
+            raise self._translate(error) from error
+
+    def _has_offsets(self, group: str, topic: str) -> bool:
+        [future] = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+        return any(each.topic == topic and each.offset >= 0 for each in future.result().topic_partitions)
+
     def reader(self, topic: str, group: str) -> Reader:
         """Open a reader of one of its topics. The caller closes it."""
         return Reader(self._settings, topic, group)
@@ -145,11 +161,8 @@ class Cluster:
         low = self._offsets(wanted, EARLIEST, uncommitted)
         last_stable = self._offsets(wanted, LATEST, committed)
         high = self._offsets(wanted, LATEST, uncommitted)
-        found = {}
-        for partition in (each.partition for each in wanted):
-            stable = last_stable[partition]()
-            found[partition] = Watermarks(low[partition](), stable, max(high[partition](), stable))
-        return found
+        stable = {each.partition: last_stable[each.partition]() for each in wanted}
+        return {each: Watermarks(low[each](), end, max(high[each](), end)) for each, end in stable.items()}
 
     def _offsets(self, wanted: Sequence[TopicPartition], spec: Any, level: Any) -> dict[int, Any]:  # noqa: ANN401 -- the driver's own
         futures = self._admin.list_offsets(dict.fromkeys(wanted, spec), isolation_level=level, request_timeout=SECONDS)

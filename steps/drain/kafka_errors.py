@@ -40,6 +40,7 @@ CONSEQUENCES = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)  # noqa: SL
 #: What is reported of connections that end at once: TLS on one side only, or no broker behind the port.
 ENDED = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)  # noqa: SLF001 -- so named by librdkafka
 GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
+UNSEEN = (KafkaError.CLUSTER_AUTHORIZATION_FAILED, GROUP)
 TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 SMALLER = "Let the feed write less (its request=), or, below 1,000,000 bytes, raise the topic's max.message.bytes"
 ELECTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 import httpx
 import stamina
 
+from calendar_client.deadline import LateAnswer
 from catalog.partner import Answer, Malformed, Partner, Quota, Request
 from steps.partner.deferral import Unanswered
 from steps.run.exits import Misconfigured, Transient
-from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, LateAnswer, UnusableAnswer
+from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, UnusableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,13 +14,13 @@ connection down. A connection serves one request: then a timer ends that request
 from __future__ import annotations
 
 import logging
-import socket
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import stamina
+
+from calendar_client.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,10 +34,6 @@ ENDLESS = {"endless": True}
 
 class UnusableAnswer(httpx.DecodingError):
     """An answer that is not read on: too large, or encoded. The text says which."""
-
-
-class LateAnswer(httpx.ReadTimeout):
-    """The answer was not complete in time."""
 
 
 class ClientStopped(httpx.TransportError):
@@ -64,7 +60,7 @@ class BoundedClient(httpx.Client):
     ) -> None:
         keep_urls_out_of_logs()
         self._seconds, self._max_bytes, self._before = seconds, max_bytes, before
-        self._deadlines: set[_Deadline] = set()
+        self._deadlines: set[Deadline] = set()
         self._stopped = threading.Event()
         super().__init__(
             headers={"Accept-Encoding": "identity", **(headers or {})},
@@ -76,7 +72,7 @@ class BoundedClient(httpx.Client):
     def send(self, request: httpx.Request, **how: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's own
         """Send one request, within the bounds."""
         self._before()
-        deadline = _Deadline(None if "endless" in request.extensions else self._seconds)
+        deadline = Deadline(None if "endless" in request.extensions else self._seconds)
         request.extensions = {**request.extensions, "trace": deadline.trace, "deadline": deadline}
         self._deadlines.add(deadline)
         if self._stopped.is_set():
@@ -106,62 +102,22 @@ class BoundedClient(httpx.Client):
             response.encoding = "utf-8"
         response.stream = _BoundedStream(response, self._max_bytes, self._forget)
 
-    def _forget(self, deadline: _Deadline) -> None:
+    def _forget(self, deadline: Deadline) -> None:
         if not deadline.sending:
             deadline.cancel()
             self._deadlines.discard(deadline)
 
 
-class _Deadline:
-    """Shuts one request's connection down, when its time is over or the client is stopped."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self.sending = True
-        """False once `send` has returned. Before that a body that ends is a redirect's, and the time goes on."""
-        self._error: httpx.TransportError | None = None
-        self._socket: socket.socket | None = None
-        late = LateAnswer(f"the answer was not complete after {seconds:g} s") if seconds else None
-        self._timer = threading.Timer(seconds or 0, self.end, [late])
-        self._timer.daemon = True
-        if late:
-            self._timer.start()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Httpx's `trace` extension: learns of a new connection, and of the same one under TLS."""
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self._error:
-                self._shut_down()
-
-    def end(self, error: httpx.TransportError) -> None:
-        self._error = self._error or error
-        self._shut_down()
-
-    def check(self, cause: Exception | None = None) -> None:
-        """Raise what ended it. Where it was ended a clean end of the body means nothing."""
-        if self._error and self._error is not cause:
-            raise self._error from cause
-
-    def cancel(self) -> None:
-        self._timer.cancel()
-
-    def _shut_down(self) -> None:
-        """Wakes whoever reads. Not SSLSocket's own shutdown, which takes TLS away under the reader."""
-        if self._socket is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
 class _BoundedStream(httpx.SyncByteStream):
     """A body whose bytes are counted as they arrive; since the last end of a line, where it is endless."""
 
-    def __init__(self, response: httpx.Response, max_bytes: int, forget: Callable[[_Deadline], None]) -> None:
+    def __init__(self, response: httpx.Response, max_bytes: int, forget: Callable[[Deadline], None]) -> None:
         assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 -- a client that is not async
         extensions = response.request.extensions
         self._stream, self._max_bytes, self._forget = response.stream, max_bytes, forget
         encodings = response.headers.get("content-encoding", "").lower()
         self._encodings = {each.strip() for each in encodings.split(",")} - {"", "identity"}
-        self._deadline: _Deadline = extensions["deadline"]
+        self._deadline: Deadline = extensions["deadline"]
         self._by_line = "endless" in extensions
 
     def __iter__(self) -> Iterator[bytes]:

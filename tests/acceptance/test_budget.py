@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from confluent_kafka import Producer
 
 from bank import Bank, Door
 from ticks import blocked, free, send_ticks, tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bank import Ended
 
 # -- the budget: tick allows 20 bad rows in its last ten spans --
 
@@ -141,3 +148,20 @@ def test_log__a_changed_contract_is_named_without_a_value(bank: Bank, door: Door
     assert (done.exit, "The last one, 0@20: " in done.words["reason"]) == (65, True)
     assert ("the database refuses it" if act else "price: not a number as JSON text") in done.words["reason"]
     assert PRIVATE not in done.stdout + done.stderr
+
+
+def test_budget__of_bytes_is_relays_too(bank: Bank, door: Door, relay: Callable[..., Ended]) -> None:
+    """What is no request goes into the database whole; what earlier runs set aside there counts as well."""
+    topic = bank.topic("fx", "request")
+    bank.delete_topic(topic)
+    bank.create_topics({topic: 1}, **{"max.message.bytes": str(8 * 2**20)})
+    producer = Producer({"bootstrap.servers": bank.kafka, "message.max.bytes": 8 * 2**20, "log_level": 0})
+    exits = []
+    for _ in range(3):
+        producer.produce(topic, b"?" * (6 * 2**20))
+        producer.flush(10)
+        exits.append(relay())
+    assert [done.exit for done in exits] == [0, 0, 65]
+    assert f"more than 16,777,216 bytes of messages of {topic} are no request" in exits[-1].words["reason"]
+    assert bank.value("SELECT sum(octet_length(value)) FROM feedfall.quarantine") == 12 * 2**20
+    assert blocked(bank, "fx") == 65

@@ -162,3 +162,25 @@ def test_relay__a_quota_waits_until_the_partner_allows(
     hasten(bank)
     assert relay().counts("loaded", "retried") == [1, 1]
     assert bank.broken("fx") == []
+
+
+def test_relay__of_a_second_domain_is_refused(bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb) -> None:
+    """With a ledger of its own it does not know what the first has answered, and would ask and answer again."""
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    assert relay(FEEDFALL_DOMAIN="bank").counts("loaded") == [1]
+    requests = list(ecb.requests)
+    for statement in ("DELETE FROM feedfall.span", "DELETE FROM feedfall.batch"):  # as another database would have it
+        bank.rows(statement)
+    bank.rows("UPDATE feedfall.source SET next_offset = first_offset")
+    bank.rows("UPDATE feedfall.request SET answered_at = NULL, status = 'sent'")
+    second = relay()
+    assert (second.exit, second.status) == (78, "FAILED")
+    assert f"domain 'bank' has answered requests of {bank.topic('fx', 'request')}" in second.words["reason"]
+    assert ecb.requests == requests
+
+
+def test_relay__of_a_domain_that_was_renamed_goes_on(bank: Bank, door: Door, relay: Callable[..., Ended]) -> None:
+    """Its ledger has the batches of the former name."""
+    for day, domain in ((BEFORE, "bank"), (BEFORE - timedelta(days=1), "house")):
+        door("pub", "--feed=fx", f"--base-date={day}", "--policy=OrderAnyway")
+        assert relay(FEEDFALL_DOMAIN=domain).counts("loaded") == [1]

@@ -60,6 +60,21 @@ def test_redrive__mended_badly_stays_as_it_came(fx: Bank) -> None:
     assert fx.broken("fx") == []
 
 
+def test_show__tells_the_first_reason_where_it_is_another_one_now(fx: Bank, door: Door) -> None:
+    fx.rows("ALTER TABLE fx_rate ADD CONSTRAINT too_high CHECK (rate < 1000) NOT VALID")
+    fx.respond("fx", [GOOD])
+    assert door("sub", "--feed=fx").words["quarantined"] == "1"
+    first = json.loads(quarantine(fx, "show", "fx", "0@2", "--json").stdout)
+    assert ("too_high" in first["reason"], first["first_reason"], first["first_fate"]) == (True, None, None)
+    assert "first_reason" not in quarantine(fx, "show", "fx", "0@2").stdout
+    fx.rows("ALTER TABLE fx_rate DROP CONSTRAINT too_high, ADD CONSTRAINT even_so CHECK (rate < 1001) NOT VALID")
+    assert command(fx, "redrive", "fx", "0@2", *WHY).returncode == 65
+    now = json.loads(quarantine(fx, "show", "fx", "0@2", "--json").stdout)
+    assert ("even_so" in now["reason"], now["first_reason"]) == (True, first["reason"])
+    [line] = [each for each in quarantine(fx, "show", "fx", "0@2").stdout.splitlines() if "first_reason" in each]
+    assert "too_high" in line
+
+
 @pytest.mark.parametrize("form", ["as listed", "an entry a line"])
 def test_redrive__many_by_a_file_that_list_printed(fx: Bank, door: Door, tmp_path: Path, form: str) -> None:
     fx.respond("fx", [{**BAD, "currency": "JPY"}, {**BAD, "currency": "GBP"}])

@@ -67,6 +67,8 @@ def test_submit__a_feed_held_while_it_waits_is_not_done(desk: Desk) -> None:
 
 def test_submit__a_silent_partner_is_82(bank: Bank, desk: Desk) -> None:
     desk.play(bells=False)
+    assert desk.submit("fx", f"--date={DAY}").exit == 0
+    until(lambda: ordered(bank) == ["sent"])  # however long the pod takes: the time-out is for what comes after
     late = desk.submit("fx", f"--date={DAY}", "--wait", "--timeout=4s")
     assert (late.exit, late.status, late.words["request"]) == (82, "NO_RESPONSE", "sent")
     assert re.search(r"^absent, due 17:00 CET: its request was sent at .* and is not answered", late.words["reason"])

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
 from bank import PACKAGES, Bank, Door
 from catalog import find
+from catalog.message import correlation
 from catalog.partner import Request
+from cli.__main__ import app
 from ledger import chunk, lease, request, run
 from ledger.chunk import ResponseTally
 from ledger.database import connect
+from ledger.errors import Misconfigured
 from ledger.key import LeaseKey
 from ledger.verify import verify
 
@@ -92,6 +96,32 @@ def test_verify__an_answer_that_relay_gave_twice_is_one(bank: Bank, door: Door) 
     door("sub", "--feed=fx")
     [sentence] = bank.broken("fx")
     assert "its 1 rows should have a fate and 2 have (complete)" in sentence
+
+
+def test_accept_repeat__is_a_decision_about_these_rows_alone(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    row, known = {"base_date": DAY.isoformat(), "currency": "USD", "rate": "1"}, str(correlation("fx", DAY, 1))
+    for times in (2, 1):
+        for _ in range(times):
+            bank.respond("fx", [row], DAY)
+        door("sub", "--feed=fx")
+        assert door("verify", "--feed=fx").exit == 83
+        accept = ["accept-repeat", "fx", known, "--reason=the backup of Monday", "--by=kim"]
+        done = CliRunner().invoke(app, accept, env=bank.environ, catch_exceptions=False)
+        assert f"Accepted: {4 - times} rows of answer {known}, which has 1." in done.stdout
+        assert (door("verify", "--feed=fx").exit, bank.broken("fx")) == (0, [])
+    said = bank.rows("SELECT who, reason, detail FROM feedfall.journal WHERE verb = 'accept-repeat' ORDER BY id")
+    assert said == [("kim", "the backup of Monday", {"correlation_id": known, "rows": rows}) for rows in (2, 3)]
+
+
+def test_accept_repeat__refuses_an_answer_that_was_given_once(bank: Bank, door: Door) -> None:
+    bank.create("fx", partitions=1)
+    bank.respond("fx", [{"base_date": DAY.isoformat(), "currency": "USD", "rate": "1"}], DAY)
+    door("sub", "--feed=fx")
+    known = str(correlation("fx", DAY, 1))
+    with pytest.raises(Misconfigured, match=f"no answer {known} of fx was given twice"):
+        CliRunner().invoke(app, ["accept-repeat", "fx", known, "--reason=x"], env=bank.environ, catch_exceptions=False)
+    assert bank.value("SELECT count(*) FROM feedfall.journal WHERE verb = 'accept-repeat'") == 0
 
 
 def test_answer__of_another_feed_under_the_same_id_changes_nothing(bank: Bank, database: Connection) -> None:

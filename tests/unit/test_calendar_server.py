@@ -45,7 +45,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def serving(limits: Limits = SHORT, tls: Tls | None = None) -> AsyncIterator[tuple[int, socket.socket]]:
-    listener = listen("127.0.0.1", 0, limits.connections)
+    listener = listen("127.0.0.1", 0, limits)
     server = server_of(Endpoint(app, listener, limits, tls), lifespan="off")
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -164,6 +164,28 @@ def test_connections__beyond_the_limit_are_closed_at_once_and_counted() -> None:
             writer.write(WHOLE)
             assert await asyncio.wait_for(reader.readuntil(b"fine"), 20)
             writer.close()
+
+    run(test)
+
+
+def test_connections__of_one_client_leave_room_for_others() -> None:
+    async def test() -> None:
+        async with serving(Limits(connections=8, peer=3, request=30.0)) as (port, listener):
+            greedy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            await until(lambda: listener.open == 3)
+            more = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+            assert [await ends(each) for each in more] == [b""] * 20
+            assert (listener.open, listener.refused) == (3, 20)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            writer.write(WHOLE)
+            assert await asyncio.wait_for(reader.readuntil(b"fine"), 20)
+            for _, each in [*greedy, (reader, writer)]:
+                each.close()
+            await until(lambda: listener.open == 0)
+            again = await asyncio.open_connection("127.0.0.1", port)
+            again[1].write(WHOLE)
+            assert await asyncio.wait_for(again[0].readuntil(b"fine"), 20)
+            again[1].close()
 
     run(test)
 

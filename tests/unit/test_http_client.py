@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 import hostile
+from calendar_client.deadline import LateAnswer
 from memory import peak_below
-from steps.run.http_client import ENDLESS, BoundedClient, ClientStopped, LateAnswer, UnusableAnswer
+from steps.run.http_client import ENDLESS, BoundedClient, ClientStopped, UnusableAnswer
 
 SECONDS = 0.4
 TWICE_PACKED = hostile.twice_packed()
