@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
 import operate.lag
 from cli import show
@@ -13,21 +15,33 @@ from cli.options import (
     Json,
     Limit,
     OneDatabase,
+    aside,
     in_each_database,
     load_feed,
     load_feeds,
     open_ledger,
 )
 from ledger.absence import Report
+from ledger.databases import variable
 from ledger.run import Run
-from operate.status import absences, latest_runs, newest_rows
+from operate.status import absences, latest_runs, newest_rows, sweep_alarm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog import Feed
+    from ledger.database import Connection
+    from steps.run.settings import Settings
+
+T = TypeVar("T")
+Ask = Callable[["Settings", "Connection", "Sequence[Feed]"], T]
 
 
 def runs(feed: AnyFeed = None, limit: Limit = 20, *, database: OneDatabase = None, as_json: Json = False) -> None:
     """Show the newest runs: what each did, and how it ended."""
     answers = in_each_database(
         load_feeds(feed, database),
-        lambda _, connection, feeds: latest_runs(connection, feeds[0] if feed else None, limit),
+        _warned(lambda _, connection, feeds: latest_runs(connection, feeds[0] if feed else None, limit)),
     )
     found = [(where, each) for where, its in answers.found.items() for each in its]
     found = sorted(found, key=lambda each: each[1].started_at, reverse=True)[:limit]
@@ -50,7 +64,7 @@ def lag(feed: AnyFeed = None, *, database: OneDatabase = None, as_json: Json = F
     """Show how far each partition's checkpoint is behind the end of its log."""
     answers = in_each_database(
         load_feeds(feed, database),
-        lambda environment, connection, feeds: operate.lag.lag(connection, environment, feeds),
+        _warned(lambda environment, connection, feeds: operate.lag.lag(connection, environment, feeds)),
     )
     found = sorted(chain(*answers.found.values()), key=lambda line: line.feed)
     if as_json:
@@ -75,7 +89,7 @@ def absent(*, database: OneDatabase = None, as_json: Json = False) -> None:
     """List what was due in the last 30 days and is missing: what was found instead, and the state of its webhook."""
     now = datetime.now(UTC)
     answers = in_each_database(
-        load_feeds(None, database), lambda _, connection, __: absences(connection, now), needs_kafka=False
+        load_feeds(None, database), _warned(lambda _, connection, __: absences(connection, now)), needs_kafka=False
     )
     found = list(chain(*answers.found.values()))
     if as_json:
@@ -85,6 +99,17 @@ def absent(*, database: OneDatabase = None, as_json: Json = False) -> None:
     lines = [(a.subject, a.base_date, a.due_at, a.found, a.reported_at, _delivery(a), a.words) for a in found]
     show.table(columns, lines, empty="Nothing that was due is absent.")
     return answers.check()
+
+
+def _warned(ask: Ask[T]) -> Ask[T]:
+    """Ask, and say on stderr when no sweep swept well: what is shown here may be incomplete then."""
+
+    def both(environment: Settings, connection: Connection, feeds: Sequence[Feed]) -> T:
+        if words := sweep_alarm(connection):
+            aside(f"SWEEP ({variable(feeds[0].database)}): {words}.")
+        return ask(environment, connection, feeds)
+
+    return both
 
 
 def _took(each: Run) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ledger import request
-from ledger.database import Connection, fetch_one, maybe, run
+from ledger.database import Connection, fetch_all, fetch_one, maybe, run
 from ledger.errors import translated
 from ledger.journal import write
 
@@ -23,6 +23,17 @@ class Control:
     blocked_stage: str | None = None
     blocked_reason: str | None = None
     wait_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LiftedBlock:
+    """A block that was lifted, and the hold that stays."""
+
+    feed: str
+    stage: str
+    reason: str
+    held_by: str | None
+    held_reason: str | None
 
 
 def state(connection: Connection, feed: str) -> Control:
@@ -67,6 +78,15 @@ def free(connection: Connection, feed: str, who: str, reason: str) -> bool:
         lifted = run(connection, "control.free", feed=feed) + request.hasten(connection, feed) > 0
         if lifted:
             write(connection, "free", feed, who, reason)
+    return lifted
+
+
+def free_all(connection: Connection, code: int, who: str, reason: str) -> list[LiftedBlock]:
+    """Lift the blocks of that exit code, of every feed. A hold stays."""
+    with translated():
+        lifted = sorted(fetch_all(connection, LiftedBlock, "control.free_all", code=code), key=lambda each: each.feed)
+        for each in lifted:
+            write(connection, "free", each.feed, who, reason, code=code, stage=each.stage, blocked_reason=each.reason)
     return lifted
 
 

@@ -30,6 +30,16 @@ UPDATE feedfall.feed_control SET held_at = NULL, held_by = NULL, held_reason = N
     blocked_stage = NULL, blocked_reason = NULL, wait_until = NULL
 WHERE feed = %(feed)s AND (held_at IS NOT NULL OR blocked_at IS NOT NULL OR wait_until IS NOT NULL)
 
+-- name: free_all
+-- Lifts the blocks of one exit code, of every feed that has one. Holds and waits stay.
+WITH blocked AS (
+    SELECT feed, blocked_stage, blocked_reason FROM feedfall.feed_control
+    WHERE blocked_at IS NOT NULL AND blocked_code = %(code)s ORDER BY feed FOR UPDATE
+)
+UPDATE feedfall.feed_control c SET blocked_at = NULL, blocked_code = NULL, blocked_stage = NULL, blocked_reason = NULL
+FROM blocked b WHERE c.feed = b.feed
+RETURNING c.feed, b.blocked_stage AS stage, b.blocked_reason AS reason, c.held_by, c.held_reason
+
 -- name: wait
 -- A partner's quota is used up: relay sends no request before this.
 UPDATE feedfall.feed_control SET wait_until = %(until)s WHERE feed = %(feed)s

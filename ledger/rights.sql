@@ -21,7 +21,8 @@ GRANT USAGE ON SCHEMA feedfall TO {role};
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), {plain}); END $$;
 GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
-    feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch TO {role};
+    feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch,
+    feedfall.sweep TO {role};
 GRANT INSERT (feed, stage, shard, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
@@ -46,6 +47,7 @@ GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
 GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
+GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run) ON feedfall.sweep TO {role};
 GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};
 GRANT INSERT (subject, base_date, body, made_at),
     UPDATE (tries, trouble, delivered_at, given_up_at) ON feedfall.notice TO {role};

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog import Feed
-from ledger import absence, rows, run
+from ledger import absence, heartbeat, rows, run
 from ledger.absence import Report
 from ledger.database import Connection
 from ledger.run import Run
@@ -36,3 +36,8 @@ def newest_rows(connection: Connection, feed: Feed, limit: int) -> NewestRows:
 def absences(connection: Connection, now: datetime) -> list[Report]:
     """What was due in the last 30 days, was reported absent, and has not come."""
     return absence.fetch_open(connection, (now - ARRIVALS).date())
+
+
+def sweep_alarm(connection: Connection) -> str | None:
+    """What is wrong with the sweep; None where it swept well within the last three minutes."""
+    return heartbeat.alarm(connection)

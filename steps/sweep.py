@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, lease, quarantine, request
+from ledger import chunk, control, heartbeat, lease, quarantine, request
 from ledger.database import rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
@@ -73,6 +73,9 @@ def sweep(execution: Execution, feeds: Sequence[Feed], unusable: Mapping[str, st
             break
         with faults.turn(what):
             counts |= part(execution, feeds, faults)
+    if not execution.connection.closed:
+        with faults.turn("heartbeat"):
+            heartbeat.record(execution.connection, execution.run, good=not faults.counts)
     counts |= faults.counts
     faults.say_shared()
     if faults.counts:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Argo:
@@ -18,12 +18,14 @@ class Argo:
     def __init__(self) -> None:
         self.started: list[str] = []
         self.answers: dict[str, tuple[int, object]] = {}
+        self.before_answer: Callable[[], object] = lambda: None
         argo = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 template = body["resourceName"]
+                argo.before_answer()
                 status, answer = argo.answers.get(template, (200, {"metadata": {}}))
                 if status == 200 and isinstance(answer, dict):
                     argo.started.append(template)

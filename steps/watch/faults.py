@@ -13,6 +13,7 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ledger.database import rollback
 from ledger.errors import translated
 from steps.run.exits import Exit, Failure, Transient, exit_of
 
@@ -52,8 +53,15 @@ class Faults:
                 raise
             if not lost:  # else it only repeats that the database is gone
                 self.add(name, error)
-        if not self._execution.connection.closed:
-            self._execution.connection.rollback()
+        self._end_transaction(name)
+
+    def _end_transaction(self, name: str) -> None:
+        """Nothing that a turn left open is the next one's."""
+        try:
+            if not self._execution.connection.closed:
+                rollback(self._execution.connection)
+        except Transient as error:
+            self.add(name, error)
 
     def check_time(self) -> None:
         """Raise Transient where a feed's turn comes too late in this sweep."""

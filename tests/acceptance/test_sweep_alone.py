@@ -159,3 +159,12 @@ def test_sweep__a_fault_of_many_sentences_is_bounded(world: World) -> None:
     assert sorted(line.split(":")[0] for line in done.stderr.splitlines() if line.startswith("FAULT")) == [
         f"FAULT gold{number}" for number in range(8)
     ]
+
+
+def test_sweep__a_database_that_ends_the_session_is_one_fault_and_a_whole_result(world: World) -> None:
+    """After that it can do nothing more; what it has started is counted and what failed is said, once."""
+    pods = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'feedfall_pod'"
+    world.argo.before_answer = lambda: world.bank.rows(f"{pods} AND datname = current_database()")
+    done = world.sweep()
+    assert (done.exit, done.status, done.counts("due", "failed")) == (75, "FAILED", [2, 1])
+    assert done.words["reason"].count("the database is out of reach") == 1
