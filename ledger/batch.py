@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ledger.database import Connection, fetch_all, one, rows, run
+from ledger.database import Connection, fetch_all, maybe, one, rows, run
 from ledger.errors import LedgerBroken, translated
 from ledger.lease import Lease
 
@@ -65,9 +65,14 @@ def close_batch(connection: Connection, lease: Lease, batch: Batch, answered: Co
         )
 
 
-def is_first(connection: Connection, feed: str) -> bool:
-    """Was no batch of this feed ever recorded? Ends its transaction."""
+def known_to(connection: Connection, feed: str, topic: str, topic_id: str) -> dict[int, int]:
+    """Partition → up to which offset the ledger knows every answer: relay's batches began there, or sub has been there.
+
+    Ends its transaction.
+    """
     with translated():
-        began: bool = one(connection, "batch.began", feed=feed)[0]
+        last = maybe(connection, "batch.last", feed=feed)
+        loaded = dict(rows(connection, "batch.loaded_to", feed=feed, topic=topic, topic_id=topic_id))
         connection.rollback()
-    return not began
+    ends = dict(enumerate(last[2])) if last and last[:2] == (topic, topic_id) else {}
+    return {partition: max(ends.get(partition, 0), loaded.get(partition, 0)) for partition in {*ends, *loaded}}

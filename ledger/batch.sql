@@ -18,7 +18,11 @@ SELECT DISTINCT transactional_id FROM feedfall.batch WHERE feed = %(feed)s
 UPDATE feedfall.batch SET answered = %(answered)s, closed_at = clock_timestamp(), closed_by = %(run)s
 WHERE id = %(id)s AND closed_at IS NULL
 
--- name: began
--- Has this feed's relay ever recorded a batch, or a person accepted that its topic of requests was made anew?
-SELECT EXISTS (SELECT FROM feedfall.batch WHERE feed = %(feed)s)
-    OR EXISTS (SELECT FROM feedfall.source WHERE feed = %(feed)s AND stage = 'relay' AND closed_at IS NOT NULL)
+-- name: last
+-- Up to where the response topic was known when relay last wrote into it.
+SELECT topic, topic_id, ends FROM feedfall.batch WHERE feed = %(feed)s ORDER BY id DESC LIMIT 1
+
+-- name: loaded_to
+-- Up to where sub has recorded the answers of the response topic.
+SELECT partition, next_offset FROM feedfall.source
+WHERE feed = %(feed)s AND stage = 'sub' AND topic = %(topic)s AND topic_id = %(topic_id)s AND closed_at IS NULL

@@ -6,7 +6,7 @@ new ──▶ sent ──▶ answered ──▶ complete      every row of the r
        deferred (`retry_at`)                no answer now; relay sends it again when its time has come
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -131,6 +131,14 @@ def count_deferred(connection: Connection, feed: str) -> DeferredCount:
 def hasten(connection: Connection, feed: str) -> int:
     """Let every deferred request of a feed be sent again at once. The caller commits."""
     return run(connection, "request.hasten", feed=feed)
+
+
+def fetch_answered(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Which of them are recorded as answered. Ends its transaction."""
+    with translated():
+        answered = {row[0] for row in rows(connection, "request.answered", ids=list(ids))}
+        connection.rollback()
+    return answered
 
 
 def record_answered(connection: Connection, feed: str, answers: Sequence[tuple[Request, int | None]]) -> None:

@@ -15,6 +15,10 @@ SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) 
 UPDATE feedfall.request SET sent_at = clock_timestamp(), status = CASE status WHEN 'new' THEN 'sent' ELSE status END
 WHERE correlation_id = ANY(%(ids)s)
 
+-- name: answered
+-- Of these, the ones that are recorded as answered.
+SELECT correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND answered_at IS NOT NULL
+
 -- name: known
 -- Of these, the ones that relay does not send: answered, deferred to a time, or another feed's.
 SELECT correlation_id, feed FROM feedfall.request

@@ -24,7 +24,6 @@ from steps.drain.drain import Patience, drain
 from steps.drain.headers import read_headers
 from steps.partner.deferral import Deferral
 from steps.partner.exchange import Exchange, Exchanger
-from steps.partner.legacy import answered_to
 from steps.partner.messages import read_request, row_count
 from steps.partner.retries import retry_due
 from steps.partner.sender import open_sender
@@ -69,8 +68,6 @@ class Exchanges:
     no_requests: list[SetAside] = field(default_factory=list)
     seen: set[UUID] = field(default_factory=set)
     """Correlation ids that need no further request."""
-    legacy: list[Exchange] = field(default_factory=list)
-    """Answered by the last relay before there were batches."""
     rows: int = 0
 
 
@@ -88,8 +85,6 @@ class Relay:
         self._lease = held
         self._sources = {partition: source.id for partition, source in sources.items()}
         self._exchanger.batches.open(held)
-        transactional_id = self._exchanger.batches.transactional_id
-        self._answered_to = answered_to(self._execution, self._feed.name, self.topic, transactional_id, sources)
 
     def gather(self, intake: Intake) -> None:
         """Send requests, a batch at a time, until there are rows for one transaction, or ten seconds have passed."""
@@ -108,8 +103,6 @@ class Relay:
         """Write the answers and the bell, then record them, and what is deferred."""
         self._check_budget(connection)
         self._exchanger.record(connection, self._exchanges.every)
-        settled = {each.request.correlation_id: (each.request, None) for each in self._exchanges.legacy}
-        request.record_answered(connection, self._feed.name, list(settled.values()))
         self._count(intake)
         return ChunkResult(self._exchanges.no_requests)
 
@@ -141,9 +134,6 @@ class Relay:
     def _send(self, exchanges: Sequence[Exchange], beat: Callable[[], None]) -> None:
         """Send what nobody has sent before, in the order of the topic."""
         work, fresh = self._exchanges, []
-        legacy = [each for each in exchanges if self._is_answered(each.origin)]
-        work.legacy += legacy
-        work.seen |= {each.request.correlation_id for each in legacy}
         for each in self._own(exchanges):
             work.every.append(each)
             if each.request.correlation_id not in work.seen:
@@ -162,10 +152,6 @@ class Relay:
                 yield each
             else:
                 self._set_aside(each.origin, f"its correlation id belongs to a request of feed {feed}")
-
-    def _is_answered(self, message: Message) -> bool:
-        """Did the last relay before there were batches commit its answer to Kafka, and die before the ledger knew?"""
-        return message.offset() < self._answered_to.get(message.partition(), 0)
 
     def _check_budget(self, connection: Connection) -> None:
         """The database keeps them whole: the budget is of messages, and of their bytes. Raises DataRefused."""

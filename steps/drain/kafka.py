@@ -212,12 +212,6 @@ class Reader:
         self._fitting = max(1, BATCH_BYTES // max(1, len(messages[-1])))
         return [message for message in messages if not message.error()] if errors else messages
 
-    def _raise_reported(self) -> None:
-        """Raise what librdkafka reports of the group beside a call that timed out: a missing right, mostly."""
-        for message in self.consumer.consume(10, 0):
-            if message.error():
-                raise KafkaException(message.error())
-
     def positions(self) -> dict[int, int]:
         """Partition → the next offset. Steps over commit markers, which no message shows."""
         assigned = [TopicPartition(self.topic, partition) for partition in self._start]
@@ -253,19 +247,6 @@ class Reader:
             raise Transient(f"{self.topic}[{partition}]@{offset} was read before and cannot be read again")
         finally:
             other.close()
-
-    def group_offsets(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Partition → the offset that the group has committed, where it has."""
-        wanted = [TopicPartition(self.topic, partition) for partition in partitions]
-        with translated(self._trouble):
-            try:
-                found = self.consumer.committed(wanted, timeout=SECONDS)
-            except KafkaException:
-                self._raise_reported()
-                raise
-            for error in (each.error for each in found if each.error):
-                raise KafkaException(error)
-        return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def show_lag(self, offsets: Mapping[int, int]) -> None:
         """Commit the position to the group, for lag tools only: nothing reads it back. Best effort, never waits."""

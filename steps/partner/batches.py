@@ -7,6 +7,9 @@
 
 What is not visible is open again: it is sent to the partner once more. Where the response topic was made anew
 meanwhile, all of it is read: the old one's answers are gone, and whatever sub had loaded of them it has recorded.
+
+A ledger may know less than that: a backup was restored, or the last relay was of a version without batches. So before
+a run sends anything, it reads what lies behind the last batch and behind sub's checkpoint, and records those answers.
 """
 
 from __future__ import annotations
@@ -21,10 +24,10 @@ from catalog import Envelope
 from catalog.message import Unreadable
 from catalog.partner import Request
 from ledger import lease, request
-from ledger.batch import close_batch, fetch_open, open_batch
+from ledger.batch import close_batch, fetch_open, known_to, open_batch
 from ledger.database import commit
 from ledger.errors import translated
-from steps.drain.headers import read_headers
+from steps.drain.headers import by_headers
 from steps.drain.kafka import Cluster
 from steps.drain.publisher import Publisher
 from steps.run.exits import Misconfigured, Transient
@@ -34,10 +37,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from catalog import Feed
+    from catalog.message import Headers
     from ledger.batch import Batch
     from ledger.database import Connection
     from ledger.lease import Lease
-    from steps.drain.kafka import Message
+    from steps.drain.kafka import Watermarks
     from steps.partner.messages import AnswerRecords
     from steps.run.execution import Execution
 
@@ -55,6 +59,8 @@ class Batches:
         self.transactional_id = f"{settings.domain}.{settings.topic_prefix}{feed.name}.relay.{shard}"
         self._publisher: Publisher | None = None
         self._open: Batch | None = None
+        self._is_up_to_date = False
+        """Does the ledger know every answer that was visible when this run began?"""
 
     def open(self, held: Lease) -> None:
         """Fence every earlier run, and close what it left open. Called each time that the lease is taken."""
@@ -67,7 +73,9 @@ class Batches:
             self._publisher = Publisher(self._execution.settings, self.transactional_id)
         for batch in fetch_open(self._execution.connection, held):
             self._close_left_open(batch)
-        self._open = None
+        if not self._is_up_to_date:
+            self._catch_up()
+        self._open, self._is_up_to_date = None, True
 
     def begin(self, ids: Sequence[UUID]) -> None:
         """Commit the batch whose answers are going to be written."""
@@ -105,7 +113,9 @@ class Batches:
         """Record the answers of a dead run that Kafka has, and no others."""
         if batch.transactional_id != self.transactional_id:  # the domain or the prefix was changed since
             Publisher(self._execution.settings, batch.transactional_id).close()
-        answers = visible_answers(self._execution, self._cluster, batch)
+        stretch = since(self._cluster, batch)
+        visible, ids = self._visible(batch.topic, stretch), set(batch.ids)
+        answers = {known: each for known, each in visible.items() if known in ids}
         connection = self._execution.connection
         with translated():
             lease.guard(connection, self._lease)
@@ -113,26 +123,38 @@ class Batches:
             request.record_answered(connection, self._feed.name, list(answers.values()))
         commit(connection)
 
+    def _catch_up(self) -> None:
+        """Record answers that are visible and unknown: the ledger is older than Kafka, or younger than relay."""
+        connection, topic = self._execution.connection, self._cluster.topic(self._response)
+        marks = self._cluster.watermarks(topic)
+        known = known_to(connection, self._feed.name, topic.name, topic.id)
+        start = {partition: _within(mark, known.get(partition, mark.low)) for partition, mark in marks.items()}
+        visible = {partition: mark.last_stable for partition, mark in marks.items()}
+        answers = self._visible(topic.name, Stretch(start, visible))
+        unknown = set(answers) - request.fetch_answered(connection, answers)
+        if unknown:
+            with translated():
+                lease.guard(connection, self._lease)
+                request.record_answered(connection, self._feed.name, [answers[each] for each in unknown])
+            commit(connection)
 
-def visible_answers(execution: Execution, cluster: Cluster, batch: Batch) -> dict[UUID, tuple[Request, int | None]]:
-    """A batch's answers that a reader of committed records sees: correlation id → (request, rows of its response)."""
-    wanted, found = set(batch.ids), {}
-    for message in _written_since(execution, cluster, batch):
-        try:
-            envelope = Envelope.of(message.headers())
-        except Unreadable:
-            continue  # not ours
-        known = envelope.correlation_id
-        if known in wanted and known not in found and envelope.base_date:
-            found[known] = (Request(known, envelope.base_date, envelope.seq or 1), envelope.count)
-            if len(found) == len(wanted):
-                break
-    return found
+    def _visible(self, topic: str, stretch: Stretch) -> dict[UUID, tuple[Request, int | None]]:
+        """Answers that a reader of committed records sees: correlation id → (request, rows of its response)."""
+        found = {}
+        for headers in _committed(self._execution, self._cluster, topic, stretch):
+            try:
+                envelope = Envelope.of(headers)
+            except Unreadable:
+                continue  # not ours
+            known = envelope.correlation_id
+            if known and known not in found and envelope.base_date:
+                found[known] = (Request(known, envelope.base_date, envelope.seq or 1), envelope.count)
+        return found
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What is read of a topic: from where, and to its ends of now, records of open transactions included."""
+    """A part of a topic: partition → from where, and to where."""
 
     start: Mapping[int, int]
     ends: Mapping[int, int]
@@ -141,38 +163,40 @@ class Stretch:
         return all(position[partition] >= end for partition, end in self.ends.items())
 
 
-def _written_since(execution: Execution, cluster: Cluster, batch: Batch) -> Iterator[Message]:
-    """Committed messages of the response topic since the batch began. Raises Transient where one may be hidden."""
-    stretch = _stretch(cluster, batch)
-    if not stretch or stretch.is_read(stretch.start):
+def since(cluster: Cluster, batch: Batch) -> Stretch:
+    """From where the topic ended then, to the records of open transactions; all of it where it was made anew."""
+    topic = cluster.topics([batch.topic]).get(batch.topic)
+    if topic is None:
+        return Stretch({}, {})
+    marks = cluster.watermarks(topic)
+    then = dict(enumerate(batch.ends)) if topic.id == batch.topic_id else {}
+    start = {partition: _within(mark, then.get(partition, mark.low)) for partition, mark in marks.items()}
+    return Stretch(start, {partition: mark.high for partition, mark in marks.items()})
+
+
+def _within(mark: Watermarks, offset: int) -> int:
+    """The offset, or the beginning where retention has passed it, or where the log has lost its tail since."""
+    return max(mark.low, offset) if offset <= mark.high else mark.low
+
+
+def _committed(execution: Execution, cluster: Cluster, topic: str, stretch: Stretch) -> Iterator[Headers | None]:
+    """Headers of the committed messages of a stretch, neighbours with equal ones once.
+
+    Raises Transient where an open transaction hides one of them.
+    """
+    if stretch.is_read(stretch.start):
         return
     group = f"{execution.settings.domain}.batches"  # committed by nobody
-    with closing(cluster.reader(batch.topic, group)) as reader:
+    with closing(cluster.reader(topic, group)) as reader:
         reader.assign(stretch.start)
         moved, position = time.monotonic(), dict(stretch.start)
         while not stretch.is_read(position):
-            messages = reader.read()
-            read_headers(messages)
-            yield from messages
+            yield from (headers for headers, _ in by_headers(reader.read()))
             before, position = position, reader.positions()
             if position != before:
                 moved = time.monotonic()
             elif time.monotonic() - moved > PATIENCE or execution.stop.is_set():
                 raise Transient(
-                    f"a transaction on {batch.topic} is still open, and hides whether batch {batch.id} was answered; "
+                    f"a transaction on {topic} is still open, and hides whether requests were answered; "
                     "the next run looks again"
                 )
-
-
-def _stretch(cluster: Cluster, batch: Batch) -> Stretch | None:
-    """From where the topic ended then; all of it where it was made anew or lost its tail; None: it is gone."""
-    topic = cluster.topics([batch.topic]).get(batch.topic)
-    if topic is None:
-        return None
-    marks = cluster.watermarks(topic)
-    then = dict(enumerate(batch.ends)) if topic.id == batch.topic_id else {}
-    start = {
-        partition: max(mark.low, end) if (end := then.get(partition, 0)) <= mark.high else mark.low
-        for partition, mark in marks.items()
-    }
-    return Stretch(start, {partition: mark.high for partition, mark in marks.items()})

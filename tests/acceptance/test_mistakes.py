@@ -74,7 +74,7 @@ def test_door__takes_both_forms_of_a_date(bank: Bank, door: Door, word: str) -> 
 def test_settings__all_that_are_missing_are_named_at_once(bank: Bank, door: Door) -> None:
     done = door("sweep", KAFKA_BOOTSTRAP_SERVERS="", DATABASE_URL="")
     assert (done.exit, done.status) == (78, "FAILED")
-    assert "not set: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, ARGO_SERVER, ARGO_NAMESPACE" in done.words["reason"]
+    assert "not set: KAFKA_BOOTSTRAP_SERVERS, ARGO_SERVER, ARGO_NAMESPACE, DATABASE_URL" in done.words["reason"]
 
 
 @pytest.mark.parametrize(

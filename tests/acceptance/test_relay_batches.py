@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bank import Bank, Door, committed
+from bank import Bank, Door, committed, hasten
 from steps.drain.kafka import Cluster
 from steps.drain.publisher import Publisher
 from steps.run.settings import read
@@ -113,7 +113,7 @@ def test_batch__a_topic_of_requests_made_anew_is_not_answered_by_position(
     relay()
     make_anew(bank, bank.topic("fx", "request"))
     bank.rows("UPDATE feedfall.source SET closed_at = clock_timestamp() WHERE stage = 'relay'")
-    bank.rows("DELETE FROM feedfall.batch")  # also at the first run after the upgrade
+    bank.rows("DELETE FROM feedfall.batch")
     door("pub", "--feed=fx", "--from=2026-10-29", "--to=2026-10-30")
     assert relay().counts("read", "loaded", "duplicate") == [2, 2, 0]
 
@@ -217,36 +217,63 @@ def test_verify__finds_a_batch_that_no_relay_has_closed(
     assert bank.broken("fx") == ["batch 1 is open, though batch 2 came after it"]
 
 
-# -- the first run after the upgrade --
+# -- a ledger that knows less than Kafka --
 
 
-def test_upgrade__what_the_last_relay_without_batches_answered_is_settled_by_its_group(
-    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb
-) -> None:
-    door("pub", "--feed=fx", f"--base-date={BEFORE}")
-    relay()
+def restore(bank: Bank) -> None:
+    """The database as its backup had it, before all that relay and sub did since."""
     forget_what_kafka_knows(bank)
     bank.rows("DELETE FROM feedfall.batch")
-    as_before(bank)
-    asked = len(ecb.requests)
-    assert relay().counts("read", "loaded", "duplicate") == [1, 0, 1]
-    assert len(ecb.requests) == asked
-    assert bank.value("SELECT status FROM feedfall.request") == "answered"
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_restored__what_is_visible_is_not_sent_again(
+    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb, *, loaded: bool
+) -> None:
+    """A backup of the database; or the last relay of a version without batches, which died before the ledger knew."""
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    relay()
+    asked, there = len(ecb.requests), answers(bank)
+    if loaded:  # the other way round: sub has seen it, and relay's part is lost
+        door("sub", "--feed=fx")
+        bank.rows("DELETE FROM feedfall.span WHERE source IN (SELECT id FROM feedfall.source WHERE stage = 'relay')")
+        bank.rows("UPDATE feedfall.source SET next_offset = first_offset WHERE stage = 'relay'")
+        bank.rows("DELETE FROM feedfall.batch")
+    else:
+        restore(bank)
     door("pub", "--feed=fx", f"--base-date={DAY}")
-    assert relay().counts("read", "loaded") == [1, 1]
+    assert relay().counts("read", "loaded", "duplicate") == [2, 1, 1]
+    assert (len(ecb.requests), answers(bank)) == (asked + 1, 2 * there)
     door("sub", "--feed=fx")
+    assert bank.rows("SELECT DISTINCT status FROM feedfall.request") == [("complete",)]
     assert bank.broken("fx") == []
 
 
-def as_before(bank: Bank) -> None:
-    """The group's offsets as a relay without batches wrote them into its transaction."""
-    from confluent_kafka import Consumer, TopicPartition  # noqa: PLC0415 -- for this one act of an earlier version
+def test_restored__a_deferred_request_that_was_answered_since_is_not_sent_again(
+    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb
+) -> None:
+    ecb.failures = [503] * 4
+    door("pub", "--feed=fx", f"--base-date={BEFORE}")
+    relay()
+    hasten(bank)
+    assert relay().counts("loaded", "retried") == [1, 1]
+    asked = len(ecb.requests)
+    bank.rows("DELETE FROM feedfall.batch")
+    bank.rows("UPDATE feedfall.request SET status = 'sent', answered_at = NULL, count = NULL, retry_at = now()")
+    assert relay().counts("read", "loaded", "retried") == [0, 0, 0]
+    assert len(ecb.requests) == asked
+    door("sub", "--feed=fx")
+    assert bank.rows("SELECT status FROM feedfall.request") == [("complete",)]
+    assert bank.broken("fx") == []
 
-    group = f"feedfall.{bank.prefix}fx.relay.0.answered"
-    consumer = Consumer({"bootstrap.servers": bank.kafka, "group.id": group, "log_level": 0})
-    topic = bank.topic("fx", "request")
-    ends = [
-        TopicPartition(topic, each, consumer.get_watermark_offsets(TopicPartition(topic, each))[1]) for each in (0, 1)
-    ]
-    consumer.commit(offsets=[each for each in ends if each.offset], asynchronous=False)
-    consumer.close()
+
+def test_restored__what_others_send_meanwhile_is_waited_for_by_nobody(
+    bank: Bank, door: Door, relay: Callable[..., Ended], ecb: Ecb
+) -> None:
+    """Another publisher's open transaction holds relay up only where a batch was left open."""
+    other = Publisher(read(bank.environ), f"{bank.prefix}another")
+    with other.transaction():
+        other.send(bank.topic("fx"), b"k", b"{}")
+        other.confirm()
+        door("pub", "--feed=fx", f"--base-date={BEFORE}")
+        assert relay().counts("loaded") == [1]

@@ -148,12 +148,6 @@ def test_reader__fetches_one_message_again(bank: Bank, topic: str, reader: Reade
     assert reader.fetch(0, 1).value() == b"two"
 
 
-def test_reader__sees_what_its_group_has_committed(reader: Reader) -> None:
-    assert reader.group_offsets([0]) == {}
-    reader.show_lag({0: 7})
-    eventually(lambda: reader.group_offsets([0]) == {0: 7})
-
-
 # -- Publisher --
 
 

@@ -107,7 +107,6 @@ OPERATORS = {
     "control.hold",
     "gap.accept",
     "gap.close",
-    "quarantine.corrected",
     "quarantine.history",
 }
 OWNERS = {"schema.applied"}

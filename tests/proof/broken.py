@@ -47,11 +47,17 @@ VARIANTS = {
         ),
         at="Consumer.commit",
     ),
-    # Nobody looks in Kafka for the answers of a batch that was left open: they are written again.
+    # Nobody looks in Kafka for answers that the ledger does not know: they are written again.
     "answers forgotten": Variant(
         "relay",
         "SIGKILL",
-        rewrites=(("SELECT id, transactional_id, topic,", "SELECT id, transactional_id, 'nowhere' AS topic,"),),
+        rewrites=(
+            ("SELECT id, transactional_id, topic,", "SELECT id, transactional_id, 'nowhere' AS topic,"),
+            (
+                "correlation_id FROM feedfall.request WHERE correlation_id = ANY(%(ids)s) AND answered_at IS NOT",
+                "id FROM unnest(%(ids)s::uuid[]) AS i (id) WHERE id IS NOT",
+            ),
+        ),
         at="pg request.answer",
     ),
     # No relay fences the previous holder: a frozen one commits its answers beside its successor's.
