@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import operate.lag
@@ -18,9 +19,8 @@ def runs(feed: AnyFeed = None, limit: Limit = 20, *, as_json: Json = False) -> N
         found = latest_runs(connection, load_feed(feed) if feed else None, limit)
     if as_json:
         return show.as_json(found)
-    columns = ("run", "feed", "stage", "workflow", "status", "exit", "started", "took s", "counts")
-    lines = [(r.id, r.feed, r.stage, r.name, r.status, r.exit_code, r.started_at, _took(r), _counts(r)) for r in found]
-    return show.table(columns, lines, empty="No run yet.")
+    columns = ("run", "feed", "stage", "workflow", "partitions", "status", "exit", "started", "took s", "counts")
+    return show.table(columns, [_line(each) for each in found], empty="No run yet.")
 
 
 def lag(feed: AnyFeed = None, *, as_json: Json = False) -> None:
@@ -52,6 +52,22 @@ def absent(*, as_json: Json = False) -> None:
     columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")
     lines = [(a.subject, a.base_date, a.due_at, a.found, a.reported_at, _delivery(a), a.words) for a in found]
     return show.table(columns, lines, empty="Nothing that was due is absent.")
+
+
+def _line(each: Run) -> tuple[object, ...]:
+    who = (each.id, each.feed, each.stage, each.name, partition_ranges(each.partitions or []))
+    return (*who, each.status, each.exit_code, each.started_at, _took(each), _counts(each))
+
+
+def partition_ranges(numbers: Sequence[int]) -> str:
+    """`0-2,5`: numbers in order, and those that follow one another as one range."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{each[0]}-{each[-1]}" if len(each) > 1 else f"{each[0]}" for each in runs)
 
 
 def _took(each: Run) -> float | None:

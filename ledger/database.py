@@ -18,7 +18,7 @@ T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
-CODE = 7
+CODE = 8
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 OPTIONS = (

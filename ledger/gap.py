@@ -48,7 +48,7 @@ def accept(
     if to_offset is not None:
         lost = Span(source, from_offset, to_offset, absent=[(from_offset, to_offset)])
         chunk.record(connection, lease, [lost])
-    elif run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
+    elif run(connection, "gap.close", **where, **lease.epochs) != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was skipped")
     run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason)
 

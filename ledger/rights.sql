@@ -19,13 +19,14 @@ GRANT USAGE ON SCHEMA feedfall TO {role};
 -- name: pod
 -- Exactly what the stages do. Columns that are not named are the server's (times, ids, role) or an operator's.
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), {plain}); END $$;
-GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
+GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.drain, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
     feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice TO {role};
-GRANT INSERT (feed, stage, shard, uid, name, code),
-    UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
-GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
-GRANT INSERT (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
+GRANT INSERT (feed, stage, uid, name, code),
+    UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
+GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
+GRANT INSERT (feed, stage, partition), UPDATE (run, held, epoch, taken_at) ON feedfall.lease TO {role};
+GRANT INSERT (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
     UPDATE (next_offset, epoch, leader_epoch) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};

@@ -4,7 +4,7 @@ SELECT to_regclass('feedfall.schema') IS NOT NULL
 
 -- name: version
 -- The newest migration, and the oldest code that it serves.
-SELECT version, oldest_code FROM feedfall.schema ORDER BY version DESC LIMIT 1
+SELECT max(version), max(oldest_code) FROM feedfall.schema HAVING count(*) > 0
 
 -- name: applied
 -- Record a migration.

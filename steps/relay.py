@@ -54,12 +54,12 @@ TRANSACTION_SECONDS = 10.0
 LONGEST_WAIT = timedelta(days=1)
 
 
-def relay(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
+def relay(execution: Execution, feed: Feed, patience: Patience | None = None) -> Outcome:
     """Answer the feed's requests, to the end."""
     with open_sender(execution, feed) as sender:
-        sink = Relay(execution, feed, shard, sender)
+        sink = Relay(execution, feed, sender)
         try:
-            return drain(execution, feed, sink, shard, patience)
+            return drain(execution, feed, sink, patience)
         finally:
             sink.close()
 
@@ -87,15 +87,15 @@ class Exchanges:
 class Relay:
     """The sink of relay: one chunk becomes one Kafka transaction."""
 
-    stage, markers, batch = "relay", False, 50
+    stage, markers, batch, shares = "relay", False, 50, False
 
-    def __init__(self, execution: Execution, feed: Feed, shard: int, sender: RequestSender) -> None:
+    def __init__(self, execution: Execution, feed: Feed, sender: RequestSender) -> None:
         settings = execution.settings
         self.topic, self._response, self._bell = (
             feed.topic(kind, settings.topic_prefix) for kind in ("request", "response", "bell")
         )
         self._execution, self._feed, self._sender = execution, feed, sender
-        self._transactional_id = f"{settings.domain}.{settings.topic_prefix}{feed.name}.relay.{shard}"
+        self._transactional_id = f"{settings.domain}.{settings.topic_prefix}{feed.name}.relay.0"
         self._publisher: Publisher | None = None
         self._group: Reader | None = None
         self._errors: list[str] = []

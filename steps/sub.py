@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from steps.run.execution import Execution, Outcome
 
 
-def sub(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
+def sub(execution: Execution, feed: Feed, patience: Patience | None = None) -> Outcome:
     """Drain the feed's responses into its table."""
     sink = Sub(feed, execution.settings.topic_prefix, open_dates(execution, feed))
-    return drain(execution, feed, sink, shard, patience)
+    return drain(execution, feed, sink, patience)
 
 
 class Sub:
     """The sink of sub: one chunk becomes one COPY, or one merge once a key exists."""
 
-    stage, batch = "sub", 500
+    stage, batch, shares = "sub", 500, True
 
     def __init__(self, feed: Feed, prefix: str = "", dates: Dates | None = None) -> None:
         self.topic, self.markers = feed.topic("response", prefix), feed.writes_markers

@@ -44,9 +44,9 @@ TAMPERING = {
     ),
     "a partition that another source reads too": (
         (
-            "INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset,"
+            "INSERT INTO feedfall.source (feed, stage, topic, topic_id, partition, markers, first_offset,"
             " next_offset, epoch)"
-            " SELECT feed, stage, shard, topic, 'another', partition, markers, 0, 0, epoch FROM feedfall.source"
+            " SELECT feed, stage, topic, 'another', partition, markers, 0, 0, epoch FROM feedfall.source"
         ),
         "[0]: 2 sources read it at once",
     ),
