@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PROOF = tests/proof$(if $(PAIRS),/test_pairs.py,$(if $(POINT),/test_points.py,$(if $(SEED),/test_instants.py)))
+STORM = $(if $(PAIRS)$(POINT)$(SEED),,tests/acceptance/test_parallel_storm.py)
 
 .PHONY: help setup demo test check render bench e2e proof
 help: ## list these commands
@@ -35,7 +36,7 @@ e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that 
 	@$(BIN)/python -m pytest tests/cluster $(if $(AGAIN),--last-failed)
 
 proof: setup ## strike a pod at its every call to the outside, then 1,000 times at random (PAIRS=1: two in one story)
-	@POINT="$(POINT)" SEED="$(SEED)" PAIRS="$(PAIRS)" SAMPLE="$(SAMPLE)" $(BIN)/python -m pytest -s $(PROOF)
+	@POINT="$(POINT)" SEED="$(SEED)" PAIRS="$(PAIRS)" SAMPLE="$(SAMPLE)" STORMS=1000 $(BIN)/python -m pytest -s $(PROOF) $(STORM)
 
 bench: setup ## the numbers of docs/evidence.md, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks

@@ -74,9 +74,9 @@ def fill(url: str, offsets: int, spans: int, runs: int) -> None:
 FILL = (
     """INSERT INTO feedfall.run (feed, stage, uid, name, status, exit_code, code, ended_at)
        SELECT 'fx', 'sub', i, i, 'SUCCEEDED', 0, 1, now() FROM generate_series(1, %(runs)s) AS i""",
-    """INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset,
+    """INSERT INTO feedfall.source (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset,
                                     epoch)
-       VALUES ('fx', 'sub', 0, 'fx.response', 'x', 0, true, 0, %(offsets)s, 1)""",
+       VALUES ('fx', 'sub', 'fx.response', 'x', 0, true, 0, %(offsets)s, 1)""",
     """INSERT INTO feedfall.span (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded,
                                   duplicate, quarantined, deferred)
        SELECT 1, i * %(size)s, (i + 1) * %(size)s, 1 + i * %(runs)s / %(spans)s, %(size)s, '{}', %(size)s, %(size)s - 1,

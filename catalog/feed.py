@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import time
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -52,14 +52,23 @@ class Feed:
     chunk_rows: int = 100_000
     max_message: int = 16 * 2**20
     """Bytes of a message above which it is quarantined unread."""
-    shards: int = 1
+    parallel: int = 1
+    """Pods that one doorbell starts for sub; they share the topic's partitions."""
     concurrency: int = 4
     """Requests to the partner at once."""
     per_second: float = 10.0
     """Requests to the partner a second, at most."""
     columns: dict[str, Column] = field(init=False, compare=False)
 
-    def __post_init__(self) -> None:
+    shards: InitVar[int | None] = None
+    """Gone: refused, with what to write instead."""
+
+    def __post_init__(self, shards: int | None) -> None:
+        if shards is not None:
+            raise ValueError(
+                f"feed {self.name!r}: shards is gone, pods share partitions out by themselves; for several pods at "
+                f"once write parallel={shards}"
+            )
         object.__setattr__(self, "columns", columns(self.row))
         for wrong, hint in _mistakes(self):
             if wrong:
@@ -101,7 +110,10 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
             feed.bell == "bell" and feed.partner is None,
             'without a partner no bell rings: write bell="response"',
         ),
-        (min(feed.max_bad, feed.shards - 1, feed.concurrency - 1) < 0, "max_bad, shards, concurrency start at 0, 1, 1"),
+        (
+            min(feed.max_bad, feed.parallel - 1, feed.concurrency - 1) < 0,
+            "max_bad, parallel, concurrency start at 0, 1, 1",
+        ),
         (feed.max_lost < 1, "max_lost starts at 1"),
         (feed.max_bad_bytes < 0, "max_bad_bytes starts at 0"),
         (feed.chunk_rows not in range(1, 1_000_001), "chunk_rows is 1 to 1,000,000"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -27,8 +27,6 @@ from ledger.run import Run
 from operate.status import absences, latest_runs, newest_rows, sweep_alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catalog import Feed
     from ledger.database import Connection
     from steps.run.settings import Settings
@@ -48,10 +46,8 @@ def runs(feed: AnyFeed = None, limit: Limit = 20, *, database: OneDatabase = Non
     if as_json:
         show.as_json([{"database": where, **vars(each)} for where, each in found])
         return answers.check()
-    columns = ("run", "feed", "stage", "workflow", "status", "exit", "started", "took s", "counts")
-    lines = [
-        (r.id, r.feed, r.stage, r.name, r.status, r.exit_code, r.started_at, _took(r), _counts(r)) for _, r in found
-    ]
+    columns = ("run", "feed", "stage", "workflow", "partitions", "status", "exit", "started", "took s", "counts")
+    lines = [_line(each) for _, each in found]
     if len(answers.found) > 1:  # each ledger counts its own runs
         numbered = [(where, *line) for (where, _), line in zip(found, lines, strict=True)]
         show.table(("database", *columns), numbered, empty="No run yet.")
@@ -110,6 +106,22 @@ def _warned(ask: Ask[T]) -> Ask[T]:
         return ask(environment, connection, feeds)
 
     return both
+
+
+def _line(each: Run) -> tuple[object, ...]:
+    who = (each.id, each.feed, each.stage, each.name, partition_ranges(each.partitions or []))
+    return (*who, each.status, each.exit_code, each.started_at, _took(each), _counts(each))
+
+
+def partition_ranges(numbers: Sequence[int]) -> str:
+    """`0-2,5`: numbers in order, and those that follow one another as one range."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{each[0]}-{each[-1]}" if len(each) > 1 else f"{each[0]}" for each in runs)
 
 
 def _took(each: Run) -> float | None:

@@ -1,6 +1,6 @@
 """WHAT HAPPENED TO EVERY OFFSET: the only room that speaks SQL.
 
-    lease ──────── who may drain (feed, stage, shard) now, and its epoch: the dead are fenced
+    lease ──────── who may drain (feed, stage, partition) now, and its epoch: the dead are fenced
     source ─────── one partition of one topic, with its checkpoint: the next offset
     span ───────── [from, to) that a run recorded: records + absent = to - from, and the fate of each row
     gap ────────── offsets that Kafka lost before they were read, and who accepted it

@@ -29,8 +29,8 @@ WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.fate = 'quarantined' AND q.set
 
 -- name: stuck
 -- A lease that ran out and was not released: its holder died, and no run has taken it since.
-SELECT l.stage, r.name AS run, l.expires_at AS expired_at FROM feedfall.lease l LEFT JOIN feedfall.run r ON r.id = l.run
-WHERE l.feed = %(feed)s AND l.expires_at < clock_timestamp() ORDER BY l.expires_at LIMIT 1
+SELECT l.stage, r.name AS run, r.expires_at AS expired_at FROM feedfall.lease l JOIN feedfall.run r ON r.id = l.run
+WHERE l.feed = %(feed)s AND l.held AND r.expires_at < clock_timestamp() ORDER BY r.expires_at LIMIT 1
 
 -- name: report
 -- Once: two sweeps at a time, or a hundred after each other.

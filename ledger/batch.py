@@ -37,14 +37,14 @@ def open_batch(
     """Record what a Kafka transaction is going to carry. The caller has guarded, and commits."""
     about = {"transactional_id": transactional_id, "topic": topic, "topic_id": topic_id, "ends": list(ends)}
     key = lease.key
-    number = one(connection, "batch.open", feed=key.feed, shard=key.shard, run=lease.run, ids=list(ids), **about)[0]
+    number = one(connection, "batch.open", feed=key.feed, run=lease.run, ids=list(ids), **about)[0]
     return Batch(number, transactional_id, topic, topic_id, ends, ids)
 
 
 def fetch_open(connection: Connection, lease: Lease) -> list[Batch]:
     """Batches that earlier runs left open. Ends its transaction."""
     with translated():
-        found = fetch_all(connection, Batch, "batch.left_open", feed=lease.key.feed, shard=lease.key.shard)
+        found = fetch_all(connection, Batch, "batch.left_open", feed=lease.key.feed)
         connection.rollback()
     return found
 

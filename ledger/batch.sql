@@ -1,13 +1,13 @@
 -- name: open
 -- Recorded and committed before the Kafka transaction that carries its answers.
-INSERT INTO feedfall.batch (feed, shard, run, transactional_id, topic, topic_id, ends, ids)
-VALUES (%(feed)s, %(shard)s, %(run)s, %(transactional_id)s, %(topic)s, %(topic_id)s, %(ends)s, %(ids)s)
+INSERT INTO feedfall.batch (feed, run, transactional_id, topic, topic_id, ends, ids)
+VALUES (%(feed)s, %(run)s, %(transactional_id)s, %(topic)s, %(topic_id)s, %(ends)s, %(ids)s)
 RETURNING id
 
 -- name: left_open
 -- A batch whose run died: only Kafka knows whether its answers are visible.
 SELECT id, transactional_id, topic, topic_id, ends, ids FROM feedfall.batch
-WHERE feed = %(feed)s AND shard = %(shard)s AND closed_at IS NULL ORDER BY id
+WHERE feed = %(feed)s AND closed_at IS NULL ORDER BY id
 
 -- name: transactional_ids
 -- Under which names this ledger's relays have written.

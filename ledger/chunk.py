@@ -153,7 +153,7 @@ def open_source(
 ) -> Source:
     """Record a partition that is seen for the first time. The caller commits."""
     known = {"topic": topic, "topic_id": topic_id, "partition": partition, "markers": markers, "low": low}
-    found = one(connection, "chunk.open_source", **vars(lease.key), **known, epoch=lease.epoch)
+    found = one(connection, "chunk.open_source", **vars(lease.key), **known, epoch=lease.epoch_of(partition))
     return Source(found[0], topic_id, partition, low, low, markers=markers)
 
 
@@ -195,7 +195,7 @@ def _record_span(connection: Connection, lease: Lease, span: Span) -> None:
         connection,
         "chunk.advance",
         source=span.source,
-        epoch=lease.epoch,
+        **lease.epochs,
         from_offset=span.from_offset,
         to_offset=span.to_offset,
         leader_epoch=span.leader_epoch,

@@ -1,7 +1,7 @@
 -- name: sources
 -- The partitions of a topic that this stage reads, with their checkpoints.
 SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch, markers FROM feedfall.source
-WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND closed_at IS NULL
+WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
 -- name: elsewhere
@@ -11,19 +11,20 @@ WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at
 
 -- name: open_source
 -- A partition seen for the first time starts at its low watermark.
-INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch)
-VALUES (%(feed)s, %(stage)s, %(shard)s, %(topic)s, %(topic_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
+INSERT INTO feedfall.source (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch)
+VALUES (%(feed)s, %(stage)s, %(topic)s, %(topic_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
 RETURNING id
 
 -- name: allow_markers
 -- What a feed says of its topic now holds for all of it: verify counts absent offsets as what they are.
 UPDATE feedfall.source SET markers = true
-WHERE feed = %(feed)s AND stage = %(stage)s AND shard = %(shard)s AND topic = %(topic)s AND NOT markers
+WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND NOT markers
 
 -- name: advance
--- The fence: only this epoch, only from where it was read.
+-- The fence: only a lease's own epoch of this partition, only from where it was read.
 UPDATE feedfall.source SET next_offset = %(to_offset)s, leader_epoch = %(leader_epoch)s
-WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s
+WHERE id = %(source)s AND (partition, epoch) IN (SELECT * FROM unnest(%(partitions)s::int[], %(epochs)s::bigint[]))
+  AND next_offset = %(from_offset)s
 
 -- name: span
 -- One partition's share of a chunk.
@@ -46,7 +47,7 @@ SELECT EXISTS (SELECT FROM feedfall.span WHERE source = %(source)s AND from_offs
 SELECT count(*), coalesce(sum(h.size + coalesce(octet_length(q.value), 0) + coalesce(octet_length(q.key), 0)), 0)::bigint
 FROM (
     SELECT p.source, p.from_offset, p.to_offset FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
-    WHERE s.feed = %(feed)s AND s.stage = %(stage)s AND s.shard = %(shard)s ORDER BY p.id DESC LIMIT 10) AS last
+    WHERE s.feed = %(feed)s AND s.stage = %(stage)s ORDER BY p.id DESC LIMIT 10) AS last
 JOIN feedfall.quarantine q ON q.source = last.source AND q."offset" >= last.from_offset AND q."offset" < last.to_offset
 CROSS JOIN LATERAL (SELECT coalesce(sum(octet_length(header)), 0) AS size FROM unnest(q.headers) AS header) AS h
 WHERE q.settled_as IS NULL AND q.fate = 'quarantined' AND NOT q.by_date AND NOT q.part

@@ -20,9 +20,9 @@ T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
-CODE = 12
+CODE = 11
 #: The oldest code that reads the header `feedfall`: its messages are written where the schema serves no older one.
-ONE_HEADER = 12
+ONE_HEADER = 8
 
 #: Set by the session itself: a dead *node* sends no FIN, and Linux waits two hours for it by default.
 NEEDED = {"idle_in_transaction_session_timeout": "2min", "lock_timeout": "30s", "datestyle": "ISO"}

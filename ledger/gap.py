@@ -51,7 +51,7 @@ def accept(
     if to_offset is not None:
         lost = Span(source, from_offset, to_offset, absent=[(from_offset, to_offset)])
         chunk.record(connection, lease, [lost])
-    elif run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
+    elif run(connection, "gap.close", **where, **lease.epochs) != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was skipped")
     run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason, moved_to=None)
 
@@ -59,7 +59,7 @@ def accept(
 def move(connection: Connection, lease: Lease, source: int, from_offset: int, to: int, who: str, reason: str) -> None:
     """Close a source at its checkpoint: source `to` goes on in its place. The caller commits. Raises Fenced."""
     where = {"source": source, "from_offset": from_offset}
-    if run(connection, "gap.close", **where, epoch=lease.epoch) != 1:
+    if run(connection, "gap.close", **where, **lease.epochs) != 1:
         raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was rebound")
     run(connection, "gap.accept", **where, to_offset=None, run=lease.run, who=who, reason=reason, moved_to=to)
 

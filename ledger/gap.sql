@@ -4,9 +4,10 @@ INSERT INTO feedfall.gap (source, from_offset, to_offset, run, who, reason, move
 VALUES (%(source)s, %(from_offset)s, %(to_offset)s, %(run)s, %(who)s, %(reason)s, %(moved_to)s)
 
 -- name: close
--- The fence as for a chunk: only this epoch, only where it was read.
+-- The fence as for a chunk: only a lease's own epoch, only where it was read.
 UPDATE feedfall.source SET closed_at = clock_timestamp()
-WHERE id = %(source)s AND epoch = %(epoch)s AND next_offset = %(from_offset)s AND closed_at IS NULL
+WHERE id = %(source)s AND (partition, epoch) IN (SELECT * FROM unnest(%(partitions)s::int[], %(epochs)s::bigint[]))
+  AND next_offset = %(from_offset)s AND closed_at IS NULL
 
 -- name: unblock
 -- Lifts the block of an offset gap, and no other; a hold stays.

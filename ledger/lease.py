@@ -1,18 +1,21 @@
-"""Who may drain a `LeaseKey` now. One lease, one epoch, one writer at a time.
+"""Who may drain which partitions of a `LeaseKey` now. A partition has one lease, one epoch, one writer at a time.
 
 free ──take──▶ held ──release──▶ free        A taker fences the holder before it in two steps:
- ▲             │  renew every 10 s           1. `take`     the row is ours, its epoch is higher: a late renewal
+ ▲             │  renew every 10 s           1. `take`     the rows are ours, their epochs are higher: a late renewal
  └──expires────┘  (30 s)                                   or a new chunk of the old holder finds that at once
                                              2. `exclude`  no backend of the old holder is inside a chunk any
-                                                           more, then the checkpoint rows take the new epoch
+                                                           more, then the checkpoint rows take the new epochs
+
+A run holds its leases as a whole: when they expire stands once, in its row of the run table; who loses one loses all.
 """
 
 import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from ledger.database import Connection, at_once, maybe, one, rows, run
+from ledger.database import Connection, at_once, fetch_all, one, rows, run
 from ledger.errors import Fenced, Misconfigured, Transient, translated
 from ledger.key import LeaseKey
 
@@ -23,14 +26,30 @@ SPACE = 0x66656564
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that this run holds, or held: the epoch decides."""
+    """Partitions that this run holds, or held: their epochs decide. All three lists are in the order of partitions."""
 
-    id: int
-    epoch: int
     key: LeaseKey
     run: int
-    previous_run: int | None = None
-    """The run that held it last."""
+    partitions: list[int]
+    ids: list[int]
+    epochs_of: list[int]
+    previous_runs: Sequence[int] = ()
+    """The runs that held them last."""
+    alone: bool = True
+    """Does it hold every partition that the topic had?"""
+
+    @property
+    def epochs(self) -> dict[str, list[int]]:
+        """Partitions and their epochs, as statements take them."""
+        return {"partitions": self.partitions, "epochs": self.epochs_of}
+
+    @property
+    def locks(self) -> dict[str, list[int]]:
+        """Ids and their epochs, as statements take them."""
+        return {"ids": self.ids, "epochs": self.epochs_of}
+
+    def epoch_of(self, partition: int) -> int:
+        return self.epochs_of[self.partitions.index(partition)]
 
 
 @dataclass(frozen=True)
@@ -41,14 +60,90 @@ class LeaseState:
     is_free: bool = True
 
 
-def take(connection: Connection, key: LeaseKey, *, holder: str, run_id: int, seconds: float = SECONDS) -> Lease | None:
-    """Take the lease and commit; None when a live run holds it. `holder`: the Workflow's uid."""
+@dataclass(frozen=True)
+class Leased:
+    """A partition's lease before a claim. `is_free`: for the run that claims. `claims`: of the stage, so far."""
+
+    partition: int
+    id: int
+    epoch: int
+    run: int | None
+    held: bool
+    is_free: bool
+    claims: int
+
+
+Choice = Callable[[Collection[int], int], Collection[int]]
+"""(free partitions, other runs that hold some) → those that this run takes; none: it leaves."""
+
+
+def every(partitions: Collection[int]) -> Choice:
+    """All of these, or none."""
+    return lambda free, _: partitions if set(partitions) <= set(free) else ()
+
+
+def share(behind: Sequence[int], pods: int) -> Choice:
+    """A fair share of the partitions that have something to read. `pods`: how many runs are started at once."""
+
+    def choose(free: Collection[int], others: int) -> Collection[int]:
+        at_work = max(others + 1, pods)
+        wanted = [partition for partition in behind if partition in free][: -(-len(behind) // at_work)]
+        alone = at_work == 1 or not (wanted or others)
+        return free if alone else wanted
+
+    return choose
+
+
+def take(
+    connection: Connection,
+    key: LeaseKey,
+    partitions: Collection[int],
+    *,
+    run_id: int,
+    seconds: float = SECONDS,
+    choose: Choice | None = None,
+) -> Lease | None:
+    """Take leases of these partitions, all of them or those that `choose` names, and commit; None when none is ours.
+
+    Each statement commits by itself: a client that freezes after any of them keeps no lock.
+    """
+    choose = choose or every(partitions)
     with translated(), at_once(connection):
-        run(connection, "lease.ensure", **vars(key))
-        taken = maybe(connection, "lease.take", **vars(key), holder=holder, run=run_id, seconds=seconds)
-        if not taken:
-            run(connection, "lease.cap", **vars(key), seconds=seconds)
-    return Lease(taken[0], taken[1], key, run_id, taken[2]) if taken else None
+        while True:
+            leases = _leases(connection, key, partitions, run_id)
+            free = {each.partition for each in leases if each.is_free}
+            others = len({each.run for each in leases if not each.is_free})
+            chosen = set(choose(free & set(partitions), others))
+            if not chosen:
+                run(connection, "lease.cap", seconds=seconds)
+                return None
+            wanted = [each for each in leases if each.partition in chosen]
+            if taken := _take(connection, key, wanted, run_id, seconds):
+                alone = {each.partition for each in leases} <= chosen
+                held, ids, epochs = ([each[column] for each in taken] for column in range(3))
+                return Lease(key, run_id, held, ids, epochs, _runs(wanted), alone)
+
+
+def _leases(connection: Connection, key: LeaseKey, partitions: Collection[int], run_id: int) -> list[Leased]:
+    leases = fetch_all(connection, Leased, "lease.leases", **vars(key), run=run_id)
+    if set(partitions) <= {each.partition for each in leases}:
+        return leases
+    run(connection, "lease.ensure", **vars(key), partitions=list(partitions))
+    return fetch_all(connection, Leased, "lease.leases", **vars(key), run=run_id)
+
+
+def _take(
+    connection: Connection, key: LeaseKey, wanted: Sequence[Leased], run_id: int, seconds: float
+) -> list[tuple[int, int, int]]:
+    """Take them; nothing where another claim came first."""
+    ids, partitions = [each.id for each in wanted], [each.partition for each in wanted]
+    before = _runs([each for each in wanted if each.held])
+    claim = {"claims": wanted[0].claims, "ids": ids, "partitions": partitions, "before": before}
+    return sorted(rows(connection, "lease.take", **vars(key), **claim, run=run_id, seconds=seconds))
+
+
+def _runs(leases: Sequence[Leased]) -> list[int]:
+    return sorted({each.run for each in leases if each.run is not None})
 
 
 def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> None:
@@ -58,8 +153,8 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
     """
     deadline = time.monotonic() + patience
     with translated():
-        while not one(connection, "lease.lock", space=SPACE, id=lease.id)[0]:
-            writers = rows(connection, "lease.writers", space=SPACE, id=lease.id)
+        while not one(connection, "lease.lock", space=SPACE, ids=lease.ids)[0]:
+            writers = rows(connection, "lease.writers", space=SPACE, ids=lease.ids)
             _check_still_held(connection, lease)  # after the list: so none of them is a later taker's
             for (pid,) in writers:
                 end_backend(connection, pid)
@@ -68,25 +163,26 @@ def exclude(connection: Connection, lease: Lease, *, patience: float = 10.0) -> 
                 raise Transient(f"a backend that writes {lease.key.feed} did not end within {patience:.0f} s")
             time.sleep(0.02)
         _check_still_held(connection, lease)
-        run(connection, "lease.fence", epoch=lease.epoch, **vars(lease.key))
-        run(connection, "lease.lost", run=lease.previous_run, by=lease.run)
+        run(connection, "lease.fence", **lease.epochs, **vars(lease.key))
+        run(connection, "lease.lost", runs=lease.previous_runs, by=lease.run)
 
 
-def killed_in_a_row(connection: Connection, key: LeaseKey, most: int) -> int:
-    """Count the runs of this drain that were killed at its checkpoint, since a person last freed the feed.
+def killed_in_a_row(connection: Connection, lease: Lease, most: int) -> int:
+    """Count the runs of these partitions that were killed at their checkpoints, since a person last freed the feed.
 
     Exact from `most` on only: below it the journal, which may be long, is not read. Ends no transaction.
     """
+    where = {**vars(lease.key), "partitions": list(lease.partitions)}
     with translated():
-        killed: int = one(connection, "lease.killed", **vars(key))[0]
+        killed: int = one(connection, "lease.killed", **where)[0]
         if killed < most:
             return killed
-        since_freed: int = one(connection, "lease.killed_since_freed", **vars(key))[0]
+        since_freed: int = one(connection, "lease.killed_since_freed", **where)[0]
     return min(killed, since_freed)
 
 
 def _check_still_held(connection: Connection, lease: Lease) -> None:
-    if not one(connection, "lease.mine", id=lease.id, epoch=lease.epoch)[0]:
+    if not one(connection, "lease.mine", **lease.locks)[0]:
         raise Fenced(f"the lease of {lease.key} went to another run")
 
 
@@ -105,7 +201,7 @@ def end_backend(connection: Connection, pid: int) -> None:
 
 def guard(connection: Connection, lease: Lease) -> None:
     """The first statement of every chunk: locks out other writers until it commits. Raises Fenced."""
-    locked, mine = one(connection, "lease.guard", space=SPACE, id=lease.id, epoch=lease.epoch)
+    locked, mine = one(connection, "lease.guard", space=SPACE, **lease.locks)
     if not mine:
         raise Fenced(f"another run drains {lease.key} now; this one wrote nothing more")
     if not locked:  # a previous holder woke up and looks whether its last COMMIT got there
@@ -115,20 +211,25 @@ def guard(connection: Connection, lease: Lease) -> None:
 def renew(connection: Connection, lease: Lease, seconds: float = SECONDS) -> bool:
     """Hold it for `seconds` more; False when it is no longer ours. On an autocommit connection."""
     with translated():
-        return run(connection, "lease.renew", id=lease.id, epoch=lease.epoch, seconds=seconds) == 1
+        return run(connection, "lease.renew", run=lease.run, seconds=seconds) == 1
 
 
 def release(connection: Connection, lease: Lease) -> None:
     """Free it, if it is still ours, and commit; what is open is rolled back."""
     with translated(), at_once(connection):
-        run(connection, "lease.release", id=lease.id, epoch=lease.epoch)
+        run(connection, "lease.release", **lease.locks)
 
 
 def holder(connection: Connection, key: LeaseKey) -> str:
-    """Name the holder, in words."""
+    """Name the holders, in words."""
     with translated():
-        name, seconds = maybe(connection, "lease.held", **vars(key)) or (None, None)
-    return f"{name} holds the lease for {seconds:.0f} s more" if seconds and seconds > 0 else "the lease is free"
+        holders = rows(connection, "lease.holders", **vars(key))
+    if not holders:
+        return "the lease is free"
+    if len(holders) == 1:
+        return f"{holders[0][0]} holds the lease for {holders[0][1]:.0f} s more"
+    names = ", ".join(name for name, _ in holders)
+    return f"{names} hold the leases for up to {max(seconds for _, seconds in holders):.0f} s more"
 
 
 def at_work(connection: Connection, key: LeaseKey) -> bool:
@@ -140,10 +241,13 @@ def at_work(connection: Connection, key: LeaseKey) -> bool:
 def cap(connection: Connection, seconds: float) -> None:
     """Let no lease last longer than that from now, wherever the database's clock was, and commit."""
     with translated(), at_once(connection):
-        run(connection, "lease.cap", feed=None, stage=None, shard=None, seconds=seconds)
+        run(connection, "lease.cap", seconds=seconds)
 
 
-def states(connection: Connection) -> dict[LeaseKey, LeaseState]:
-    """Return every lease that was ever taken."""
+def states(connection: Connection) -> dict[LeaseKey, dict[int, LeaseState]]:
+    """Return every lease that was ever taken, by its partition."""
+    found: dict[LeaseKey, dict[int, LeaseState]] = {}
     with translated():
-        return {LeaseKey(*key): LeaseState(epoch, free) for *key, epoch, free in rows(connection, "lease.states")}
+        for feed, stage, partition, epoch, free in rows(connection, "lease.states"):
+            found.setdefault(LeaseKey(feed, stage), {})[partition] = LeaseState(epoch, free)
+    return found

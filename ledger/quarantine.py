@@ -31,7 +31,6 @@ class Entry:
 
     feed: str
     stage: str
-    shard: int
     source: int
     topic: str
     partition: int
@@ -132,24 +131,26 @@ def fetch_unresolved(
     feed: str,
     fate: str,
     *,
-    shard: int | None = None,
     until: date | None = None,
     matching: str | None = None,
 ) -> dict[int, list[Key]]:
-    """Shard → the unresolved entries of sub. `until`: only what is deferred to that day or an earlier one."""
-    values = {"feed": feed, "fate": fate, "shard": shard, "until": until, "matching": matching}
-    shards: dict[int, list[Key]] = {}
+    """Partition → the unresolved entries of sub. `until`: only what is deferred to that day or an earlier one."""
+    values = {"feed": feed, "fate": fate, "until": until, "matching": matching}
+    partitions: dict[int, list[Key]] = {}
     with translated():
-        for of_shard, *key in rows(connection, "quarantine.waiting", **values):
-            shards.setdefault(of_shard, []).append((key[0], key[1], key[2]))
-    return shards
+        for partition, *key in rows(connection, "quarantine.waiting", **values):
+            partitions.setdefault(partition, []).append((key[0], key[1], key[2]))
+    return partitions
 
 
-def fetch_due(connection: Connection, todays: Mapping[str, date]) -> dict[tuple[str, int], int]:
-    """(feed, shard) → how many deferred rows have come to their day. `todays`: feed → the date where it lives."""
+def fetch_due(connection: Connection, todays: Mapping[str, date]) -> dict[str, dict[int, int]]:
+    """Feed → partition → how many deferred rows have come to their day. `todays`: feed → the date where it lives."""
     values = {"feeds": list(todays), "todays": list(todays.values())}
+    found: dict[str, dict[int, int]] = {}
     with translated():
-        return {(feed, shard): count for feed, shard, count in rows(connection, "quarantine.due", **values)}
+        for feed, partition, count in rows(connection, "quarantine.due", **values):
+            found.setdefault(feed, {})[partition] = count
+    return found
 
 
 def batches(connection: Connection, keys: Sequence[Key], rows_at_once: int, size: int) -> Iterator[Sequence[Key]]:

@@ -26,19 +26,19 @@ FROM unnest(%(sources)s::int[], %(offsets)s::bigint[], %(rows)s::int[]) WITH ORD
 JOIN feedfall.quarantine q ON q.source = w.source AND q."offset" = w."offset" AND q.row = w.row ORDER BY w.place
 
 -- name: waiting
--- Unresolved entries of sub, by shard: of one fate, by its reason, or by the day that has come.
-SELECT s.shard, q.source, q."offset", q.row FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
+-- Unresolved entries of sub, by partition: of one fate, by its reason, or by the day that has come.
+SELECT s.partition, q.source, q."offset", q.row FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.settled_as IS NULL AND q.fate = %(fate)s
-  AND (%(shard)s::int IS NULL OR s.shard = %(shard)s) AND (%(until)s::date IS NULL OR q.until <= %(until)s)
+  AND (%(until)s::date IS NULL OR q.until <= %(until)s)
   AND (%(matching)s::text IS NULL OR position(lower(%(matching)s) IN lower(q.reason)) > 0)
-ORDER BY s.shard, q.source, q."offset", q.row
+ORDER BY s.partition, q.source, q."offset", q.row
 
 -- name: due
 -- Where deferred rows have come to their day, and how many.
-SELECT s.feed, s.shard, count(*) FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
+SELECT s.feed, s.partition, count(*) FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source
 JOIN unnest(%(feeds)s::text[], %(todays)s::date[]) AS f (feed, today) ON f.feed = s.feed
 WHERE s.stage = 'sub' AND q.settled_as IS NULL AND q.fate = 'deferred' AND q.until <= f.today
-GROUP BY s.feed, s.shard ORDER BY s.feed, s.shard
+GROUP BY s.feed, s.partition ORDER BY s.feed, s.partition
 
 -- name: resolve
 -- What became of an entry, once.
@@ -69,7 +69,7 @@ WHERE detail ? 'entry' AND detail ->> 'entry' = %(entry)s AND (detail ->> 'sourc
 
 -- name: columns
 -- An entry: each column is the field of its name.
-s.feed, s.stage, s.shard, q.source, s.topic, s.partition, q."offset", q.row, q.part, q.fate, q.reason, q.until, q.at, q.run,
+s.feed, s.stage, q.source, s.topic, s.partition, q."offset", q.row, q.part, q.fate, q.reason, q.until, q.at, q.run,
 q.correlation_id, q.seq, q.key, q.value, q.headers, q.sent_at,
 q.settled_as, q.settled_run, q.settled_at, q.settled_by, q.settled_reason, q.replaced_run, q.parts,
 nullif(q.first_fate, q.fate) AS first_fate, nullif(q.first_reason, q.reason) AS first_reason

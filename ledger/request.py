@@ -16,9 +16,6 @@ from ledger.chunk import storable
 from ledger.database import Connection, at_once, fetch_all, fetch_one, one, rows, run
 from ledger.errors import translated
 
-#: Deferred requests are of a feed, not of a shard: its first relay sends them again.
-RETRY_SHARD = 0
-
 
 @dataclass(frozen=True)
 class Overdue:

@@ -19,14 +19,15 @@ GRANT USAGE ON SCHEMA feedfall TO {role};
 -- name: pod
 -- Exactly what the stages do. Columns that are not named are the server's (times, ids, role) or an operator's.
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), {plain}); END $$;
-GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
+GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.drain, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
     feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch,
     feedfall.sweep TO {role};
-GRANT INSERT (feed, stage, shard, uid, name, code),
-    UPDATE (status, exit_code, reason, counts, ended_at) ON feedfall.run TO {role};
-GRANT INSERT (feed, stage, shard), UPDATE (holder, run, epoch, taken_at, expires_at) ON feedfall.lease TO {role};
-GRANT INSERT (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
+GRANT INSERT (feed, stage, uid, name, code),
+    UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
+GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
+GRANT INSERT (feed, stage, partition), UPDATE (run, held, epoch, taken_at) ON feedfall.lease TO {role};
+GRANT INSERT (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
     UPDATE (next_offset, epoch, leader_epoch, markers) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};
@@ -40,7 +41,7 @@ GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, cou
     UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at,
         retry_at, retry_reason, tries, deferred_at)
     ON feedfall.request TO {role};
-GRANT INSERT (feed, shard, run, transactional_id, topic, topic_id, ends, ids), UPDATE (answered, closed_at, closed_by)
+GRANT INSERT (feed, run, transactional_id, topic, topic_id, ends, ids), UPDATE (answered, closed_at, closed_by)
     ON feedfall.batch TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
     UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};

@@ -83,12 +83,16 @@ def load(
     blocks: Iterable[bytes],
     *,
     merging: bool,
+    alone: bool = True,
     take_out: TakeOut = lambda _: (),
 ) -> MergeResult | None:
-    """Load a chunk inside the caller's transaction. None: every row was loaded. `blocks` may be lazy."""
+    """Load a chunk inside the caller's transaction. None: every row was loaded. `blocks` may be lazy.
+
+    `alone`: no other run writes the table's keys; else COPY, which takes keys as they come, soon gives way to a merge.
+    """
     connection.execute(sql("rows.immediate"))
     blocks, again = tee(blocks)  # where COPY fails, a merge starts over and needs the whole chunk
-    if not merging and _straight(connection, table, blocks):
+    if not merging and _straight(connection, table, blocks, alone=alone):
         return None
     return merge(connection, table, list(again), take_out)
 
@@ -98,10 +102,14 @@ def reload(connection: Connection, table: Table, lines: Sequence[str]) -> Reload
     return merge_each(connection, table, ["".join(lines).encode()]) if lines else ReloadResult()
 
 
-def _straight(connection: Connection, table: Table, blocks: Iterable[bytes]) -> bool:
+def _straight(connection: Connection, table: Table, blocks: Iterable[bytes], *, alone: bool) -> bool:
     try:
         with connection.transaction():
+            if not alone:
+                connection.execute(sql("rows.impatient"))
             table.copy(connection, blocks)
+            if not alone:
+                connection.execute(sql("rows.patient"))
     except psycopg.Error as error:
         if is_data(error) or isinstance(error, ANOTHER_RUN):
             return False

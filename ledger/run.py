@@ -1,6 +1,6 @@
 """The table of runs: one row an execution, kept after Argo has forgotten its Workflow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,8 @@ class Run:
     exit_code: int | None
     reason: str | None
     counts: Mapping[str, Any]
+    partitions: Sequence[int] | None
+    """That it has claimed; None: none."""
     started_at: datetime
     ended_at: datetime | None
 

@@ -1,7 +1,7 @@
 -- name: start
 -- One execution of one stage.
-INSERT INTO feedfall.run (feed, stage, shard, uid, name, code)
-VALUES (%(feed)s, %(stage)s, %(shard)s, %(uid)s, %(name)s, %(code)s) RETURNING id
+INSERT INTO feedfall.run (feed, stage, uid, name, code)
+VALUES (%(feed)s, %(stage)s, %(uid)s, %(name)s, %(code)s) RETURNING id
 
 -- name: finish
 -- How it ended, and the counts of its RESULT line.
@@ -10,5 +10,5 @@ UPDATE feedfall.run SET status = %(status)s, exit_code = %(exit_code)s, reason =
 
 -- name: latest
 -- The newest runs, of one feed or of all.
-SELECT id, feed, stage, name, status, exit_code, reason, counts, started_at, ended_at FROM feedfall.run
+SELECT id, feed, stage, name, status, exit_code, reason, counts, partitions, started_at, ended_at FROM feedfall.run
 WHERE %(feed)s::text IS NULL OR feed = %(feed)s ORDER BY id DESC LIMIT %(limit)s

@@ -186,7 +186,7 @@ WHERE spans.deferred <> requests.deferred
 
 -- name: left_open
 -- A relay closes what an earlier one left open before it opens a batch of its own.
-SELECT b.id, min(l.id) FROM feedfall.batch b JOIN feedfall.batch l ON l.feed = b.feed AND l.shard = b.shard AND l.id > b.id
+SELECT b.id, min(l.id) FROM feedfall.batch b JOIN feedfall.batch l ON l.feed = b.feed AND l.id > b.id
 WHERE b.feed = %(feed)s AND b.closed_at IS NULL GROUP BY b.id ORDER BY 1
 
 -- name: disowned

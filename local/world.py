@@ -203,7 +203,7 @@ def create_topics(kafka: str, every: Sequence[Feed]) -> None:
     """Create each feed's topics, where they are missing."""
     admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     kinds = {feed: ("request", "response", "bell") if feed.rings else ("request", "response") for feed in every}
-    wanted = [(feed.topic(kind), max(PARTITIONS, feed.shards)) for feed, of in kinds.items() for kind in of]
+    wanted = [(feed.topic(kind), max(PARTITIONS, feed.parallel)) for feed, of in kinds.items() for kind in of]
     for future in admin.create_topics([NewTopic(name, number, 1) for name, number in wanted]).values():
         try:
             future.result()

@@ -82,10 +82,6 @@ def _read(again: Rereading, comparison: Comparison, start: dict[int, int], ends:
 
 def _sources(connection: Connection, feed: Feed, topic: str) -> list[Source]:
     with translated():
-        found = [
-            source
-            for shard in range(feed.shards)
-            for source in chunk.sources(connection, LeaseKey(feed.name, "sub", shard), topic)
-        ]
+        found = chunk.sources(connection, LeaseKey(feed.name, "sub"), topic)
         connection.rollback()
     return found

@@ -23,9 +23,9 @@ def check(cluster: Cluster, feed: Feed, kind: str, name: str, window: float) -> 
 
 
 def partitions(feed: Feed, kind: str, count: int) -> tuple[str, str]:
-    """One for each shard, at least: each shard's pod has partitions of its own."""
-    if kind != "bell" and count < feed.shards:
-        return "to do", f"{count} partitions for {feed.shards} shards: add partitions, or lower Feed(shards=)"
+    """One for each pod of sub, at least: more pods than partitions have nothing to do."""
+    if kind == "response" and count < feed.parallel:
+        return "to do", f"{count} partitions for {feed.parallel} pods: add partitions, or lower Feed(parallel=)"
     return "ok", f"{count} partitions"
 
 

@@ -106,7 +106,7 @@ def redrive(settings: Settings, feed: Feed, wanted: RedriveRequest, stop: thread
     with session(settings.database_url, f"feedfall {wanted.by}") as connection:
         names = [*wanted.names, *wanted.values]
         found = find_entries(connection, feed, names, settings.topic_prefix)
-        chosen = _unresolved_by_shard(found)
+        chosen = _unresolved_by_partition(found)
         if wanted.every:
             fate = wanted.fate or Fate.QUARANTINED
             chosen = quarantine.fetch_unresolved(connection, feed.name, fate, matching=wanted.matching)
@@ -192,14 +192,14 @@ def _find(connection: Connection, feed: Feed, name: str, topic_prefix: str) -> E
     return found[0]
 
 
-def _unresolved_by_shard(found: Sequence[Entry]) -> Mapping[int, Sequence[Key]]:
-    shards: dict[int, list[Key]] = {}
+def _unresolved_by_partition(found: Sequence[Entry]) -> Mapping[int, Sequence[Key]]:
+    partitions: dict[int, list[Key]] = {}
     for each in found:
         if each.stage != "sub":
             raise Misconfigured(f"{each.label} is a request, not a row: discard it, and request its date again")
         if not each.settled_as:
-            shards.setdefault(each.shard, []).append(each.id)
-    return shards
+            partitions.setdefault(each.partition, []).append(each.id)
+    return partitions
 
 
 def _resolved_before(entry: Entry) -> EntryResult:

@@ -216,7 +216,9 @@ def _move_all(execution: Execution, feed: Feed, moves: Sequence[Move], by: str, 
     for each in moves:
         drains[each.old.stage].append(each)
     for stage, its in drains.items():
-        outcome = exclusively(execution, LeaseKey(feed.name, stage), partial(_move, execution, feed, its, by, reason))
+        partitions = [each.old.partition for each in its]
+        act = partial(_move, execution, feed, its, by, reason)
+        outcome = exclusively(execution, LeaseKey(feed.name, stage), partitions, act)
         if outcome.status is not Status.SUCCEEDED:
             return outcome
     freed = gap.unblock(execution.connection, feed.name, Exit.GAP)

@@ -1,6 +1,6 @@
 """replay: read a recorded range of the topic again, and put back what the ledger says is there.
 
-    gate ─▶ the range, below the checkpoint ─▶ sub's lease ─▶ one transaction: each span as it was loaded ─▶ commit
+    gate ─▶ the range, below the checkpoint ─▶ sub's leases ─▶ one transaction: each span as it was loaded ─▶ commit
      HELD     OffsetGap names what is left       BUSY           more rows than the ledger counts: rolled back
 
 The checkpoint and the ledger stay as they are. A row that is lost comes back with the lineage and the run that it had.
@@ -61,7 +61,7 @@ DateRange = tuple["date", "date"]
 
 @dataclass
 class ReplayTotals:
-    """What all shards of a replay came to. `gone`: offsets of the range that Kafka no longer has."""
+    """What a replay came to. `gone`: offsets of the range that Kafka no longer has."""
 
     read: int = 0
     gone: int = 0
@@ -107,30 +107,30 @@ def replay_range(
 
 
 def run(execution: Execution, feed: Feed, wanted: Offsets | DateRange, by: str, reason: str) -> Outcome:
-    """Replay a range, a shard at a time; each shard's share wholly or not at all."""
+    """Replay a range, wholly or not at all."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "replay", execution.now())
     totals = ReplayTotals()
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason, counts=totals.counts())
     if isinstance(wanted, tuple) and "base_date" not in feed.columns:
         raise Misconfigured(f"the rows of {feed.name} have no base_date to choose by: give --offsets {FORM}")
-    for shard in range(feed.shards):
-        ranges = _ranges(execution, feed, shard, wanted, totals)
-        if ranges:
-            outcome = Replay(execution, feed, wanted, totals).run(LeaseKey(feed.name, "sub", shard), ranges, by, reason)
-            if outcome.status is not Status.SUCCEEDED:
-                return replace(outcome, counts=totals.counts())
-    return Outcome(Status.SUCCEEDED, reason=totals.reason(), counts=totals.counts())
+    key, outcome = LeaseKey(feed.name, "sub"), Outcome(Status.SUCCEEDED)
+    if ranges := _ranges(execution, feed, key, wanted, totals):
+        outcome = Replay(execution, feed, wanted, totals).run(key, ranges, by, reason)
+    if outcome.status is Status.SUCCEEDED:
+        outcome = replace(outcome, reason=totals.reason())
+    return replace(outcome, counts=totals.counts())
 
 
 Ranges = dict["Source", tuple[int, int]]
 
 
-def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | DateRange, totals: ReplayTotals) -> Ranges:
-    """Source → [from, to) of a shard, recorded and still in Kafka."""
+def _ranges(
+    execution: Execution, feed: Feed, key: LeaseKey, wanted: Offsets | DateRange, totals: ReplayTotals
+) -> Ranges:
+    """Source → [from, to), recorded and still in Kafka."""
     cluster = Cluster(execution.settings)
     topic = cluster.topic(feed.topic("response", execution.settings.topic_prefix))
-    key = LeaseKey(feed.name, "sub", shard)
     with translated():
         known = {source.partition: source for source in chunk.sources(execution.connection, key, topic.name)}
         execution.connection.rollback()
@@ -139,7 +139,7 @@ def _ranges(execution: Execution, feed: Feed, shard: int, wanted: Offsets | Date
             raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was recorded is left in it")
     ends = cluster.watermarks(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
-        return _range_of(wanted, topic.name, feed.shards, shard, known, ends)
+        return _range_of(wanted, topic.name, known, ends)
     ranges = {each: _still_there(each, ends[each.partition]) for each in known.values()}
     totals.gone += sum(each.next_offset - each.first_offset - (high - low) for each, (low, high) in ranges.items())
     return {source: (low, high) for source, (low, high) in ranges.items() if low < high}
@@ -151,13 +151,9 @@ def _still_there(source: Source, ends: Watermarks) -> tuple[int, int]:
     return low, max(min(source.next_offset, ends.last_stable), low)
 
 
-def _range_of(
-    wanted: Offsets, topic: str, shards: int, shard: int, known: Mapping[int, Source], ends: Mapping[int, Watermarks]
-) -> Ranges:
+def _range_of(wanted: Offsets, topic: str, known: Mapping[int, Source], ends: Mapping[int, Watermarks]) -> Ranges:
     if wanted.topic != topic:
         raise Misconfigured(f"the feed's responses are on {topic}, not on {wanted.topic}")
-    if wanted.partition % shards != shard:
-        return {}
     where = f"{topic}[{wanted.partition}]"
     source = known.get(wanted.partition)
     if source is None:
@@ -176,7 +172,7 @@ def _range_of(
 
 
 class Replay:
-    """One shard's replay: run → hold the lease → one transaction, span by span."""
+    """One replay: run → hold the leases → one transaction, span by span."""
 
     def __init__(self, execution: Execution, feed: Feed, wanted: Offsets | DateRange, totals: ReplayTotals) -> None:
         self._execution, self._feed, self._totals = execution, feed, totals
@@ -187,7 +183,8 @@ class Replay:
     def run(self, key: LeaseKey, ranges: Ranges, by: str, reason: str) -> Outcome:
         """Put back what is lost, or leave no trace."""
         with translated():
-            return exclusively(self._execution, key, partial(self._put_all_back, ranges, by, reason))
+            partitions = {source.partition for source in ranges}
+            return exclusively(self._execution, key, partitions, partial(self._put_all_back, ranges, by, reason))
 
     def _put_all_back(self, ranges: Ranges, by: str, reason: str, held: Lease, keeper: Keeper) -> Outcome:
         connection = self._execution.connection

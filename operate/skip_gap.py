@@ -79,10 +79,7 @@ def find(settings: Settings, connection: Connection, feed: Feed) -> list[Gap]:
         found
         for stage, kind in (("relay", "request"), ("sub", "response"))
         if stage == "sub" or feed.partner
-        for shard in range(feed.shards)
-        for found in _of_drain(
-            cluster, connection, LeaseKey(feed.name, stage, shard), feed.topic(kind, settings.topic_prefix)
-        )
+        for found in _of_drain(cluster, connection, LeaseKey(feed.name, stage), feed.topic(kind, settings.topic_prefix))
     ]
 
 
@@ -119,7 +116,8 @@ def accept(execution: Execution, feed: Feed, by: str, reason: str) -> SkipResult
         drains[found.key].append(found)
     done: list[Gap] = []
     for key, gaps in drains.items():
-        outcome = exclusively(execution, key, partial(_accept, execution, gaps, by, reason))
+        partitions = {each.source.partition for each in gaps}
+        outcome = exclusively(execution, key, partitions, partial(_accept, execution, gaps, by, reason))
         if outcome.status is Status.BUSY:
             return SkipResult(outcome, done)
         done += gaps
@@ -130,7 +128,7 @@ def accept(execution: Execution, feed: Feed, by: str, reason: str) -> SkipResult
 
 
 def _accept(execution: Execution, gaps: list[Gap], by: str, reason: str, held: Lease, _: Keeper) -> Outcome:
-    """Record a drain's gaps under its lease, in one transaction."""
+    """Record a drain's gaps under their partitions' leases, in one transaction."""
     connection = execution.connection
     with translated():
         lease.guard(connection, held)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from catalog import Feed
     from steps.run.settings import Settings
 
-SHARDED = ("relay", "sub", "release")
+#: The stages that move a feed's rows: a fault of theirs that needs a person blocks the feed.
+MOVING = ("relay", "sub", "release")
 
 
 def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -79,13 +80,13 @@ def execute(
     environment: Settings, arguments: argparse.Namespace, feeds: Sequence[Feed], stop: threading.Event
 ) -> Outcome:
     """Open the ledger, run the stage, record how it ended; a fault that needs a person leaves the feed blocked."""
-    with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage, arguments.shard), stop) as execution:
+    with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage), stop) as execution:
         try:
             with translated():  # a session that the server ended is outside trouble, wherever it shows
                 execution.outcome = run_stage(execution, arguments, feeds)
         except Exception as error:  # noqa: BLE001 -- recorded here, translated once
             execution.outcome = failure_outcome(error, stop)
-            if arguments.stage in SHARDED and execution.outcome.exit.blocks:
+            if arguments.stage in MOVING and execution.outcome.exit.blocks:
                 _block(execution, arguments, execution.outcome)
         return execution.outcome
 
@@ -96,17 +97,17 @@ def run_stage(execution: Execution, arguments: argparse.Namespace, feeds: Sequen
         case "sub":
             from steps.sub import sub
 
-            return sub(execution, feeds[0], arguments.shard)
+            return sub(execution, feeds[0])
         case "release":
             from steps.release import release
 
-            return release(execution, feeds[0], arguments.shard)
+            return release(execution, feeds[0])
         case "relay":
             from steps.partner import domain
             from steps.relay import relay
 
             domain.check(execution, feeds[0])
-            return relay(execution, feeds[0], arguments.shard)
+            return relay(execution, feeds[0])
         case "pub":
             from steps.pub import pub
 
@@ -159,8 +160,6 @@ def _block(execution: Execution, arguments: argparse.Namespace, outcome: Outcome
 
 def _select_feed(packages: Sequence[str], arguments: argparse.Namespace) -> Feed:
     feed = find.load(arguments.feed, packages)
-    if not 0 <= arguments.shard < feed.shards:
-        raise Misconfigured(f"feed {feed.name} has shards 0 to {feed.shards - 1}, not {arguments.shard}")
     if arguments.stage == "relay" and feed.partner is None:
         raise Misconfigured(f"feed {feed.name} has no partner: another team's API solution answers its requests")
     return feed
@@ -189,11 +188,9 @@ def parser() -> argparse.ArgumentParser:
     stages = top.add_subparsers(dest="stage", required=True, metavar="stage", parser_class=Parser)
     for stage, words in STAGES.items():
         form = stages.add_parser(stage, help=words, description=words)
-        form.set_defaults(shard=0, feed=None)
+        form.set_defaults(feed=None)
         if stage != "sweep":
             form.add_argument("--feed", required=True)
-        if stage in SHARDED:
-            form.add_argument("--shard", type=int, default=0)
         if stage == "pub":
             form.add_argument(
                 "--base-date", type=_date, help="YYYY-MM-DD, YYYYMMDD or YYMMDD; the feed's today if absent"

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from ledger import request
 from ledger.chunk import ChunkResult, SetAside, recent_bad
-from ledger.request import RETRY_SHARD
 from steps.drain.drain import Patience, drain
 from steps.drain.headers import read_headers
 from steps.partner.deferral import Deferral
@@ -46,15 +45,15 @@ TRANSACTION_ROWS = 50_000
 TRANSACTION_SECONDS = 10.0
 
 
-def relay(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
+def relay(execution: Execution, feed: Feed, patience: Patience | None = None) -> Outcome:
     """Answer the feed's requests, to the end: the deferred ones that are due, then those of the topic."""
     with open_sender(execution, feed) as sender:
-        exchanger = Exchanger(execution, feed, shard, sender)
+        exchanger = Exchanger(execution, feed, sender)
         sink = Relay(execution, feed, exchanger)
         try:
-            hindered = retry_due(execution, feed, exchanger) if shard == RETRY_SHARD else None
+            hindered = retry_due(execution, feed, exchanger)
             if hindered is None:
-                return drain(execution, feed, sink, shard, patience)
+                return drain(execution, feed, sink, patience)
             return sink.outcome(hindered) if exchanger.report.retried else hindered
         finally:
             exchanger.batches.end()
@@ -74,7 +73,7 @@ class Exchanges:
 class Relay:
     """The sink of relay: one chunk becomes one Kafka transaction."""
 
-    stage, markers, batch = "relay", False, 50
+    stage, markers, batch, shares = "relay", False, 50, False
 
     def __init__(self, execution: Execution, feed: Feed, exchanger: Exchanger) -> None:
         self.topic = feed.topic("request", execution.settings.topic_prefix)

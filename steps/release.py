@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from catalog import Feed
 
 
-def release(execution: Execution, feed: Feed, shard: int = 0) -> Outcome:
+def release(execution: Execution, feed: Feed) -> Outcome:
     """Resolve the deferred rows whose day has come."""
     refusal = gate.refusal(control.state(execution.connection, feed.name), "release", execution.now())
     today = gate.today(feed, execution.now())
-    chosen = quarantine.fetch_unresolved(execution.connection, feed.name, "deferred", shard=shard, until=today)
+    chosen = quarantine.fetch_unresolved(execution.connection, feed.name, "deferred", until=today)
     execution.connection.rollback()
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason)

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from steps.run.execution import Execution, Outcome
 
 
-def sub(execution: Execution, feed: Feed, shard: int = 0, patience: Patience | None = None) -> Outcome:
+def sub(execution: Execution, feed: Feed, patience: Patience | None = None) -> Outcome:
     """Drain the feed's responses into its table."""
     sink = Sub(feed, execution.settings.topic_prefix, open_dates(execution, feed))
-    return drain(execution, feed, sink, shard, patience)
+    return drain(execution, feed, sink, patience)
 
 
 class Sub:
     """The sink of sub: one chunk becomes one COPY, or one merge once a key exists."""
 
-    stage, batch = "sub", 500
+    stage, batch, shares = "sub", 500, True
 
     def __init__(self, feed: Feed, prefix: str = "", dates: Dates | None = None) -> None:
         self.topic, self.markers = feed.topic("response", prefix), feed.writes_markers
@@ -58,7 +58,9 @@ class Sub:
         record = ChunkRecord(self._sources)
         quarantine = Quarantine(self._judge, record, chunk.recent_bad(connection, self._lease.key))
         batch = Batch(self._judge, self._dates, record, self._lease.run, quarantine.refuse)
-        merged = rows.load(connection, self._table, batch.blocks(intake), merging=self._merging)
+        merged = rows.load(
+            connection, self._table, batch.blocks(intake), merging=self._merging, alone=self._lease.alone
+        )
         if merged:
             self._merging = True
             for refused in merged.refused:

@@ -13,11 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import chunk, control, heartbeat, lease, quarantine, request
+from ledger import control, heartbeat, lease, quarantine, request
 from ledger.database import rollback
-from ledger.errors import translated
 from ledger.key import LeaseKey
-from ledger.request import RETRY_SHARD
+from steps.drain import checkpoint
 from steps.drain.kafka import Cluster
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
@@ -47,6 +46,7 @@ class Start:
 
     key: LeaseKey
     epoch: int
+    """Of all its partitions together: it grows with each run that takes some."""
     lag: int
     at: datetime
     what: str = "offsets behind"
@@ -58,7 +58,7 @@ class Start:
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
         Workflow keeps the name for days, and no other run would raise the epoch.
         """
-        key = f"{self.key.feed}-{self.key.stage}-{self.key.shard}"
+        key = f"{self.key.feed}-{self.key.stage}"
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
 
 
@@ -170,61 +170,70 @@ def _drains(
     feed: Feed,
     stage: str,
     topic: Topic,
-    states: Mapping[LeaseKey, lease.LeaseState],
+    states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]],
 ) -> Iterable[Start]:
-    """The drains of one topic, where the gate is open."""
+    """The drain of one topic, where the gate is open."""
     if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
         return
-    for key in (LeaseKey(feed.name, stage, shard) for shard in range(feed.shards)):
-        state = states.get(key, lease.LeaseState())
-        lag = offsets_behind(execution, cluster, feed, key, topic) if state.is_free else 0
-        if lag > 0:
-            yield Start(key, state.epoch, lag, execution.now())
+    key = LeaseKey(feed.name, stage)
+    lag = _waiting(execution, cluster, key, topic, states.get(key, {}))
+    if lag > 0:
+        yield Start(key, _epochs(states, key), lag, execution.now())
 
 
 def _releases(
-    execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, lease.LeaseState]
+    execution: Execution, feeds: Sequence[Feed], states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]]
 ) -> Iterable[Start]:
-    """Deferred rows whose day has come, where the gate is open and sub's lease, which release takes, is free."""
+    """Deferred rows whose day has come, where the gate is open and the leases, which release takes, are free."""
     now = execution.now()
     todays = {feed.name: gate.today(feed, now) for feed in feeds}
-    for (feed, shard), count in quarantine.fetch_due(execution.connection, todays).items():
-        state = states.get(LeaseKey(feed, "sub", shard), lease.LeaseState())
-        if state.is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
-            yield Start(LeaseKey(feed, "release", shard), state.epoch, count, now, "rows due")
+    for feed, counts in quarantine.fetch_due(execution.connection, todays).items():
+        key = LeaseKey(feed, "sub")
+        is_free = all(_is_free(states.get(key, {}), partition) for partition in counts)
+        if is_free and not gate.refusal(control.state(execution.connection, feed), "release", now):
+            yield Start(LeaseKey(feed, "release"), _epochs(states, key), sum(counts.values()), now, "rows due")
 
 
 def _retries(
     execution: Execution,
     feeds: Sequence[Feed],
-    states: Mapping[LeaseKey, lease.LeaseState],
+    states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]],
     found: Sequence[Start],
 ) -> Iterable[Start]:
     """Deferred requests that are due, where the gate is open and no relay runs or is to be started anyway."""
     now, started = execution.now(), {each.key for each in found}
     deferred = request.fetch_due_feeds(execution.connection, now)
     for feed in feeds:
-        key = LeaseKey(feed.name, "relay", RETRY_SHARD)
-        state = states.get(key, lease.LeaseState())
-        if not (feed.partner and feed.name in deferred and state.is_free) or key in started:
+        key = LeaseKey(feed.name, "relay")
+        is_free = all(state.is_free for state in states.get(key, {}).values())
+        if not (feed.partner and feed.name in deferred and is_free) or key in started:
             continue
         if not gate.refusal(control.state(execution.connection, feed.name), "relay", now):
-            yield Start(key, state.epoch, deferred[feed.name], now, "deferred requests due")
+            yield Start(key, _epochs(states, key), deferred[feed.name], now, "deferred requests due")
 
 
-def offsets_behind(execution: Execution, cluster: Cluster, feed: Feed, key: LeaseKey, topic: Topic) -> int:
-    """Count the offsets between the checkpoint and the log's end, an open transaction's included."""
-    with translated():
-        at = {source.partition: source.next_offset for source in chunk.sources(execution.connection, key, topic.name)}
-    mine = [partition for partition in topic.partitions if partition % feed.shards == key.shard]
-    marks = cluster.watermarks(topic, mine)
-    return sum(abs(mark.high - at.get(partition, mark.low)) for partition, mark in marks.items())
+def _waiting(
+    execution: Execution, cluster: Cluster, key: LeaseKey, topic: Topic, states: Mapping[int, lease.LeaseState]
+) -> int:
+    """How many offsets wait that no run has. Only sub shares: a relay at work has all of them."""
+    free = [partition for partition in topic.partitions if _is_free(states, partition)]
+    if not free or (key.stage == "relay" and len(free) < len(topic.partitions)):
+        return 0
+    behind = checkpoint.behind(execution.connection, cluster, key, topic)
+    return sum(behind.get(partition, 0) for partition in free)
+
+
+def _is_free(states: Mapping[int, lease.LeaseState], partition: int) -> bool:
+    return states.get(partition, lease.LeaseState()).is_free
+
+
+def _epochs(states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]], key: LeaseKey) -> int:
+    return sum(state.epoch for state in states.get(key, {}).values())
 
 
 def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
-    template, shard = f"{wanted.key.feed}-{wanted.key.stage}", str(wanted.key.shard)
-    if not server.submit(template, wanted.name, {"shard": shard}, {}):
+    if not server.submit(f"{wanted.key.feed}-{wanted.key.stage}", wanted.name, {}, {}):
         return False
     print(f"STARTED {wanted.name}: {wanted.lag} {wanted.what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return True

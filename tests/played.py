@@ -28,10 +28,12 @@ def rendered(name: str, kind: str = "WorkflowTemplate") -> Document:
 
 
 def script(code: str, step: Document | None = None, **spec: object) -> Document:
-    """fx-sub, but its container runs this Python."""
+    """fx-sub, but its container runs this Python, and it has a parameter."""
     document = rendered("fx-sub")
     only = document["spec"]["templates"][0]
-    only["container"].update(command=["python", "-c", code], args=["{{workflow.parameters.shard}}"])
+    only["container"].update(command=["python", "-c", code], args=["{{workflow.parameters.word}}"])
+    word = {"name": "word", "value": "0", "enum": ["0", "1"], "description": "What it prints"}
+    document["spec"]["arguments"] = {"parameters": [word]}
     only["retryStrategy"]["backoff"] = {"duration": "1s", "factor": 1, "cap": "1s"}
     only["podSpecPatch"] = json.dumps({"terminationGracePeriodSeconds": 1})
     only.update(step or {})

@@ -71,7 +71,6 @@ class Bell:
     stage: str
     topic: str
     json: bool
-    shards: int
     largest: int
 
     @property
@@ -141,9 +140,9 @@ def bells(feeds: Sequence[Feed], prefix: str = "") -> list[Bell]:
     for feed in feeds:
         if feed.partner:
             topic = feed.topic("request", prefix)
-            topics.append(Bell(feed.name, "relay", topic, feed.request is None, feed.shards, 0))
+            topics.append(Bell(feed.name, "relay", topic, feed.request is None, 0))
         outside = 0 if feed.rings else feed.max_message
-        topics.append(Bell(feed.name, "sub", feed.topic(feed.bell, prefix), feed.rings, feed.shards, outside))
+        topics.append(Bell(feed.name, "sub", feed.topic(feed.bell, prefix), feed.rings, outside))
     return topics
 
 
@@ -210,18 +209,18 @@ def sensor(bells: Sequence[Bell]) -> Sensor:
             Dependency(name=name, event_source_name=NAME, event_name=name)
             for name in (*(bell.name for bell in bells), "tick")
         ),
-        triggers=tuple(_trigger(bell, shard) for bell in bells for shard in range(bell.shards)),
+        triggers=tuple(_trigger(bell) for bell in bells),
     )
 
 
-def _trigger(bell: Bell, shard: int) -> Trigger:
+def _trigger(bell: Bell) -> Trigger:
     return Trigger(
         template=TriggerTemplate(
-            name=f"{bell.name}-{shard}",
+            name=bell.name,
             conditions=f"{bell.name} && tick",
             k8s=K8s(
                 operation="create",
-                source=Resource(resource=_workflow(bell, shard)),
+                source=Resource(resource=_workflow(bell)),
                 # The event's id is the only thing passed on. Never the body: text from outside in a manifest is code.
                 parameters=(
                     Parameter(
@@ -236,7 +235,7 @@ def _trigger(bell: Bell, shard: int) -> Trigger:
     )
 
 
-def _workflow(bell: Bell, shard: int) -> Document:
+def _workflow(bell: Bell) -> Document:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
@@ -247,7 +246,6 @@ def _workflow(bell: Bell, shard: int) -> Document:
         },
         "spec": {
             "workflowTemplateRef": {"name": bell.name},
-            "arguments": {"parameters": [{"name": "shard", "value": str(shard)}]},
         },
     }
 

@@ -23,6 +23,8 @@ from hera.workflows import (
     RetryStrategy,
     SecretEnv,
     SecretEnvFrom,
+    Step,
+    Steps,
     WorkflowTemplate,
 )
 from hera.workflows.models import (
@@ -39,6 +41,9 @@ from hera.workflows.models import (
     TTLStrategy,
     WorkflowMetadata,
     WorkflowTemplateRef,
+)
+from hera.workflows.models import (
+    Sequence as Numbers,
 )
 
 from ledger.databases import variable
@@ -60,6 +65,10 @@ GRACE = 60
 """Seconds between SIGTERM and SIGKILL: finish or roll back the chunk, release the lease."""
 
 
+SIDE_BY_SIDE = "side-by-side"
+INDEX = Env(name="FEEDFALL_INDEX", value="{{inputs.parameters.index}}")
+
+
 def container(
     stage: str,
     *args: str,
@@ -70,11 +79,13 @@ def container(
     deadline: int = DEADLINE,
     grace: int = GRACE,
     retry: bool = True,
+    pods: int = 1,
 ) -> Container:
     """Return the one container of a template: `python -m steps <stage> <args>`.
 
-    `databases`: whose addresses it gets. All keys of `secrets` become variables, where the Secret exists; a name that
-    `env` sets wins over them.
+    `databases`: whose addresses it gets. `pods`: how many of it run side by side; its number tells a pod that is tried
+    again from the pods beside it. All keys of `secrets` become variables, where the Secret exists; a name that `env`
+    sets wins over them.
     """
     return Container(
         name=stage,
@@ -82,7 +93,8 @@ def container(
         image_pull_policy=ImagePullPolicy.if_not_present,
         command=["python", "-m", "steps", stage],
         args=list(args) or None,
-        env=[*map(_address, databases), *_environment(), *env],
+        env=[*map(_address, databases), *_environment(), *env, *([INDEX] if pods > 1 else [])],
+        inputs=[Parameter(name="index")] if pods > 1 else None,
         env_from=[
             ConfigMapEnvFrom(name="feedfall-settings", optional=True),
             *(SecretEnvFrom(name=name, optional=True) for name in ("feedfall-kafka", *secrets)),
@@ -169,8 +181,12 @@ def template(
     parameters: Sequence[Parameter] = (),
     deadline: int | None = None,
     keep: tuple[int, int] = (86_400, 7 * 86_400),
+    pods: int = 1,
 ) -> WorkflowTemplate:
-    """Wrap a container. In seconds: `deadline` of the whole Workflow; `keep` it after a success, after a failure."""
+    """Wrap a container. In seconds: `deadline` of the whole Workflow; `keep` it after a success, after a failure.
+
+    `pods`: how many of it run side by side, each a run of its own.
+    """
     labels = _labels(step.name, feed)
     success, failure = keep
     return WorkflowTemplate(
@@ -179,15 +195,27 @@ def template(
         annotations={"workflows.argoproj.io/description": about},
         workflow_metadata=WorkflowMetadata(labels=labels),
         pod_metadata=Metadata(labels=labels),
-        entrypoint=step.name,
+        entrypoint=step.name if pods == 1 else SIDE_BY_SIDE,
         arguments=list(parameters) or None,
         service_account_name=step.service_account_name,
         active_deadline_seconds=deadline,
         ttl_strategy=TTLStrategy(seconds_after_success=success, seconds_after_failure=failure),
         # A failed pod stays, with its log, as long as its Workflow.
         pod_gc=PodGC(strategy="OnPodSuccess", delete_delay_duration="10m"),
-        templates=[step],
+        templates=[*([_side_by_side(step, pods)] if pods > 1 else []), step],
     )
+
+
+def _side_by_side(step: Container, pods: int) -> Steps:
+    """Return what starts a container several times, each with its number."""
+    name = str(step.name)
+    each = Step(
+        name=name,
+        template=name,
+        with_sequence=Numbers(count=IntOrString(root=pods)),
+        arguments=[Parameter(name="index", value="{{item}}")],
+    )
+    return Steps(name=SIDE_BY_SIDE, sub_steps=[[each]])
 
 
 def cron(
@@ -222,12 +250,6 @@ def daily(at: time) -> str:
 def until_midnight(at: time) -> int:
     """Return the seconds left of the day: a start made up after midnight would take the next day for today."""
     return 86_400 - at.hour * 3600 - at.minute * 60
-
-
-def shard(count: int) -> Parameter:
-    """Return the parameter that picks a part of the partitions."""
-    shards = [str(number) for number in range(count)]
-    return Parameter(name="shard", value="0", enum=shards, description="Which share of the topic's partitions")
 
 
 def _labels(stage: str | None, feed: str | None) -> dict[str, str]:

@@ -13,13 +13,6 @@ def template(feed: Feed) -> WorkflowTemplate:
     return pod.template(
         f"{feed.name}-relay",
         f"Asks the partner for what waits on {feed.topic('request')}, answers on {feed.topic('response')}",
-        pod.container(
-            "relay",
-            f"--feed={feed.name}",
-            "--shard={{workflow.parameters.shard}}",
-            databases=[feed.database],
-            secrets=[PARTNERS],
-        ),
+        pod.container("relay", f"--feed={feed.name}", databases=[feed.database], secrets=[PARTNERS]),
         feed=feed.name,
-        parameters=[pod.shard(feed.shards)],
     )

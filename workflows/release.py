@@ -10,9 +10,6 @@ def template(feed: Feed) -> WorkflowTemplate:
     return pod.template(
         f"{feed.name}-release",
         f"Loads the deferred rows of {feed.name} whose day has come into {feed.table}; two at once are harmless",
-        pod.container(
-            "release", f"--feed={feed.name}", "--shard={{workflow.parameters.shard}}", databases=[feed.database]
-        ),
+        pod.container("release", f"--feed={feed.name}", databases=[feed.database]),
         feed=feed.name,
-        parameters=[pod.shard(feed.shards)],
     )

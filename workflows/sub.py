@@ -10,7 +10,7 @@ def template(feed: Feed) -> WorkflowTemplate:
     return pod.template(
         f"{feed.name}-sub",
         f"Loads what waits on {feed.topic('response')} into {feed.table}; two at once are harmless",
-        pod.container("sub", f"--feed={feed.name}", "--shard={{workflow.parameters.shard}}", databases=[feed.database]),
+        pod.container("sub", f"--feed={feed.name}", databases=[feed.database], pods=feed.parallel),
         feed=feed.name,
-        parameters=[pod.shard(feed.shards)],
+        pods=feed.parallel,
     )

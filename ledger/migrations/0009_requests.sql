@@ -11,7 +11,6 @@ CREATE INDEX request_deferred ON feedfall.request (feed, retry_at) WHERE deferre
 CREATE TABLE feedfall.batch (                            -- one Kafka transaction of relay, committed here before it begins
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     feed        text NOT NULL,
-    shard       int NOT NULL,
     run         bigint NOT NULL REFERENCES feedfall.run,
     transactional_id text NOT NULL,
     topic       text NOT NULL,                           -- the response topic, and where it ended then, by partition
@@ -25,7 +24,7 @@ CREATE TABLE feedfall.batch (                            -- one Kafka transactio
     CHECK (num_nulls(answered, closed_at, closed_by) IN (0, 3))
 );
 CREATE INDEX batch_by_feed ON feedfall.batch (feed, id);
-CREATE UNIQUE INDEX batch_open ON feedfall.batch (feed, shard) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX batch_open ON feedfall.batch (feed) WHERE closed_at IS NULL;
 CREATE TRIGGER closed_stays BEFORE UPDATE ON feedfall.batch FOR EACH ROW
     WHEN (OLD.closed_at IS NOT NULL)
     EXECUTE FUNCTION feedfall.refuse('a closed batch stays as it is');

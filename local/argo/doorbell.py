@@ -25,7 +25,6 @@ class Bell:
     """One doorbell: A tick is saved while no message comes, so a single message fires at once."""
 
     template: str
-    shards: int
     every: float
     rung: bool = False
     saved: bool = True
@@ -43,10 +42,8 @@ class Bell:
 
 def bells(feeds: Sequence[Feed], prefix: str, every: float = TICK) -> dict[str, Bell]:
     """Topic → what it starts."""
-    subs = {feed.topic(feed.bell, prefix): Bell(f"{feed.name}-sub", feed.shards, every) for feed in feeds}
-    relays = {
-        feed.topic("request", prefix): Bell(f"{feed.name}-relay", feed.shards, every) for feed in feeds if feed.partner
-    }
+    subs = {feed.topic(feed.bell, prefix): Bell(f"{feed.name}-sub", every) for feed in feeds}
+    relays = {feed.topic("request", prefix): Bell(f"{feed.name}-relay", every) for feed in feeds if feed.partner}
     return subs | relays
 
 
@@ -74,8 +71,7 @@ def ring(player: Player, feeds: Sequence[Feed], every: float = TICK) -> Iterator
                 by_topic[str(message.topic())].rung = True
         for bell in by_topic.values():
             if bell.fires(time.monotonic()):
-                for shard in range(bell.shards):
-                    player.submit(bell.template, {"shard": str(shard)})
+                player.submit(bell.template, {})
 
     with closing(consumer), repeat(listen, "doorbell", every=0):
         yield

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from local.argo.objects import Objects
-from local.argo.template import Configuration, Document
+from local.argo.template import INDEX, Configuration, Document
 from local.argo.workflow import ApiError, Attempt, Event, Workflow, now
 from local.servers.process import Child, Processes
 
@@ -91,7 +91,7 @@ class Player:
         labels = {"workflows.argoproj.io/workflow-template": template, **found.labels, **(labels or {})}
         try:
             workflow = Workflow(name, found, found.arguments(parameters or {}), labels)
-            workflow.command, workflow.environment = self._prepared(workflow)
+            workflow.command, workflow.environments = self._prepared(workflow)
         except ValueError as error:  # NotPlayed is one too: a setting is missing
             raise ApiError(400, str(error)) from error
         thread = threading.Thread(target=self._run, args=(workflow,), name=workflow.name, daemon=True)
@@ -137,41 +137,56 @@ class Player:
         found = self.objects.templates[template]
         return found.environment(self._configuration, _variables("", "", found.parameters))
 
-    def _prepared(self, workflow: Workflow) -> tuple[list[str], dict[str, str]]:
-        variables = _variables(workflow.uid, workflow.name, workflow.parameters)
-        own = workflow.template.environment(self._configuration, variables)
-        return workflow.template.command(variables), {**_surroundings(), **own}
+    def _prepared(self, workflow: Workflow) -> tuple[list[str], list[dict[str, str]]]:
+        template = workflow.template
+        pods = [_variables(workflow.uid, workflow.name, workflow.parameters, index) for index in range(template.pods)]
+        own = [template.environment(self._configuration, variables) for variables in pods]
+        return template.command(pods[0]), [{**_surroundings(), **each} for each in own]
 
     def _run(self, workflow: Workflow) -> None:
         template = workflow.template
         try:
             self._on_event(Event("started", workflow))
             with _timer(template.deadline, partial(self._shut, workflow, "Step exceeded its deadline")):
-                self._attempts(workflow)
+                self._pods(workflow)
             self._conclude(workflow)
         finally:
             workflow.ended.set()
             self._threads.discard(threading.current_thread())
 
-    def _attempts(self, workflow: Workflow) -> None:
+    def _pods(self, workflow: Workflow) -> None:
+        """All of them, side by side, each with its attempts."""
+        others = [
+            threading.Thread(target=self._attempts, args=(workflow, index), name=f"{workflow.name} {index}")
+            for index in range(1, workflow.template.pods)
+        ]
+        for each in others:
+            each.start()
+        self._attempts(workflow)
+        for each in others:
+            each.join()
+
+    def _attempts(self, workflow: Workflow, index: int = 0) -> None:
         for pause in workflow.template.retry.pauses():
             if workflow.shut.wait(pause * self._backoff):
                 return
-            attempt = self._attempt(workflow)
+            attempt = self._attempt(workflow, index)
             if not workflow.template.retry.retries(attempt.status, attempt.code):
                 return
 
-    def _attempt(self, workflow: Workflow) -> Attempt:
+    def _attempt(self, workflow: Workflow, index: int) -> Attempt:
         """Run the container once, to its end."""
-        pod = f"{workflow.name}-{workflow.template.step}-{len(workflow.attempts)}"
-        attempt = Attempt(pod, self.folder / f"{pod}.log")
-        with attempt.log.open("wb", buffering=0) as log:
+        with self._lock:
+            pod = f"{workflow.name}-{workflow.template.step}-{len(workflow.attempts)}"
+            attempt = Attempt(pod, self.folder / f"{pod}.log", index=index)
+            attempt.log.touch()
             workflow.attempts.append(attempt)
+        with attempt.log.open("wb", buffering=0) as log:
             workflow.phase = "Running"
             try:
                 child = attempt.child = self._processes.start(
                     workflow.command,
-                    env=workflow.environment,
+                    env=workflow.environments[index],
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
@@ -208,8 +223,8 @@ class Player:
         if not workflow.ended.is_set() and not workflow.shut.is_set():
             workflow.message = message
             workflow.shut.set()
-            if workflow.attempts:
-                self._stop(workflow, workflow.attempts[-1])
+            for attempt in workflow.last_attempts():
+                self._stop(workflow, attempt)
 
     def _stop(self, workflow: Workflow, attempt: Attempt) -> None:
         def work(child: Child) -> None:
@@ -222,7 +237,8 @@ class Player:
             thread.start()
 
     def _conclude(self, workflow: Workflow) -> None:
-        last, retry = (workflow.attempts[-1] if workflow.attempts else None), workflow.template.retry
+        ends, retry = workflow.last_attempts(), workflow.template.retry
+        last = next((each for each in ends if each.status != "Succeeded"), ends[0] if ends else None)
         if last and last.status == "Succeeded":
             workflow.message = ""
         elif last and not workflow.shut.is_set():
@@ -241,9 +257,9 @@ class Player:
                 attempt.log.unlink(missing_ok=True)
 
 
-def _variables(uid: str, name: str, parameters: Mapping[str, str]) -> dict[str, str]:
+def _variables(uid: str, name: str, parameters: Mapping[str, str], index: int = 0) -> dict[str, str]:
     given = {f"workflow.parameters.{each}": value for each, value in parameters.items()}
-    return {**given, "workflow.uid": uid, "workflow.name": name, "workflow.namespace": NAMESPACE}
+    return {**given, INDEX: str(index), "workflow.uid": uid, "workflow.name": name, "workflow.namespace": NAMESPACE}
 
 
 def _surroundings() -> dict[str, str]:

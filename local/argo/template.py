@@ -39,9 +39,16 @@ CONTAINER = keys(
 RETRY = keys("limit expression", backoff=keys("duration factor cap"))
 STEP = keys(
     "name activeDeadlineSeconds podSpecPatch securityContext serviceAccountName",
+    inputs=keys(parameters=keys("name")),
     container=CONTAINER,
     retryStrategy=RETRY,
     volumes=keys("name emptyDir"),
+)
+# Several pods side by side: the one form that workflows/pod.py renders.
+INDEX = "inputs.parameters.index"
+SIDE_BY_SIDE = keys(
+    "name",
+    steps=keys("name template", withSequence=keys("count"), arguments=keys(parameters=keys("name value"))),
 )
 SPEC = keys(
     "entrypoint activeDeadlineSeconds podGC podMetadata serviceAccountName ttlStrategy",
@@ -83,7 +90,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Template:
-    """One container, its parameters and its limits in seconds."""
+    """One container, its parameters and its limits in seconds. `pods`: how many of it run side by side."""
 
     name: str
     step: str
@@ -95,6 +102,7 @@ class Template:
     deadline: float | None
     pod_deadline: float | None
     grace: float
+    pods: int = 1
 
     def arguments(self, given: Mapping[str, str]) -> dict[str, str]:
         """All parameters with their values. ValueError for one that the template does not have, or may not be that."""
@@ -134,18 +142,12 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
 def read_template(document: Document) -> Template:
     """Read a WorkflowTemplate; NotPlayed for the first thing that is not a container run to its end."""
     name, spec = document["metadata"]["name"], document["spec"]
+    step, pods = _only_container(name, spec)
+    spec = {**spec, "templates": [step]}
     refuse(name, spec, SPEC)
-    step = spec["templates"][0]
     parameters = spec.get("arguments", {}).get("parameters", [])
-    if (
-        len(spec["templates"]) != 1
-        or step["name"] != spec["entrypoint"]
-        or not step.get("container", {}).get("command")
-    ):
-        raise NotPlayed(f"{name}: the local player wants exactly one template, the entrypoint, with a command")
-    unknown = (
-        set(VARIABLE.findall(json.dumps(spec))) - OURS - {f"workflow.parameters.{one['name']}" for one in parameters}
-    )
+    known = OURS | {f"workflow.parameters.{one['name']}" for one in parameters} | ({INDEX} if pods > 1 else set())
+    unknown = set(VARIABLE.findall(json.dumps(spec))) - known
     if unknown:
         raise NotPlayed(f"{name}: the local player does not know {{{{{min(unknown)}}}}}")
     patch = json.loads(step.get("podSpecPatch", "{}"))
@@ -161,7 +163,25 @@ def read_template(document: Document) -> Template:
         deadline=spec.get("activeDeadlineSeconds"),
         pod_deadline=step.get("activeDeadlineSeconds"),
         grace=patch.get("terminationGracePeriodSeconds", 30),
+        pods=pods,
     )
+
+
+def _only_container(name: str, spec: Document) -> tuple[Document, int]:
+    """The one container of a template, and how many pods of it are started side by side."""
+    *before, step = spec["templates"]
+    first, pods = step, 1
+    if len(before) == 1 and "steps" in before[0]:
+        first = before[0]
+        refuse(name, first, SIDE_BY_SIDE, "spec.templates.")
+        [[started]] = first["steps"]
+        pods = int(started["withSequence"]["count"]) if started["template"] == step["name"] else 0
+    is_one = first is spec["templates"][0] and first["name"] == spec["entrypoint"] and pods > 0
+    if not is_one or not step.get("container", {}).get("command"):
+        raise NotPlayed(
+            f"{name}: the local player wants exactly one template, the entrypoint, with a command, or pods of it"
+        )
+    return step, pods
 
 
 def read_retry(name: str, strategy: Document) -> Retry:
@@ -213,13 +233,16 @@ def read_cron(document: Document) -> Cron:
 
 def refuse(name: str, found: Any, allowed: Keys, path: str = "spec.") -> None:  # noqa: ANN401 -- whatever the document has
     """Raise NotPlayed for the first key that is not understood."""
-    for each in found if isinstance(found, list) else [found]:
-        for key, value in each.items():
-            if key not in allowed:
-                raise NotPlayed(f"{name}: {path}{key} is for a cluster; the local player runs one container to its end")
-            below = allowed[key]
-            if below is not None:
-                refuse(name, value, below, f"{path}{key}.")
+    if isinstance(found, list):  # of steps, a list of lists
+        for each in found:
+            refuse(name, each, allowed, path)
+        return
+    for key, value in found.items():
+        if key not in allowed:
+            raise NotPlayed(f"{name}: {path}{key} is for a cluster; the local player runs one container to its end")
+        below = allowed[key]
+        if below is not None:
+            refuse(name, value, below, f"{path}{key}.")
 
 
 def _found(name: str, configuration: Configuration, reference: Document) -> Mapping[str, str] | None:

@@ -41,6 +41,8 @@ class Attempt:
     code: str = ""
     message: str = ""
     child: Child | None = None
+    index: int = 0
+    """Which of the pods that run side by side."""
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Workflow:
     labels: Mapping[str, str]
     uid: str = field(default_factory=lambda: str(uuid4()))
     command: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environments: Sequence[Mapping[str, str]] = field(default_factory=list, repr=False)
+    """One a pod."""
     created: datetime = field(default_factory=now)
     finished: datetime | None = None
     phase: str = "Pending"
@@ -66,8 +69,14 @@ class Workflow:
 
     @property
     def code(self) -> str:
-        """The exit code of the last attempt; empty while there is none."""
-        return self.attempts[-1].code if self.attempts else ""
+        """The exit code of the last attempt, of several pods the first that is bad; empty while there is none."""
+        codes = [attempt.code for attempt in self.last_attempts()]
+        return next((code for code in codes if code != "0"), codes[0] if codes else "")
+
+    def last_attempts(self) -> list[Attempt]:
+        """Each pod's."""
+        last = {attempt.index: attempt for attempt in list(self.attempts)}
+        return [last[index] for index in sorted(last)]
 
 
 @dataclass(frozen=True)

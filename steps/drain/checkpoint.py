@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger import chunk
+from ledger.errors import translated
 from steps.run.exits import Misconfigured, OffsetGap
 
 if TYPE_CHECKING:
@@ -11,7 +13,22 @@ if TYPE_CHECKING:
 
     from catalog import Feed
     from ledger.chunk import OtherTopic, Source, Span
-    from steps.drain.kafka import Topic, Watermarks
+    from ledger.database import Connection
+    from ledger.key import LeaseKey
+    from steps.drain.kafka import Cluster, Topic, Watermarks
+
+
+def behind(connection: Connection, cluster: Cluster, key: LeaseKey, topic: Topic) -> dict[int, int]:
+    """Partition → offsets between its checkpoint and the log's end, an open transaction's included; 0 is left out.
+
+    Ends the transaction. The checkpoints come first: one that moves meanwhile is no log that lost its end.
+    """
+    with translated():
+        at = {source.partition: source.next_offset for source in chunk.sources(connection, key, topic.name)}
+        connection.rollback()
+    marks = cluster.watermarks(topic)
+    lags = {partition: abs(mark.high - at.get(partition, mark.low)) for partition, mark in marks.items()}
+    return {partition: lag for partition, lag in lags.items() if lag}
 
 
 def check(topic: Topic, source: Source, marks: Watermarks) -> None:

@@ -1,9 +1,12 @@
 """The drain: how sub and relay read their topic, from the checkpoint to the end, each offset once.
 
-    gate ─▶ lease ─▶ fence the previous holder ─▶ watermarks ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
-     │        │                                    │  ▲                                       │ more: again
-     HELD    BUSY                      OffsetGap ◀─┘  └──── an open transaction: wait ◀───────┘
+    gate ─▶ leases ─▶ fence the previous holder ─▶ watermarks ─▶ chunk, chunk … ─▶ release ─▶ look once more ─▶ leave
+     │        │                                     │  ▲                                       │ more: again
+     HELD    BUSY                       OffsetGap ◀─┘  └──── an open transaction: wait ◀───────┘
      BLOCKED
+
+A run takes the leases of all partitions. Where several runs share a topic, each takes its share of those that have
+something to read; nobody leaves while a partition is free and has something to read.
 
 One piece of code, two sinks: what a chunk *does* with its messages is the sink's; when it begins, ends, commits, and
 where the next one starts, is decided here. A lost doorbell costs time, a second one a short pod, neither a row.
@@ -47,9 +50,11 @@ class Sink(Protocol):
     """May the topic hold offsets that no client sees?"""
     batch: int
     """Messages that are read at once."""
+    shares: bool
+    """May several runs share the topic's partitions?"""
 
     def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:
-        """Called when the lease is taken and the checkpoint read; again when it is taken again."""
+        """Called when leases are taken and checkpoints read; again when they are taken again."""
 
     def gather(self, intake: Intake) -> None:
         """Do what must happen outside the database's transaction (a partner's requests)."""
@@ -73,7 +78,6 @@ def drain(
     execution: Execution,
     feed: Feed,
     sink: Sink,
-    shard: int = 0,
     patience: Patience | None = None,
     cluster: Cluster | None = None,
 ) -> Outcome:
@@ -82,17 +86,15 @@ def drain(
     rollback(execution.connection)
     if refusal:
         return Outcome(refusal.status, reason=refusal.reason)
-    return Drain(execution, feed, sink, shard, patience or Patience(), cluster or Cluster(execution.settings)).run()
+    return Drain(execution, feed, sink, patience or Patience(), cluster or Cluster(execution.settings)).run()
 
 
 class Drain:
     """One run's drain. Reads downwards: run → to the watermarks → chunks → one chunk."""
 
-    def __init__(
-        self, execution: Execution, feed: Feed, sink: Sink, shard: int, patience: Patience, cluster: Cluster
-    ) -> None:
+    def __init__(self, execution: Execution, feed: Feed, sink: Sink, patience: Patience, cluster: Cluster) -> None:
         self._execution, self._feed, self._sink, self._patience = execution, feed, sink, patience
-        self._key, self._cluster = LeaseKey(feed.name, sink.stage, shard), cluster
+        self._key, self._cluster = LeaseKey(feed.name, sink.stage), cluster
         self._markers = sink.markers or feed.transactional is True
         self._reader: Reader | None = None
         self._until = time.monotonic() + patience.run
@@ -101,28 +103,37 @@ class Drain:
         self._lag = 0
 
     def run(self) -> Outcome:
-        """Take the lease, drain, release, look once more; again while there is more."""
+        """Take leases, drain, release, look once more; again while there is more."""
         drained = False
         try:
             while True:
-                held = take(self._execution, self._key)
+                topic = self._cluster.topic(self._sink.topic)
+                held = self._take(topic)
                 if held is None:
                     holder = lease.holder(self._execution.connection, self._key)
                     return self._outcome(Status.SUCCEEDED) if drained else self._outcome(Status.BUSY, reason=holder)
                 with keep(self._execution, held) as keeper:
-                    status, position = self._drain_to_watermarks(held, keeper)
+                    status = self._drain_to_watermarks(held, keeper, topic)
                 drained = True
                 if status is not Status.SUCCEEDED:
                     return self._outcome(status)
-                if not self._has_more(position):
+                if not self._has_more():
                     return self._outcome(Status.SUCCEEDED)
         finally:
             if self._reader:
                 self._reader.close()
 
-    def _drain_to_watermarks(self, held: Lease, keeper: Keeper) -> tuple[Status, dict[int, int]]:
-        topic = self._cluster.topic(self._sink.topic)
-        mine = [partition for partition in topic.partitions if partition % self._feed.shards == self._key.shard]
+    def _take(self, topic: Topic) -> Lease | None:
+        """All partitions, or a share of them where other runs are at work or are started beside this one."""
+        if not (self._sink.shares and self._feed.parallel > 1):
+            held = take(self._execution, self._key, topic.partitions)
+            if held or not self._sink.shares:
+                return held
+        behind = checkpoint.behind(self._execution.connection, self._cluster, self._key, topic)
+        return take(self._execution, self._key, topic.partitions, lease.share(sorted(behind), self._feed.parallel))
+
+    def _drain_to_watermarks(self, held: Lease, keeper: Keeper, topic: Topic) -> Status:
+        mine = held.partitions
         marks = self._cluster.watermarks(topic, mine)
         sources = self._sources(held, topic, marks)
         position = {partition: source.next_offset for partition, source in sources.items()}
@@ -133,27 +144,31 @@ class Drain:
             if any(marks[partition].last_stable > at for partition, at in position.items()):
                 status, position = self._load_chunks(held, keeper, topic, sources, position, marks)
                 if status is not Status.SUCCEEDED:
-                    return status, position
+                    return status
                 give_up = time.monotonic() + self._patience.transaction
             if all(marks[partition].high <= at for partition, at in position.items()):
-                return Status.SUCCEEDED, position
+                return Status.SUCCEEDED
             if time.monotonic() > give_up:
-                return Status.OPEN_TXN, position
+                return Status.OPEN_TXN
             keeper.beat()
             if self._execution.stop.wait(0.05):
-                return Status.STOPPED, position
+                return Status.STOPPED
             marks = _capped(marks, self._cluster.watermarks(topic, mine))
 
     def _sources(self, held: Lease, topic: Topic, marks: Mapping[int, Watermarks]) -> dict[int, Source]:
         """End the sessions of earlier holders, take over the checkpoints, record partitions that are new."""
         connection = self._execution.connection
         lease.exclude(connection, held)
-        killed = lease.killed_in_a_row(connection, held.key, self._feed.max_lost)
+        killed = lease.killed_in_a_row(connection, held, self._feed.max_lost)
         with translated():
             checkpoint.check_name(
                 topic, self._feed.name, chunk.elsewhere(connection, self._feed.name, self._sink.stage, topic.name)
             )
-            known = {source.partition: source for source in chunk.sources(connection, held.key, topic.name)}
+            known = {
+                source.partition: source
+                for source in chunk.sources(connection, held.key, topic.name)
+                if source.partition in marks
+            }
             for partition, end in marks.items():
                 if partition in known:
                     checkpoint.check(topic, known[partition], end)
@@ -262,13 +277,13 @@ class Drain:
         self._reader.assign(position, self._epochs)
         return self._reader
 
-    def _has_more(self, position: Mapping[int, int]) -> bool:
-        """After the release: did messages arrive while we held the lease? A doorbell that rang for them found BUSY."""
+    def _has_more(self) -> bool:
+        """After the release: did messages arrive while we held leases? A doorbell that rang for them found BUSY.
+
+        All partitions are looked at: what another run gave back meanwhile has nobody else.
+        """
         topic = self._cluster.topic(self._sink.topic)
-        marks = self._cluster.watermarks(topic)
-        self._lag = sum(
-            marks[p].high - position.get(p, marks[p].low) for p in marks if p % self._feed.shards == self._key.shard
-        )
+        self._lag = sum(checkpoint.behind(self._execution.connection, self._cluster, self._key, topic).values())
         if self._lag <= 0:
             return False
         state = control.state(self._execution.connection, self._feed.name)

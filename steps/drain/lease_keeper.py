@@ -1,4 +1,4 @@
-"""A lease as a run holds it: taken, renewed while the main loop makes progress, released however the run ends.
+"""Leases as a run holds them: taken, renewed while the main loop makes progress, released however the run ends.
 
 The keeper is a thread with a connection of its own, opened at the first renewal: a run of less than ten seconds never
 needs it.
@@ -18,21 +18,23 @@ from steps.run.exits import Failure, Fenced, Transient
 from steps.run.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from typing import Self
 
     from ledger.database import Connection
     from ledger.key import LeaseKey
-    from ledger.lease import Lease
+    from ledger.lease import Choice, Lease
     from steps.run.execution import Execution
 
 
-def exclusively(execution: Execution, key: LeaseKey, act: Callable[[Lease, Keeper], Outcome]) -> Outcome:
-    """Take the lease, end what the previous holder left open in the database, act, release it.
+def exclusively(
+    execution: Execution, key: LeaseKey, partitions: Collection[int], act: Callable[[Lease, Keeper], Outcome]
+) -> Outcome:
+    """Take the leases of these partitions, end what their previous holders left open in the database, act, release.
 
-    BUSY where a live run holds it. `act` begins a chunk with `lease.guard`.
+    BUSY where a live run holds one. `act` begins a chunk with `lease.guard`.
     """
-    held = take(execution, key)
+    held = take(execution, key, partitions)
     if held is None:
         return Outcome(Status.BUSY, reason=lease.holder(execution.connection, key))
     with keep(execution, held) as keeper:
@@ -41,12 +43,12 @@ def exclusively(execution: Execution, key: LeaseKey, act: Callable[[Lease, Keepe
         return act(held, keeper)
 
 
-def take(execution: Execution, key: LeaseKey) -> Lease | None:
-    """Take a lease for this run; None when a live run holds it."""
-    settings = execution.settings
-    return lease.take(
-        execution.connection, key, holder=settings.uid, run_id=execution.run, seconds=settings.lease_seconds
-    )
+def take(
+    execution: Execution, key: LeaseKey, partitions: Collection[int], choose: Choice | None = None
+) -> Lease | None:
+    """Take leases for this run, of all these partitions or of those that are chosen; None when it has none."""
+    seconds = execution.settings.lease_seconds
+    return lease.take(execution.connection, key, partitions, run_id=execution.run, seconds=seconds, choose=choose)
 
 
 @contextmanager
@@ -73,7 +75,7 @@ SILENCE = 120.0
 
 
 class Keeper:
-    """Renews a lease each third of its seconds, until the block ends, the lease is lost or the main loop is silent."""
+    """Renews leases each third of their seconds, until the block ends, one is lost or the main loop is silent."""
 
     def __init__(self, url: str, name: str, held: Lease, lives: float) -> None:
         self._url, self._name, self._lease, self._lives = url, name, held, lives

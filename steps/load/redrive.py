@@ -1,6 +1,6 @@
 """Resolve entries of quarantine: because their day has come (release, a stage), or by a person's word (redrive).
 
-chosen entries ─▶ gate ─▶ sub's lease ─▶ fence the previous holder ─▶ batch, batch … ─▶ release ─▶ leave
+chosen entries ─▶ gate ─▶ sub's leases ─▶ fence the previous holder ─▶ batch, batch … ─▶ release ─▶ leave
                    HELD     BUSY                                      │
        one transaction: writer's lock, epoch, control row ─▶ lock the entries ─▶ judge ─▶ merge ─▶ mark
 
@@ -63,13 +63,12 @@ class Redrive:
         self.resolutions: list[Resolution] = []
 
     def run(self, chosen: Mapping[int, Sequence[Key]]) -> Outcome:
-        """Shard by shard, each under its lease; stops where one is busy."""
-        for shard, keys in chosen.items():
-            key = LeaseKey(self._feed.name, "sub", shard)
-            outcome = exclusively(self._execution, key, partial(self._all_batches, keys))
-            if outcome.status is not Status.SUCCEEDED:
-                return self._with_counts(outcome)
-        return self._with_counts(Outcome(Status.SUCCEEDED))
+        """Under the leases of the partitions (partition → entries) that they are of; nothing where one is busy."""
+        if not chosen:
+            return self._with_counts(Outcome(Status.SUCCEEDED))
+        keys = [key for of_partition in chosen.values() for key in of_partition]
+        act = partial(self._all_batches, keys)
+        return self._with_counts(exclusively(self._execution, LeaseKey(self._feed.name, "sub"), chosen, act))
 
     def _all_batches(self, keys: Sequence[Key], held: Lease, keeper: Keeper) -> Outcome:
         for some in quarantine.batches(self._execution.connection, keys, ENTRIES, BYTES):

@@ -52,11 +52,11 @@ PATIENCE = 10.0
 class Batches:
     """One run's transactions, under one transactional id."""
 
-    def __init__(self, execution: Execution, feed: Feed, shard: int) -> None:
+    def __init__(self, execution: Execution, feed: Feed) -> None:
         settings = execution.settings
         self._execution, self._feed = execution, feed
         self._response, self._bell = (feed.topic(kind, settings.topic_prefix) for kind in ("response", "bell"))
-        self.transactional_id = f"{settings.domain}.{settings.topic_prefix}{feed.name}.relay.{shard}"
+        self.transactional_id = f"{settings.domain}.{settings.topic_prefix}{feed.name}.relay.0"
         self._publisher: Publisher | None = None
         self._open: Batch | None = None
         self._is_up_to_date = False

@@ -64,9 +64,9 @@ class Report:
 class Exchanger:
     """Sends a run's requests and records what came back."""
 
-    def __init__(self, execution: Execution, feed: Feed, shard: int, sender: RequestSender) -> None:
+    def __init__(self, execution: Execution, feed: Feed, sender: RequestSender) -> None:
         self._execution, self._feed, self._sender = execution, feed, sender
-        self.batches = Batches(execution, feed, shard)
+        self.batches = Batches(execution, feed)
         self.report = Report()
 
     def send(self, exchanges: Sequence[Exchange], beat: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from ledger import control, lease, request
 from ledger.database import commit, rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
-from ledger.request import RETRY_SHARD
+from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
 from steps.partner.deferral import Attempt, Deferral
 from steps.partner.exchange import Exchange
@@ -42,7 +42,8 @@ def retry_due(execution: Execution, feed: Feed, exchanger: Exchanger) -> Outcome
     if refused or not request.fetch_due(execution.connection, feed.name, execution.now(), 1):
         return refused
     retries = Retries(execution, feed, exchanger)
-    outcome = exclusively(execution, LeaseKey(feed.name, "relay", RETRY_SHARD), retries.run)
+    topic = Cluster(execution.settings).topic(feed.topic("request", execution.settings.topic_prefix))
+    outcome = exclusively(execution, LeaseKey(feed.name, "relay"), topic.partitions, retries.run)
     return outcome if outcome.status is not Status.SUCCEEDED else _refusal(execution, feed)
 
 
@@ -100,7 +101,7 @@ class Retries:
 
     def _check_killed(self, held: Lease) -> None:
         """A request that kills each run is not sent for ever."""
-        killed = lease.killed_in_a_row(self._execution.connection, held.key, self._feed.max_lost)
+        killed = lease.killed_in_a_row(self._execution.connection, held, self._feed.max_lost)
         self._execution.connection.rollback()
         if killed >= self._feed.max_lost:
             raise Misconfigured(

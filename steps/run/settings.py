@@ -3,6 +3,7 @@
 KAFKA_BOOTSTRAP_SERVERS   needed          DATABASE_URL        needed, a secret; or DATABASE_URL_<NAME>
 KAFKA_SECURITY_PROTOCOL … optional        FEEDFALL_DOMAIN     names groups and transactional ids: feedfall
 WORKFLOW_UID, _NAME       set by Argo     FEEDFALL_TOPIC_PREFIX   before every topic's name: none
+FEEDFALL_INDEX            set by Argo     which of a Workflow's pods this is; a Job's: JOB_COMPLETION_INDEX
 ARGO_SERVER, _NAMESPACE   sweep           FEEDFALL_FEEDS      packages of feed files: feeds
 ARGO_TOKEN(_FILE)         sweep           FEEDFALL_CALENDARS  file or folder of own calendars: none
 ARGO_CA_FILE              sweep           FEEDFALL_PARTNER_URL_<NAME>   another address for a partner
@@ -89,6 +90,7 @@ class Settings:
     topic_prefix: str = ""
     feeds: tuple[str, ...] = ("feeds",)
     uid: str = field(default_factory=lambda: str(uuid4()))
+    """Who holds leases: the same in each attempt of a pod, another one for each pod that runs beside it."""
     name: str = "by-hand"
     argo: Argo | None = None
     """Set where ARGO_SERVER is: for the sweep."""
@@ -120,7 +122,7 @@ def read(environ: Mapping[str, str] = os.environ, stage: str = "", database: str
         domain=environ.get("FEEDFALL_DOMAIN") or "feedfall",
         topic_prefix=environ.get("FEEDFALL_TOPIC_PREFIX", ""),
         feeds=packages(environ),
-        uid=environ.get("WORKFLOW_UID") or str(uuid4()),
+        uid=_holder(environ),
         name=run_name(environ),
         argo=argo(environ) if environ.get("ARGO_SERVER") else None,
         webhook=Webhook(url, environ.get("FEEDFALL_WEBHOOK_SECRET", ""))
@@ -156,6 +158,13 @@ def packages(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Which packages hold feed files."""
     named = environ.get("FEEDFALL_FEEDS") or "feeds"
     return tuple(name.strip() for name in named.split(",") if name.strip())
+
+
+def _holder(environ: Mapping[str, str]) -> str:
+    """The uid of the Workflow or Job, and which of its pods this is, where it starts several."""
+    uid = environ.get("WORKFLOW_UID") or str(uuid4())
+    index = environ.get("FEEDFALL_INDEX") or environ.get("JOB_COMPLETION_INDEX")
+    return f"{uid}/{index}" if index else uid
 
 
 def _address(environ: Mapping[str, str], name: str) -> str:

@@ -145,7 +145,8 @@ def test_found__a_lease_in_a_dead_runs_hands(bank: Bank, door: Door, sweeps: Swe
     half = Envelope(correlation("fx", DAY, 1), DAY, 1, count=2)
     bank.send(bank.topic("fx"), json.dumps(RATES[0]).encode(), b"k", half.headers())
     door("sub", "--feed=fx", WORKFLOW_NAME="fx-sub-dead")
-    bank.rows("UPDATE feedfall.lease SET expires_at = clock_timestamp() - interval '1 minute'")  # as a crash leaves it
+    bank.rows("UPDATE feedfall.lease SET held = true")
+    bank.rows("UPDATE feedfall.run SET expires_at = clock_timestamp() - interval '1 minute'")  # as a crash leaves it
     sweeps(at(17))
     assert "fx-sub-dead holds the lease of sub beyond its end" in sweeps.log
 

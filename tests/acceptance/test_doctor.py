@@ -201,11 +201,11 @@ def test_doctor__of_a_topic_that_is_missing(bank: Bank) -> None:
     assert found[f"topic {bank.topic('fx')}"][0] == ("ok", "1 partitions")
 
 
-def test_topics__need_a_partition_for_each_shard() -> None:
-    feed = replace(find.load("fx", ("feeds",)), shards=4)
+def test_topics__need_a_partition_for_each_pod() -> None:
+    feed = replace(find.load("fx", ("feeds",)), parallel=4)
     assert doctor_topics.partitions(feed, "response", 3) == (
         "to do",
-        "3 partitions for 4 shards: add partitions, or lower Feed(shards=)",
+        "3 partitions for 4 pods: add partitions, or lower Feed(parallel=)",
     )
     assert doctor_topics.partitions(feed, "bell", 1) == ("ok", "1 partitions")
 

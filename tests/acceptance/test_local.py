@@ -85,7 +85,7 @@ def test_doorbell__rings_for_what_is_committed_only(bank: Bank, play: Play) -> N
 def test_local__the_sweep_starts_what_no_doorbell_did(bank: Bank, play: Play) -> None:
     here = play(Ecb(), bells=False)
     done(here, "fx-pub", {"base-date": DAYS[0]})
-    for started in ("fx-relay-0-epoch-0-", "fx-sub-0-epoch-0-"):
+    for started in ("fx-relay-epoch-0-", "fx-sub-epoch-0-"):
         assert " started=1 " in result(done(here, "feedfall-sweep"))
         [swept] = [each for each in here.player.workflows() if each.name.startswith(started)]
         assert here.player.wait(swept.name, SECONDS).phase == "Succeeded"

@@ -24,9 +24,7 @@ from ticks import ROW, blocked, free
         (["sub", "--feed="], "no feed ''"),
         (["sub", "--feed=form"], "no feed 'form'"),  # a folder of feeds/, not a feed
         (["sub", "--feed=fx", "--faster"], "unrecognized arguments: --faster"),
-        (["sub", "--feed=fx", "--shard=1"], "feed fx has shards 0 to 0, not 1"),
-        (["sub", "--feed=fx", "--shard=-1"], "feed fx has shards 0 to 0, not -1"),
-        (["sub", "--feed=fx", "--shard=one"], "argument --shard: invalid int value: 'one'"),
+        (["sub", "--feed=fx", "--shard=1"], "unrecognized arguments: --shard=1"),
         (
             ["pub", "--feed=fx", "--base-date=2026-02-31"],
             "'2026-02-31' is not a date: write YYYY-MM-DD, YYYYMMDD or YYMMDD",
@@ -104,7 +102,7 @@ def test_kafka__out_of_reach_is_transient(bank: Bank, door: Door) -> None:
     )  # the ten seconds of steps.drain.kafka.SECONDS
     assert (done.exit, done.status) == (75, "FAILED")
     assert "Kafka is out of reach" in done.words["reason"]
-    assert bank.value("SELECT expires_at FROM feedfall.lease") is None
+    assert bank.value("SELECT count(*) FROM feedfall.run WHERE expires_at IS NOT NULL") == 0
     assert blocked(bank, "tick") is None
 
 

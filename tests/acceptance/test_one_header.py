@@ -213,8 +213,8 @@ def test_writing__six_while_a_run_of_older_code_is_still_at_work(
 ) -> None:
     """It began before the schema was raised. One that was killed, and has no successor, counts for a day."""
     bank.rows(
-        "INSERT INTO feedfall.run (feed, stage, shard, uid, name, code, started_at, status)"
-        " VALUES ('fx', 'release', 0, 'old', 'old', %s, now() - %s::interval, 'RUNNING')",
+        "INSERT INTO feedfall.run (feed, stage, uid, name, code, started_at, status)"
+        " VALUES ('fx', 'release', 'old', 'old', %s, now() - %s::interval, 'RUNNING')",
         ONE_HEADER - 1,
         age,
     )

@@ -118,8 +118,8 @@ def test_fixed__a_file_of_something_else_is_refused(fx: Bank, text: str) -> None
 def test_entry__of_a_topic_made_anew_is_told_apart(fx: Bank) -> None:
     fx.rows(
         "INSERT INTO feedfall.source"
-        " (feed, stage, shard, topic, topic_id, partition, markers, first_offset, next_offset, epoch)"
-        " SELECT feed, stage, shard, topic, 'anew', partition, markers, 0, 0, epoch FROM feedfall.source"
+        " (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch)"
+        " SELECT feed, stage, topic, 'anew', partition, markers, 0, 0, epoch FROM feedfall.source"
     )
     fx.rows(
         'INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, headers, value)'

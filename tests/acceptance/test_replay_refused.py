@@ -68,7 +68,7 @@ def test_replay__beyond_the_end_of_the_topic_is_said_at_once(two_days: Bank) -> 
 @contextmanager
 def held_by(bank: Bank, who: str) -> Iterator[None]:
     connection = connect(bank.url, who)
-    taken = lease.take(connection, LeaseKey("fx", "sub"), holder=who, run_id=1, seconds=30)
+    taken = lease.take(connection, LeaseKey("fx", "sub"), range(2), run_id=1, seconds=30)
     assert taken
     yield
     lease.release(connection, taken)

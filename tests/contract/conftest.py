@@ -38,8 +38,8 @@ def used(bank: Bank, door: Door) -> Bank:
         " SELECT source, \"offset\", 7, run, 'deferred', 'closed', '2026-11-01', '{}' FROM feedfall.quarantine"
     )
     bank.rows(
-        "INSERT INTO feedfall.batch (feed, shard, run, transactional_id, topic, topic_id, ends, ids, answered,"
-        " closed_at, closed_by) SELECT 'fx', 0, run, 'x', 't', 'i', '{0}', '{}', '{}', now(), run FROM feedfall.span"
+        "INSERT INTO feedfall.batch (feed, run, transactional_id, topic, topic_id, ends, ids, answered,"
+        " closed_at, closed_by) SELECT 'fx', run, 'x', 't', 'i', '{0}', '{}', '{}', now(), run FROM feedfall.span"
     )
     bank.rows("UPDATE feedfall.feed_control SET blocked_at = now(), blocked_code = 78, blocked_reason = 'a fault'")
     bank.rows("INSERT INTO feedfall.journal (who, verb, feed, reason) VALUES ('kim', 'hold', 'fx', 'a test')")

@@ -41,7 +41,7 @@ def database(bank: Bank) -> Iterator[Connection]:
 def record(connection: Connection, feed: str, *settled: int, count: int | None = 12) -> None:
     """Chunks of a feed's sub, each with so many rows of the answer."""
     key = LeaseKey(feed, "sub")
-    held = lease.take(connection, key, holder="a", run_id=run.start(connection, key, "a", "a"))
+    held = lease.take(connection, key, [0], run_id=run.start(connection, key, "a", "a"))
     assert held
     for rows in settled:
         chunk.record_answers(connection, held, {ID: ResponseTally(DAY, 1, "row", None, count, rows)})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def take(connection: Connection, holder: str, feed: str = "fx", seconds: float = 30.0) -> Lease | None:
     number = run.start(connection, LeaseKey(feed, "sub"), holder, holder)
-    return lease.take(connection, LeaseKey(feed, "sub"), holder=holder, run_id=number, seconds=seconds)
+    return lease.take(connection, LeaseKey(feed, "sub"), [0], run_id=number, seconds=seconds)
 
 
 def held(connection: Connection, holder: str, seconds: float = 30.0) -> Lease:
@@ -44,24 +44,24 @@ def test_lease__one_has_it_and_the_other_learns_who(database: Connection) -> Non
     assert re.fullmatch("one holds the lease for (29|30) s more", lease.holder(database, LeaseKey("fx", "sub")))
 
 
-def test_lease__of_another_feed_stage_or_shard_is_another(database: Connection) -> None:
+def test_lease__of_another_feed_stage_or_partition_is_another(database: Connection) -> None:
     held(database, "one")
     number = run.start(database, LeaseKey("fx", "sub"), "two", "two")
-    for key in (LeaseKey("tick", "sub"), LeaseKey("fx", "relay"), LeaseKey("fx", "sub", 1)):
-        assert lease.take(database, key, holder="two", run_id=number)
+    for key, partition in ((LeaseKey("tick", "sub"), 0), (LeaseKey("fx", "relay"), 0), (LeaseKey("fx", "sub"), 1)):
+        assert lease.take(database, key, [partition], run_id=number)
 
 
 def test_lease__released_is_free_at_once(database: Connection) -> None:
     lease.release(database, held(database, "one"))
     assert lease.holder(database, LeaseKey("fx", "sub")) == "the lease is free"
-    assert held(database, "two").epoch == 2
+    assert held(database, "two").epochs_of == [2]
 
 
 def test_lease__expires_by_itself(database: Connection) -> None:
     held(database, "one", seconds=0.2)
     assert take(database, "two") is None
     time.sleep(0.25)
-    assert held(database, "two").epoch == 2
+    assert held(database, "two").epochs_of == [2]
 
 
 def test_lease__renewed_lives_longer(database: Connection) -> None:
@@ -90,7 +90,7 @@ def test_lease__released_is_not_renewed_by_a_late_heartbeat(database: Connection
 def test_lease__the_same_workflow_takes_it_again_under_a_higher_epoch(database: Connection) -> None:
     """Argo's retry: the same uid, another pod."""
     first, second = held(database, "one"), held(database, "one")
-    assert (first.epoch, second.epoch) == (1, 2)
+    assert (first.epochs_of, second.epochs_of) == ([1], [2])
     assert not lease.renew(database, first)
 
 
@@ -116,7 +116,7 @@ def test_guard__lets_the_holder_in_and_nobody_before_it(database: Connection) ->
     mine = held(database, "one")
     lease.guard(database, mine)
     with pytest.raises(Fenced, match="another run drains fx sub now"):
-        lease.guard(database, replace(mine, epoch=mine.epoch - 1))
+        lease.guard(database, replace(mine, epochs_of=[mine.epoch_of(0) - 1]))
 
 
 def test_guard__is_not_kept_out_by_a_run_before_it_that_woke_up(bank: Bank, database: Connection) -> None:
@@ -125,7 +125,7 @@ def test_guard__is_not_kept_out_by_a_run_before_it_that_woke_up(bank: Bank, data
     time.sleep(0.02)
     mine = held(database, "new")
     with closing(connect(bank.url, "zombie")) as zombie:
-        zombie.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lease.SPACE, old.id])
+        zombie.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lease.SPACE, old.ids[0]])
         lease.guard(database, mine)
         with pytest.raises(psycopg.OperationalError):
             zombie.commit()
@@ -171,9 +171,8 @@ def test_exclude__is_itself_fenced_by_a_later_taker(bank: Bank, database: Connec
 
 def set_back_the_clock(database: Connection) -> None:
     """The lease's times are of before, when it was an hour later."""
-    database.execute(
-        "UPDATE feedfall.lease SET taken_at = taken_at + interval '1 hour', expires_at = expires_at + interval '1 hour'"
-    )
+    database.execute("UPDATE feedfall.lease SET taken_at = taken_at + interval '1 hour'")
+    database.execute("UPDATE feedfall.run SET expires_at = expires_at + interval '1 hour'")
     database.commit()
 
 
@@ -199,7 +198,7 @@ def test_lease__of_a_live_holder_is_not_taken_though_the_clock_was_set_back(data
 
 def test_cap__leaves_a_lease_alone_that_ends_in_time(database: Connection) -> None:
     held(database, "one", seconds=20)
-    expires = "SELECT expires_at FROM feedfall.lease"
+    expires = "SELECT expires_at FROM feedfall.run"
     before = database.execute(expires).fetchall()
     lease.cap(database, 20)
     assert database.execute(expires).fetchall() == before

@@ -89,6 +89,15 @@ def test_migrate__a_ledger_that_is_there_serves_the_code_that_it_served(bank: Ba
         assert not has_one_header(connection, "fx")
 
 
+def test_migrate__what_one_refused_a_later_one_does_not_serve_again(bank: Bank, folder: Path) -> None:
+    (folder / "0002_contract.sql").write_text("-- oldest code: 2\nALTER TABLE feedfall.note DROP words;\n")
+    (folder / "0003_expand.sql").write_text("-- oldest code: 1\nALTER TABLE feedfall.note ADD text text;\n")
+    migrate(bank, folder)
+    refused = pytest.raises(Misconfigured, match=r"code \(1\) is older than the schema serves \(2\)")
+    with closing(connect(bank.url, "pod")) as connection, refused:
+        check(connection, code=1)
+
+
 def test_migrate__that_fails_leaves_nothing_behind(bank: Bank, folder: Path) -> None:
     (folder / "0002_wrong.sql").write_text("-- oldest code: 1\nALTER TABLE feedfall.nothing ADD who text;\n")
     with pytest.raises(Misconfigured, match=r'relation "feedfall\.nothing" does not exist'):

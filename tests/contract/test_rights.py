@@ -209,7 +209,7 @@ def ghost(bank: Bank) -> Iterator[Connection]:
     bank.respond("tick", [{"symbol": "A", "price": "1", "volume": 1, "note": None}])
     key = LeaseKey("tick", "sub")
     with closing(connect(bank.pod_url, "ghost")) as frozen:
-        old = lease.take(frozen, key, holder="ghost", run_id=run.start(frozen, key, "ghost", "ghost"), seconds=0.01)
+        old = lease.take(frozen, key, range(2), run_id=run.start(frozen, key, "ghost", "ghost"), seconds=0.01)
         assert old
         lease.guard(frozen, old)
         yield frozen

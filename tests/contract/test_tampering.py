@@ -21,8 +21,8 @@ ROLES = Roles()
 
 #: A batch, opened and closed as relay does it.
 BATCH = (
-    "INSERT INTO feedfall.batch (feed, shard, run, transactional_id, topic, topic_id, ends, ids)"
-    " SELECT feed, 0, last_run, 'x', 't', 'i', '{{}}', {carries} FROM feedfall.request;"
+    "INSERT INTO feedfall.batch (feed, run, transactional_id, topic, topic_id, ends, ids)"
+    " SELECT feed, last_run, 'x', 't', 'i', '{{}}', {carries} FROM feedfall.request;"
     " UPDATE feedfall.batch SET answered = (SELECT ARRAY[correlation_id] FROM feedfall.request), closed_at = now(),"
     " closed_by = run WHERE closed_at IS NULL;"
 )
@@ -52,9 +52,9 @@ TAMPERING = {
     ),
     "a partition that another source reads too": (
         (
-            "INSERT INTO feedfall.source (feed, stage, shard, topic, topic_id, partition, markers, first_offset,"
+            "INSERT INTO feedfall.source (feed, stage, topic, topic_id, partition, markers, first_offset,"
             " next_offset, epoch)"
-            " SELECT feed, stage, shard, topic, 'another', partition, markers, 0, 0, epoch FROM feedfall.source"
+            " SELECT feed, stage, topic, 'another', partition, markers, 0, 0, epoch FROM feedfall.source"
         ),
         "[0]: 2 sources read it at once",
     ),

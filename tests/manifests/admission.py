@@ -72,23 +72,35 @@ STEP = "spec/templates/0"
 MAIN = f"{STEP}/container"
 SECRET = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "other", "key": "k"}}}
 
+INDEX = {"parameters": [{"name": "index", "value": "{{item}}"}]}
+RING = {"name": "sub", "template": "sub", "withSequence": {"count": 2}, "arguments": INDEX}
+
 #: What may not be in a WorkflowTemplate: where it is put, what, and a part of the refusal.
 BAD: list[tuple[str, object, str]] = [
     # images
     (f"{MAIN}/image", "docker.io/library/alpine:3", "image that is not on the list"),
     (f"{MAIN}/image", "ghcr.io/feedfall/feedfall-own:0.1.0", "image that is not on the list"),  # a longer name
     (f"{MAIN}/image", "ghcr.io/feedfall/feedfall:5000/own:1", "image that is not on the list"),  # a host with a port
-    (f"{MAIN}/image", "ghcr.io/feedfall/feedfall:{{workflow.parameters.shard}}", "image that is not on the list"),
+    (f"{MAIN}/image", "ghcr.io/feedfall/feedfall:{{workflow.parameters.word}}", "image that is not on the list"),
     (f"{MAIN}/image", "ghcrXio/feedfall/feedfall:1", "image that is not on the list"),  # a dot is a dot
     (f"{MAIN}/image", None, "image that is not on the list"),
     # service accounts
     (f"{STEP}/serviceAccountName", "default", "service account that is not on the list"),
     ("spec/serviceAccountName", "feedfall-deploy", "service account that is not on the list"),
-    ("spec/serviceAccountName", "{{workflow.parameters.shard}}", "service account that is not on the list"),
+    ("spec/serviceAccountName", "{{workflow.parameters.word}}", "service account that is not on the list"),
     ("spec/serviceAccountName", None, "or none"),
     ("spec/executor", {"serviceAccountName": "argo"}, "fields of spec that are not allowed: executor"),
     (f"{STEP}/executor", {"serviceAccountName": "argo"}, "fields of a template that are not allowed: executor"),
     (f"{STEP}/automountServiceAccountToken", True, "automountServiceAccountToken"),
+    # steps
+    (f"{STEP}/steps", [[{"name": "x", "template": "sub"}]], "one container or steps"),
+    (f"{STEP}/inputs", {"parameters": [{"name": "image"}]}, "its input is an index"),
+    (f"{STEP}/inputs", {"artifacts": [{"name": "index", "path": "/x"}]}, "its input is an index"),
+    ("spec/templates/-", {"name": "own", "steps": [[{"name": "x", "template": "sub"}]]}, "Steps start"),
+    ("spec/templates/-", {"name": "own", "steps": [[RING | {"templateRef": {"name": "x"}}]]}, "Steps start"),
+    ("spec/templates/-", {"name": "own", "steps": [[RING | {"inline": {"script": {}}}]]}, "Steps start"),
+    ("spec/templates/-", {"name": "own", "steps": [[RING], [RING]]}, "Steps start"),
+    ("spec/templates/-", {"name": "own", "steps": [[RING | {"hooks": {"exit": {"template": "x"}}}]]}, "Steps start"),
     # Secrets and ConfigMaps
     (f"{MAIN}/env/-", SECRET, "Secret that is not on the list of ConfigMap feedfall-policy: other"),
     (f"{MAIN}/envFrom/-", {"secretRef": {"name": "feedfall-calendar"}}, "Secret that is not on the list"),
@@ -140,11 +152,6 @@ BAD: list[tuple[str, object, str]] = [
     ),
     ("spec/templates/-", {"name": "own", "resource": {"action": "get"}}, "that are not allowed: resource"),
     ("spec/templates/-", {"name": "own", "http": {"url": "http://x"}}, "that are not allowed: http"),
-    (
-        "spec/templates/-",
-        {"name": "own", "steps": [[{"name": "one", "template": "sub"}]]},
-        "that are not allowed: steps",
-    ),
     ("spec/templates/-", {"name": "own"}, "A template is one container"),
     ("spec/templateDefaults", {"container": {"image": "own"}}, "not allowed: templateDefaults"),
     ("spec/hooks", {"exit": {"template": "own"}}, "fields of spec that are not allowed: hooks"),
@@ -155,7 +162,11 @@ BAD: list[tuple[str, object, str]] = [
     (f"{STEP}/metadata", {"annotations": {"vault.example.com/inject": "true"}}, "one container"),
     ("spec/podMetadata/annotations", {"vault.example.com/inject": "true"}, "podMetadata has labels only"),
     ("spec/arguments/artifacts", [{"name": "a", "s3": {}}], "without artifacts"),
-    ("spec/arguments/parameters/0/valueFrom", {"configMapKeyRef": {"name": "x", "key": "y"}}, "without valueFrom"),
+    (
+        "spec/arguments/parameters",
+        [{"name": "word", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "y"}}}],
+        "without valueFrom",
+    ),
 ]
 
 #: What may not be in a Workflow, nor in the workflowSpec of a CronWorkflow.
@@ -177,6 +188,6 @@ def run_of(template: str) -> Document:
         "metadata": {"name": f"{template}-1", "labels": {"feedfall/stage": "sub"}},
         "spec": {
             "workflowTemplateRef": {"name": template},
-            "arguments": {"parameters": [{"name": "shard", "value": "0"}]},
+            "arguments": {"parameters": [{"name": "word", "value": "0"}]},
         },
     }

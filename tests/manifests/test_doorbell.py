@@ -86,22 +86,21 @@ def test_sensor__depends_on_what_the_source_has(doorbell: Specs) -> None:
 
 def test_sensor__gathers_what_comes_within_a_tick(doorbell: Specs) -> None:
     conditions = {each["template"]["name"]: each["template"]["conditions"] for each in doorbell["Sensor"]["triggers"]}
-    assert conditions == {"fx-relay-0": "fx-relay && tick", "fx-sub-0": "fx-sub && tick"}
+    assert conditions == {"fx-relay": "fx-relay && tick", "fx-sub": "fx-sub && tick"}
 
 
-def test_sensor__rings_once_a_shard(fx: Feed) -> None:
-    spec = made.to_manifest(made.sensor(made.bells([outside(fx, shards=3)])))
+def test_sensor__rings_once_however_many_pods_answer(fx: Feed) -> None:
+    """The template starts them: the doorbell knows nothing of how many there are."""
+    spec = made.to_manifest(made.sensor(made.bells([outside(fx, parallel=3)])))
     started = [each["template"]["k8s"]["source"]["resource"]["spec"] for each in spec["triggers"]]
-    shards = [each["arguments"]["parameters"][0]["value"] for each in started]
-    assert shards == ["0", "1", "2"]
+    assert started == [{"workflowTemplateRef": {"name": "quote-sub"}}]
 
 
-def test_sensor__starts_templates_that_exist_with_parameters_they_have(doorbell: Specs, templates: Specs) -> None:
+def test_sensor__starts_templates_that_exist_and_need_no_parameter(doorbell: Specs, templates: Specs) -> None:
     for trigger in doorbell["Sensor"]["triggers"]:
         spec = trigger["template"]["k8s"]["source"]["resource"]["spec"]
-        assert set(spec) == {"workflowTemplateRef", "arguments"}  # all that `templateReferencing: Strict` lets through
-        known = {each["name"] for each in templates[spec["workflowTemplateRef"]["name"]]["arguments"]["parameters"]}
-        assert {each["name"] for each in spec["arguments"]["parameters"]} <= known
+        assert set(spec) == {"workflowTemplateRef"}  # `templateReferencing: Strict` lets through arguments beside it
+        assert "arguments" not in templates[spec["workflowTemplateRef"]["name"]]
 
 
 def test_sensor__acknowledges_after_the_deed_and_tries_again(doorbell: Specs) -> None:

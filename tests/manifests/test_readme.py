@@ -232,7 +232,7 @@ def test_start__says_the_same_in_both_languages() -> None:
 #: What a newcomer must find in the glossary, whatever else is there.
 WORDS = """
     absent bell block checkpoint chunk deferred doorbell drain epoch fate fencing free hold lag late lease ledger
-    override quarantine redrive replay request response seq shard skip-gap span stage sweep zombie offset partition
+    override quarantine redrive replay request response seq skip-gap span stage sweep zombie offset partition
     retention Workflow WorkflowTemplate CronWorkflow EventSource Sensor EventBus COPY SQLSTATE
     관제 영업일 기준일자 전영업일 익영업일 임시휴일 임시공휴일 대체공휴일 건수대사 보류 해제 재수행
 """

@@ -76,10 +76,6 @@ def test_parameters__offer_every_policy(templates: Specs) -> None:
     assert offered["policy"] == [policy.value for policy in Policy]
 
 
-def test_parameters__offer_the_shards_there_are() -> None:
-    assert pod.shard(3).enum == ["0", "1", "2"]
-
-
 def test_variables__are_only_what_argo_fills_in(templates: Specs) -> None:
     used = set(re.findall(r"{{(.*?)}}", json.dumps(templates)))
     assert {name for name in used if not name.startswith("workflow.parameters.")} == {

@@ -23,6 +23,9 @@ class Scenario:
 
     uids: Mapping[str, str] = field(default_factory=lambda: {"A": "one", "B": "two"})
     there: int = 1
+    partitions: int = 1
+    pods: int = 1
+    """How many are started at once, as the feed says."""
     messages: int = 2
     crashes: int = 0
     expiries: int = 0

@@ -25,7 +25,7 @@ FEED = replace(find.load("tick", PACKAGES), name="model", table="written", chunk
 class Sink:
     """Writes each message's offset, and under which epoch."""
 
-    stage, topic, markers, batch = "sub", "model.response", False, 1
+    stage, topic, markers, batch, shares = "sub", "model.response", False, 1, True
 
     def __init__(self, believes: Callable[[Lease], None]) -> None:
         self._believes = believes
@@ -38,8 +38,11 @@ class Sink:
 
     def load(self, connection: Connection, intake: Intake) -> ChunkResult:
         for [message] in intake.batches():
-            values = (message.offset(), self.held.epoch, self.held.run)
-            connection.execute("INSERT INTO written (_offset, _epoch, _run) VALUES (%s, %s, %s)", values)
+            partition = message.partition()
+            values = (partition, message.offset(), self.held.epoch_of(partition), self.held.run)
+            connection.execute(
+                "INSERT INTO written (_partition, _offset, _epoch, _run) VALUES (%s, %s, %s, %s)", values
+            )
         for span in intake.moved_spans():
             span.fates.read = span.fates.loaded = span.records
         return ChunkResult()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: What one pod does and another can notice; all that is between two of these belongs to the first. A transaction of
 #: one statement is one step; what is read under a row lock that the step before took is no step of its own.
 STEPS = (
+    "lease.leases",
     "lease.take",
     "lease.lock",
     "lease.writers",
@@ -44,7 +45,7 @@ CONTROL = ("control.state", "control.share", "control.hold")
 READ = ("chunk.sources",)
 NAMES = {sql(name): name for name in (*STEPS, *CONTROL, *READ)}
 #: The whole of their transaction.
-ALONE = ("lease.take", "lease.release", "control.state")
+ALONE = ("lease.leases", "lease.take", "lease.release", "control.state")
 SECONDS = 20.0
 
 
@@ -219,19 +220,23 @@ class Message:
     """As much of a message as a drain looks at."""
 
     at: int
+    of: int
 
     def partition(self) -> int:
-        return 0
+        return self.of
 
     def offset(self) -> int:
         return self.at
 
 
 class Log:
-    """A topic of one partition in memory: what was said is said, more may come."""
+    """A topic in memory: what was said is said, more may come, to each partition in turn."""
 
-    def __init__(self, length: int) -> None:
-        self.length = length
+    def __init__(self, length: int, partitions: int) -> None:
+        self.length, self.partitions = length, range(partitions)
+
+    def end(self, partition: int) -> int:
+        return (self.length - partition - 1) // len(self.partitions) + 1
 
     def of(self, pod: Pod) -> LogClient:
         return LogClient(self, pod)
@@ -241,33 +246,41 @@ class LogClient:
     """What a drain asks of its cluster and of its reader. Only the question for the end is a step: the rest stands."""
 
     def __init__(self, log: Log, pod: Pod) -> None:
-        self._log, self._pod, self._at = log, pod, 0
+        self._log, self._pod = log, pod
+        self._at: dict[int, int] = {}
 
     def topic(self, name: str) -> Topic:
-        return Topic(name, "id", (0,))
+        return Topic(name, "id", tuple(self._log.partitions))
 
-    def watermarks(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Watermarks]:  # noqa: ARG002 -- its form
+    def watermarks(self, topic: Topic, partitions: Sequence[int] | None = None) -> dict[int, Watermarks]:
         self._pod.before("ends")
         self._pod.note("ends", self._log.length)
-        return {0: Watermarks(0, self._log.length, self._log.length)}
+        ends = {partition: self._log.end(partition) for partition in partitions or topic.partitions}
+        return {partition: Watermarks(0, end, end) for partition, end in ends.items()}
 
     def reader(self, topic: str, group: str) -> LogClient:  # noqa: ARG002 -- its form
         return self
 
     def assign(self, offsets: Mapping[int, int], epochs: Mapping[int, int | None]) -> None:  # noqa: ARG002 -- its form
-        self._at = offsets[0]
+        self._at, self._paused = dict(offsets), set[int]()
 
     def read(self, limit: int) -> list[Message]:
-        first, self._at = self._at, min(self._at + limit, self._log.length)
-        return [Message(offset) for offset in range(first, self._at)]
+        """From the first partition that has something, as one fetch does."""
+        for partition, first in self._at.items():
+            end = min(first + limit, self._log.end(partition))
+            if end > first and partition not in self._paused:
+                self._at[partition] = end
+                return [Message(offset, partition) for offset in range(first, end)]
+        return []
 
     def positions(self) -> dict[int, int]:
-        return {0: self._at}
+        return dict(self._at)
 
     def leader_epochs(self) -> dict[int, int | None]:
-        return {0: 0}
+        return dict.fromkeys(self._at, 0)
 
-    def pause(self, partition: int) -> None: ...
+    def pause(self, partition: int) -> None:
+        self._paused.add(partition)
 
     def show_lag(self, offsets: Mapping[int, int]) -> None: ...
 

@@ -21,7 +21,7 @@ class Storm(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        world.begin(Scenario(uids={}, there=0))
+        world.begin(Scenario(uids={}, there=0, partitions=2, pods=2))
 
     def ready(self) -> list[str]:
         return [name for name, pod in self.world.pods.items() if pod.ready]

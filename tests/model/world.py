@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ledger import control, lease, run, verify
@@ -26,6 +27,9 @@ from steps.run.settings import Settings
 
 if TYPE_CHECKING:
     from ledger.lease import Lease
+
+
+HELD = " WHERE expires_at IS NOT NULL"
 
 
 class World:
@@ -55,14 +59,14 @@ class World:
     def begin(self, scenario: Scenario) -> None:
         """The same beginning each time: a free lease, its checkpoint at 0, every run recorded under the same number."""
         self.clear()
-        self._scenario, self.log = scenario, Log(scenario.there)
+        self._scenario, self.log = scenario, Log(scenario.there, scenario.partitions)
         self.left = Counter({name: getattr(scenario, name) for name in BUDGETS})
         self.promised = 0
         self.holding: int | None = None
         self.faulty = False
         self.leases: dict[str, Lease] = {}
-        self._high = (0, 0)
-        self._eye.execute(f"{BLANK}; {scenario.tables}".encode())
+        self._feed = replace(FEED, parallel=scenario.pods)
+        self._eye.execute(f"{BLANK.format(last=scenario.partitions - 1)}; {scenario.tables}".encode())
         self._pods = {}
         for name, uid in scenario.uids.items():
             self._add(name, uid)
@@ -101,8 +105,8 @@ class World:
             client, sink = self.log.of(pod), Sink(lambda held: self.leases.update({name: held}))
             scenario = self._scenario
             if scenario.drain is Drain:
-                return drain(execution, FEED, sink, cluster=client).status
-            return scenario.drain(execution, FEED, sink, 0, Patience(), client).run().status
+                return drain(execution, self._feed, sink, cluster=client).status
+            return scenario.drain(execution, self._feed, sink, Patience(), client).run().status
 
         pod = self._pods[name] = Pod(name, act)
         pod.start()
@@ -139,7 +143,7 @@ class World:
         ready = [pod for pod in self._pods.values() if pod.ready]
         pods = [pod for pod in ready if pod.name != "operator" and pod.history]
         found = [("step", pod.name) for pod in ready]
-        if self.left["messages"] and any(pod.due in ("ends", "lease.take") for pod in ready):
+        if self.left["messages"] and any(pod.due in ("ends", "lease.leases") for pod in ready):
             found.append(("message", ""))
         if self.left["crashes"]:
             found += [("crash", pod.name) for pod in pods]
@@ -186,7 +190,7 @@ class World:
 
     def _expire(self) -> None:
         self.left["expiries"] -= 1
-        self._eye.execute("UPDATE feedfall.lease SET expires_at = clock_timestamp() - interval '1 second'")
+        self._eye.execute("UPDATE feedfall.run SET expires_at = clock_timestamp() - interval '1 second'" + HELD)
 
     def _renew(self, pod: Pod) -> None:
         """Its heartbeat, by the lease that it believes to hold."""
@@ -214,20 +218,25 @@ class World:
         return pods, repr(seen), self.log.length, tuple(self.left.values()), self.holding
 
     def _check(self, before: Seen) -> None:
+        for partition in self.log.partitions:
+            self._check_partition(partition, before)
+        if self.holding is not None and len(self.seen.written) > self.holding:
+            raise Broken("a chunk was committed after `hold` had returned")
+        self._remember()
+
+    def _check_partition(self, partition: int, before: Seen) -> None:
         seen = self.seen
-        offsets = [offset for offset, _ in seen.written]
-        epochs = [epoch for _, epoch in seen.written]
+        offsets = [offset for of, offset, _ in seen.written if of == partition]
+        epochs = [epoch for of, _, epoch in seen.written if of == partition]
+        was, now = before.checkpoint(partition), seen.checkpoint(partition)
         if offsets != list(range(len(offsets))):
             raise Broken(f"two writers, or a gap: offsets {offsets} were committed")
         if epochs != sorted(epochs):
             raise Broken(f"a zombie was not fenced: rows were committed under the epochs {epochs}")
-        if seen.checkpoint < before.checkpoint:
-            raise Broken(f"the checkpoint went back from {before.checkpoint} to {seen.checkpoint}")
-        if seen.checkpoint != len(offsets):
-            raise Broken(f"rows up to {len(offsets)} are there, and the checkpoint says {seen.checkpoint}")
-        if self.holding is not None and len(offsets) > self.holding:
-            raise Broken("a chunk was committed after `hold` had returned")
-        self._remember()
+        if now < was:
+            raise Broken(f"the checkpoint went back from {was} to {now}")
+        if now != len(offsets):
+            raise Broken(f"rows up to {len(offsets)} are there, and the checkpoint says {now}")
 
     def _remember(self) -> None:
         """What was promised by what was just seen."""
@@ -236,7 +245,7 @@ class World:
                 raise Broken(f"{pod.name}: {pod.status}")
             if pod.ready and pod.due == "free" and self.holding is None:
                 self.holding, self.faulty = len(self.seen.written), True
-            if pod.history[1:] == ("lease.take", 0, "[]"):  # BUSY: what is on the topic now, another pod must load
+            if pod.status and pod.history[1:2] == ("lease.leases",):  # BUSY: another pod must load what is there now
                 self.promised = max(self.promised, self.log.length)
                 pod.note("BUSY")
 
@@ -245,27 +254,27 @@ class World:
         stuck = [pod.name for pod in self._pods.values() if not pod.over]
         if stuck:
             raise Broken(f"{stuck} wait for ever")
-        if not self.faulty and self.seen.checkpoint < self.promised:
+        if not self.faulty and self.seen.checkpoints < self.promised:
             raise Broken(
                 f"a lost wake-up: {self.promised} messages were there when a pod found BUSY, and "
-                f"{self.seen.checkpoint} are loaded though nobody died"
+                f"{self.seen.checkpoints} are loaded though nobody died"
             )
         self._sweep()
         self._books()
 
     def _sweep(self) -> None:
         """One lease later a sweep starts one run, alone."""
-        if self.seen.checkpoint == self.log.length:
+        if self.seen.checkpoints == self.log.length:
             return
-        self._eye.execute("UPDATE feedfall.lease SET expires_at = clock_timestamp() - interval '1 second'")
+        self._eye.execute("UPDATE feedfall.run SET expires_at = clock_timestamp() - interval '1 second'" + HELD)
         pod = self._add("sweep", "three")
         while not pod.over:
             self.act(("step", pod.name))
-        if self.seen.checkpoint != self.log.length:
-            raise Broken(f"{self.seen.checkpoint} of {self.log.length} are loaded after one lease and one sweep")
+        if self.seen.checkpoints != self.log.length:
+            raise Broken(f"{self.seen.checkpoints} of {self.log.length} are loaded after one lease and one sweep")
 
     def _books(self) -> None:
-        broken = verify.verify(self._eye, FEED).broken
+        broken = verify.verify(self._eye, self._feed).broken
         if broken:
             raise Broken(f"the ledger does not add up: {list(broken)}")
 

@@ -41,9 +41,10 @@ VARIANTS = {
         "sub",
         "SIGSTOP",
         rewrites=(
-            ("epoch = %(epoch)s FROM feedfall.lease", "true FROM feedfall.lease"),
-            ("AND epoch = %(epoch)s AND expires_at IS NOT NULL", ""),
-            ("AND epoch = %(epoch)s AND next_offset = %(from_offset)s", ""),
+            ("bool_and(l.epoch = h.epoch)", "true"),
+            ("WHERE id = %(run)s AND expires_at IS NOT NULL", "WHERE id = %(run)s"),
+            ("AND (partition, epoch) IN (SELECT * FROM unnest(%(partitions)s::int[], %(epochs)s::bigint[]))", ""),
+            ("AND next_offset = %(from_offset)s", ""),
         ),
         at="Consumer.commit",
     ),

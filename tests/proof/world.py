@@ -77,7 +77,7 @@ class World:
 
     def _until_free(self) -> float:
         """Seconds for which a lease is still held."""
-        left = "SELECT max(extract(epoch FROM expires_at - clock_timestamp()))::float8 FROM feedfall.lease"
+        left = "SELECT max(extract(epoch FROM expires_at - clock_timestamp()))::float8 FROM feedfall.run"
         [(seconds,)] = self.rows(left)
         return min(max(0.0, (seconds or 0.0)) + 0.02, LEASE)
 
@@ -154,7 +154,8 @@ QUERIES = {
     "ORDER BY 1, 2",
     "blocked": "SELECT feed, blocked_code, blocked_reason FROM feedfall.feed_control "
     "WHERE blocked_at IS NOT NULL OR held_at IS NOT NULL OR wait_until IS NOT NULL",
-    "held leases": "SELECT feed, stage, shard, holder FROM feedfall.lease WHERE expires_at IS NOT NULL",
+    "held leases": "SELECT l.feed, l.stage, l.partition, r.uid FROM feedfall.lease l "
+    "JOIN feedfall.run r ON r.id = l.run WHERE l.held AND r.expires_at IS NOT NULL",
     "sessions left": "SELECT application_name, state, query FROM pg_stat_activity WHERE datname = current_database() "
     "AND application_name <> 'proof' AND backend_type = 'client backend'",
     "locks left": "SELECT classid::int, objid::int, mode FROM pg_locks WHERE locktype = 'advisory' AND database = "

@@ -94,7 +94,7 @@ def test_cron__is_read_as_it_is_rendered() -> None:
 
 
 def test_bell__a_lone_message_fires_at_once_and_a_burst_is_gathered() -> None:
-    bell, fired = Bell("fx-sub", 1, every=2), []
+    bell, fired = Bell("fx-sub", every=2), []
     for tenth in range(100):
         bell.rung |= tenth == 5 or 30 <= tenth < 70
         if bell.fires(tenth / 10):

@@ -16,12 +16,12 @@ DAY = date(2026, 10, 30)
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        ("sub --feed=fx", {"stage": "sub", "feed": "fx", "shard": 0}),
-        ("sub --feed fx --shard 2", {"feed": "fx", "shard": 2}),
-        ("relay --feed=fx", {"stage": "relay", "shard": 0}),
-        ("release --feed=fx --shard=1", {"stage": "release", "feed": "fx", "shard": 1}),
-        ("sweep", {"stage": "sweep", "feed": None, "shard": 0}),
-        ("verify --feed=fx", {"stage": "verify", "shard": 0}),
+        ("sub --feed=fx", {"stage": "sub", "feed": "fx"}),
+        ("sub --feed fx", {"feed": "fx"}),
+        ("relay --feed=fx", {"stage": "relay"}),
+        ("release --feed=fx", {"stage": "release", "feed": "fx"}),
+        ("sweep", {"stage": "sweep", "feed": None}),
+        ("verify --feed=fx", {"stage": "verify"}),
         ("pub --feed=fx", {"base_date": None, "seq": 1, "first": None, "last": None, "policy": None}),
         ("pub --feed=fx --base-date=20261030", {"base_date": DAY}),
         ("pub --feed=fx --base-date=2026-10-30", {"base_date": DAY}),
@@ -47,7 +47,7 @@ def test_door__understands(words: str, meant: dict[str, object]) -> None:
         "sub --feed=fx extra",
         "sub --feed=fx --seq=1",  # pub's alone
         "sweep --feed=fx",  # for all feeds, always
-        "verify --feed=fx --shard=1",
+        "sub --feed=fx --shard=1",
         "pub --feed=fx --shard=1",
         "pub --feed=fx --base-date=2026-1-30",
         "pub --feed=fx --base-date=2026-10",

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from catalog import find
 from local.argo.player import Player
 from local.argo.template import NotPlayed, Retry, read_cron, read_template
 from local.argo.workflow import ApiError
 from local.servers.process import Processes
 from played import CONFIGURATION, RENDERED, SECONDS, SLEEPER, Document, Play, rendered, script
+from workflows import manifests
 
 # -- what is played --
 
@@ -88,7 +91,7 @@ def test_environment__of_a_child_has_nothing_of_the_callers(play: Play, monkeypa
         (lambda spec: container(spec)["envFrom"].append({"prefix": "A"}), "container.envFrom.prefix"),
         (lambda spec: container(spec)["args"].append("{{inputs.parameters.a}}"), "{{inputs.parameters.a}}"),
         (lambda spec: container(spec)["args"].append("{{workflow.parameters.a}}"), "{{workflow.parameters.a}}"),
-        (lambda spec: spec["arguments"].update(artifacts=[]), "spec.arguments.artifacts"),
+        (lambda spec: spec.update(arguments={"artifacts": []}), "spec.arguments.artifacts"),
         (lambda spec: spec["templates"][0].update(podSpecPatch='{"hostNetwork": true}'), "podSpecPatch.hostNetwork"),
         (lambda spec: retry(spec).update(retryPolicy="Always"), "spec.templates.retryStrategy.retryPolicy"),
         (lambda spec: retry(spec).update(expression="asInt(lastRetry.exitCode) > 64"), "only the retryStrategy"),
@@ -223,11 +226,11 @@ def test_player__the_workflows_deadline_ends_it_for_good(play: Play) -> None:
 def test_player__tells_what_happens_in_its_order(play: Play) -> None:
     told: list[tuple[str, str]] = []
     one = play(
-        script("import sys; print('one'); print('둘', file=sys.stderr); print('shard', sys.argv[1])"),
+        script("import sys; print('one'); print('둘', file=sys.stderr); print('word', sys.argv[1])"),
         on_event=lambda event: told.append((event.kind, event.text)),
     )
     one.wait(one.submit("fx-sub").name, SECONDS)
-    assert told == [("started", ""), ("line", "one"), ("line", "둘"), ("line", "shard 0"), ("ended", "Succeeded 0")]
+    assert told == [("started", ""), ("line", "one"), ("line", "둘"), ("line", "word 0"), ("ended", "Succeeded 0")]
 
 
 def test_player__leaving_stops_what_runs(tmp_path: Path) -> None:
@@ -258,3 +261,36 @@ def container(spec: Document) -> Document:
 def retry(spec: Document) -> Document:
     found: Document = spec["templates"][0]["retryStrategy"]
     return found
+
+
+def side_by_side(code: str) -> Document:
+    """shared-sub, which starts two pods; its container runs this Python."""
+    files = manifests([find.load("shared", ["sample_feeds"])])
+    found = next(each for each in chain(*files.values()) if each["metadata"]["name"] == "shared-sub")
+    step = found["spec"]["templates"][1]
+    step["container"].update(command=["python", "-c", code], args=[])
+    step["retryStrategy"]["backoff"] = {"duration": "1s", "factor": 1, "cap": "1s"}
+    return found
+
+
+def test_player__starts_pods_side_by_side_each_with_its_own_attempts(play: Play) -> None:
+    """The second one fails once with a code that is tried again; its attempts have its number."""
+    one = play(
+        side_by_side(
+            "import os, pathlib, sys; index = os.environ['FEEDFALL_INDEX']; seen = pathlib.Path('seen' + index);"
+            "print(index); first = not seen.exists(); seen.touch(); sys.exit(75 if first and index == '1' else 0)"
+        )
+    )
+    workflow = one.wait(one.submit("shared-sub").name, SECONDS)
+    assert (workflow.phase, workflow.code) == ("Succeeded", "0")
+    assert sorted((each.log.read_text().strip(), each.code) for each in workflow.attempts) == [
+        ("0", "0"),
+        ("1", "0"),
+        ("1", "75"),
+    ]
+
+
+def test_player__one_of_two_pods_that_fails_is_the_workflows_end(play: Play) -> None:
+    one = play(side_by_side("import os, sys; sys.exit(65 if os.environ['FEEDFALL_INDEX'] == '1' else 0)"))
+    workflow = one.wait(one.submit("shared-sub").name, SECONDS)
+    assert (workflow.phase, workflow.code, len(workflow.attempts)) == ("Failed", "65", 2)

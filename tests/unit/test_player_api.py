@@ -35,14 +35,14 @@ def over(api: httpx.Client, name: str) -> Document:
 
 
 def test_submit__answers_with_the_workflow(api: httpx.Client) -> None:
-    answered = order(api, name="mine", parameters=["shard=1"], labels="a=b,c/d=e")
+    answered = order(api, name="mine", parameters=["word=1"], labels="a=b,c/d=e")
     assert answered.status_code == 200
     found = answered.json()
     assert found["metadata"].keys() == {"name", "namespace", "uid", "creationTimestamp", "labels"}
     assert found["metadata"]["name"] == "mine"
     wanted = {"a": "b", "c/d": "e", "feedfall/feed": "fx", "workflows.argoproj.io/workflow-template": "fx-sub"}
     assert wanted.items() <= found["metadata"]["labels"].items()
-    assert found["spec"]["arguments"] == {"parameters": [{"name": "shard", "value": "1"}]}
+    assert found["spec"]["arguments"] == {"parameters": [{"name": "word", "value": "1"}]}
     assert found["status"]["phase"] in ("Pending", "Running")
 
 
@@ -55,9 +55,9 @@ def test_submit__draws_a_name_where_none_is_given(api: httpx.Client) -> None:
     ("options", "status", "code", "message"),
     [
         ({"resource": "no-such"}, 404, 5, 'workflowtemplates.argoproj.io "no-such" not found'),
-        ({"parameters": ["a=b"]}, 400, 3, "fx-sub has no parameter 'a': there are shard"),
-        ({"parameters": ["shard"]}, 400, 3, "this is no order"),
-        ({"parameters": ["shard=7"]}, 400, 3, "parameter shard of fx-sub is one of ['0', '1'], not '7'"),
+        ({"parameters": ["a=b"]}, 400, 3, "fx-sub has no parameter 'a': there are word"),
+        ({"parameters": ["word"]}, 400, 3, "this is no order"),
+        ({"parameters": ["word=7"]}, 400, 3, "parameter word of fx-sub is one of ['0', '1'], not '7'"),
         ({"kind": "CronWorkflow"}, 400, 3, "submits a WorkflowTemplate"),
         ({"serviceAccount": "root"}, 400, 3, "submits a WorkflowTemplate"),  # never taken in silence
         ({"labels": "a"}, 400, 3, "labels are written"),
@@ -80,7 +80,7 @@ def test_submit__the_same_name_twice_is_a_conflict(api: httpx.Client) -> None:
 
 
 def test_get__shows_how_it_ended(api: httpx.Client) -> None:
-    order(api, name="mine", parameters=["shard=1"])
+    order(api, name="mine", parameters=["word=1"])
     status = over(api, "mine")["status"]
     [node] = status["nodes"].values()
     assert (status["phase"], status["message"]) == ("Failed", "main: Error (exit code 65)")

@@ -37,7 +37,7 @@ def test_read_values__names_the_file_that_it_refuses(text: str) -> None:
 
 def test_fields__are_text_also_where_the_message_is_not() -> None:
     at = datetime(2026, 10, 30, tzinfo=UTC)
-    where = ("fx", "sub", 0, 3, "fx.response", 0, 7, -1, False)
+    where = ("fx", "sub", 3, "fx.response", 0, 7, -1, False)
     entry = Entry(*where, "deferred", "", date(2026, 11, 2), at, 1, None, None, None, b"\xff", [b"seq", None], at)
     found = fields(entry)
     assert (found["entry"], found["headers"], found["value"]) == ("fx.response/0@7", [("seq", None)], "\\xff")

@@ -51,6 +51,19 @@ def test_settings__argo_names_the_run() -> None:
     assert (found.uid, found.name) == ("u", "fx-sub-1")
 
 
+@pytest.mark.parametrize(
+    ("variables", "uid"),
+    [
+        ({"WORKFLOW_UID": "u", "FEEDFALL_INDEX": "0"}, "u/0"),  # withSequence
+        ({"WORKFLOW_UID": "u", "JOB_COMPLETION_INDEX": "1"}, "u/1"),  # a Job with completionMode Indexed
+        ({"WORKFLOW_UID": "u", "JOB_COMPLETION_INDEX": "1", "FEEDFALL_INDEX": "2"}, "u/2"),
+        ({"WORKFLOW_UID": "u", "FEEDFALL_INDEX": ""}, "u"),
+    ],
+)
+def test_settings__tell_a_pod_from_those_beside_it(variables: dict[str, str], uid: str) -> None:
+    assert settings.read({**ENOUGH, **variables}).uid == uid
+
+
 def test_settings__secrets_are_not_shown() -> None:
     shown = repr(settings.read({**ENOUGH, "KAFKA_SASL_PASSWORD": "hidden", "ARGO_TOKEN": "hidden"}))
     assert "secret" not in shown

@@ -47,7 +47,7 @@ def test_submit__asks_for_the_template_under_the_fixed_name() -> None:
     assert (asked[0].url.path, body["resourceName"], body["submitOptions"]) == (
         "/api/v1/workflows/bank/submit",
         "fx-sub",
-        {"name": START.name, "parameters": ["shard=0"]},
+        {"name": START.name, "parameters": []},
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.parts import NO_FENCE, RETRY, SAME
+from model.parts import NO_FENCE, RETRY, SAME, SHARED
 from model.scenario import Scenario
 from model.search import search
 from model.storm import weather
@@ -23,6 +23,8 @@ ALL = {
     "a node that loses power, and its lease": (Scenario(there=3, messages=0, crashes=1, expiries=1), 3),
     "a lost reply beside a retry": (Scenario(there=3, messages=0, uids=SAME, cuts=1), 3),
     "a hold over two pods": (Scenario(there=3, messages=0, holds=1), 2),
+    "two runs that share two partitions": (SHARED, 3),
+    "a pause of one of two that share": (replace(SHARED, messages=0, expiries=1), 3),
     "three doorbells": (Scenario(uids={"A": "one", "B": "two", "C": "three"}), 2),
 }
 
@@ -41,7 +43,7 @@ SPARE = {
     "the fence at the checkpoint, beside a retry": replace(RETRY, mutation=NO_FENCE),
     "the fence at the checkpoint, after a pause": Scenario(there=3, messages=0, expiries=1, mutation=NO_FENCE),
     "that a lease is taken from nobody alive": Scenario(
-        there=3, messages=0, mutation={"lease.take": ("expires_at < clock_timestamp()", "true")}
+        there=3, messages=0, mutation={"lease.leases": ("r.expires_at < clock_timestamp()", "true")}
     ),
 }
 
