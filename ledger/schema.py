@@ -86,8 +86,10 @@ def script(feeds: Sequence[Feed], roles: rights.Roles, folder: Path = MIGRATIONS
     yield rights.owner(roles.owner)
     owner = Identifier(roles.owner).as_string(None)
     yield f"SET LOCAL ROLE {owner};\n"
+    oldest = 0
     for migration in made_new(migrations(folder)):
-        versions = f"({migration.version}, {migration.oldest_code})"
+        oldest = max(oldest, migration.oldest_code)  # what was refused once is never served again
+        versions = f"({migration.version}, {oldest})"
         yield f"{migration.sql}\nINSERT INTO feedfall.schema (version, oldest_code) VALUES {versions};\n"
     for feed in feeds:
         yield f"-- {feed.name}\n{table(feed)}"

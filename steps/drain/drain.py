@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ledger import chunk, control, lease
-from ledger.chunk import ChunkResult, Fates
+from ledger.chunk import Fates
 from ledger.database import Unsure, commit, rollback
 from ledger.errors import translated
 from ledger.key import LeaseKey
@@ -36,34 +36,9 @@ if TYPE_CHECKING:
 
     from catalog import Feed
     from ledger.chunk import Source
-    from ledger.database import Connection
     from ledger.lease import Lease
     from steps.drain.lease_keeper import Keeper
-
-
-class Sink(Protocol):
-    """What a chunk does with its messages. One object a run."""
-
-    stage: str
-    topic: str
-    markers: bool
-    """May the topic hold offsets that no client sees?"""
-    batch: int
-    """Messages that are read at once."""
-    shares: bool
-    """May several runs share the topic's partitions?"""
-
-    def open(self, held: Lease, reader: Reader, sources: Mapping[int, Source]) -> None:
-        """Called when leases are taken and checkpoints read; again when they are taken again."""
-
-    def gather(self, intake: Intake) -> None:
-        """Do what must happen outside the database's transaction (a partner's requests)."""
-
-    def load(self, connection: Connection, intake: Intake) -> ChunkResult:
-        """Do the work inside the transaction, under the writer's lock, and return what became of every row."""
-
-    def outcome(self, outcome: Outcome) -> Outcome:
-        """Complete the outcome of the run."""
+    from steps.drain.sink import Sink
 
 
 @dataclass(frozen=True)
@@ -305,4 +280,4 @@ def _capped(first: Mapping[int, Watermarks], now: Mapping[int, Watermarks]) -> d
     }
 
 
-__all__ = ["Drain", "Patience", "Sink", "drain"]
+__all__ = ["Drain", "Patience", "drain"]

