@@ -223,12 +223,12 @@ def test_release__that_comes_while_a_run_is_in_flight(lane: Lane, figure: Figure
     assert at > grown
     lane.send(11)
     until("the new image's row", lambda: lane.loaded(11), 90)
-    assert lane.cluster.bank.rows(booked)[0][1] == 900
+    until("the end of the new image's run", lambda: lane.cluster.bank.rows(booked)[0][1] == 900, 30)
     with lane.cluster.as_ci("feedfall-deploy") as ci:  # back to the old release: its code is still served
         lane.feedfall("deploy", "--file", str(tmp / "brief.yaml"), **ci)
     lane.send(12)
     until("the old image's row", lambda: lane.loaded(12), 90)
-    assert lane.cluster.bank.rows(booked)[0][1] == code
+    until("the end of the old image's run", lambda: lane.cluster.bank.rows(booked)[0][1] == code, 30)
     figure.append(
         ("a new image and schema while a run is in flight", "old and new run; too early: exit 78, nothing moves")
     )
