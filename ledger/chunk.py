@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg.types.multirange import Int8Multirange
 from psycopg.types.range import Int8Range
 
-from ledger.database import Connection, fetch_all, one, run
+from ledger.database import Connection, fetch_all, one, rows, run
 from ledger.errors import Fenced
 from ledger.key import LeaseKey
 from ledger.lease import Lease
@@ -52,17 +52,6 @@ class Source:
     """Of the leader that gave the offsets before the checkpoint; None: not known."""
     markers: bool = False
     """May it hold offsets that no message has?"""
-
-
-@dataclass(frozen=True)
-class OtherTopic:
-    """A checkpoint of the same drain on a topic of another name, or of another id."""
-
-    id: int
-    topic: str
-    topic_id: str
-    partition: int
-    next_offset: int
 
 
 @dataclass
@@ -143,9 +132,9 @@ def sources(connection: Connection, key: LeaseKey, topic: str) -> list[Source]:
     return fetch_all(connection, Source, "chunk.sources", **vars(key), topic=topic)
 
 
-def elsewhere(connection: Connection, feed: str, stage: str, topic: str) -> list[OtherTopic]:
-    """Return the checkpoints of a feed's stage that are of a topic of another name."""
-    return fetch_all(connection, OtherTopic, "chunk.elsewhere", feed=feed, stage=stage, topic=topic)
+def other_topics(connection: Connection, key: LeaseKey, topic: str) -> list[str]:
+    """Return the names of other topics that this drain still has checkpoints of."""
+    return [name for (name,) in rows(connection, "chunk.other_topics", **vars(key), topic=topic)]
 
 
 def open_source(

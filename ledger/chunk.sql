@@ -4,10 +4,10 @@ SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch, markers
 WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
--- name: elsewhere
--- Checkpoints of this drain that are of a topic of another name: it was moved, or a setting is wrong.
-SELECT id, topic, topic_id, partition, next_offset FROM feedfall.source
-WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at IS NULL ORDER BY topic, partition
+-- name: other_topics
+-- Topics of another name that this drain has open checkpoints of: its topic was moved, or a setting is wrong.
+SELECT DISTINCT topic FROM feedfall.source
+WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at IS NULL ORDER BY topic
 
 -- name: open_source
 -- A partition seen for the first time starts at its low watermark.

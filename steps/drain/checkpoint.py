@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from catalog import Feed
-    from ledger.chunk import OtherTopic, Source, Span
+    from ledger.chunk import Source, Span
     from ledger.database import Connection
     from ledger.key import LeaseKey
     from steps.drain.kafka import Cluster, Topic, Watermarks
@@ -46,10 +46,10 @@ def check(topic: Topic, source: Source, marks: Watermarks) -> None:
         )
 
 
-def check_name(topic: Topic, feed: str, others: Sequence[OtherTopic]) -> None:
+def check_name(topic: Topic, key: LeaseKey, others: Sequence[str]) -> None:
     """A drain reads one topic: under a new name it would read the same messages again from their beginning."""
     if others:
-        known = ", ".join(sorted({each.topic for each in others}))
+        feed, known = key.feed, ", ".join(others)
         raise OffsetGap(
             f"the ledger's checkpoints of {feed} are of {known}: this run would read {topic.name} from its beginning. "
             "Where FEEDFALL_TOPIC_PREFIX is wrong: correct it, then `feedfall free`. Where the topic was moved, "

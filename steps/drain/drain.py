@@ -136,9 +136,7 @@ class Drain:
         lease.exclude(connection, held)
         killed = lease.killed_in_a_row(connection, held, self._feed.max_lost)
         with translated():
-            checkpoint.check_name(
-                topic, self._feed.name, chunk.elsewhere(connection, self._feed.name, self._sink.stage, topic.name)
-            )
+            checkpoint.check_name(topic, self._key, chunk.other_topics(connection, self._key, topic.name))
             known = {
                 source.partition: source
                 for source in chunk.sources(connection, held.key, topic.name)
