@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import operate.hold
-from catalog import find
 from cli import show
-from cli.options import By, FeedName, Reason, in_each_database, load_feed, open_ledger
+from cli.options import By, FeedName, Reason, in_each_database, load_feed, load_feeds, open_ledger
 from ledger.errors import Misconfigured
-from steps.run import settings
 
 if TYPE_CHECKING:
     from ledger.control import LiftedBlock
@@ -53,9 +50,10 @@ def _free_one(feed: str, by: str, reason: str) -> None:
 
 def _free_all(code: int, by: str, reason: str) -> None:
     operate.hold.check_code(code)
-    feeds, _ = find.usable(settings.packages(os.environ))  # they name the databases
     answers = in_each_database(
-        feeds, lambda _, connection, __: operate.hold.free_all(connection, code, by, reason), needs_kafka=False
+        load_feeds(None),
+        lambda _, connection, __: operate.hold.free_all(connection, code, by, reason),
+        needs_kafka=False,
     )
     lifted = list(chain(*answers.found.values()))
     for each in lifted:

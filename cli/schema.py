@@ -74,5 +74,6 @@ def migrate(names: Named = None, *, database: OneDatabase = None) -> None:
 
 def _by_database(names: list[str] | None, database: str | None) -> dict[str, list[Feed]]:
     """Database → its feeds, of those that are named; all if none is."""
-    feeds = [feed for name in names for feed in load_feeds(name, database)] if names else load_feeds(None, database)
+    chosen = [load_feeds(name, database) for name in names] if names else [load_feeds(None, database)]
+    feeds = [feed for each in chosen for feed in each.all_usable()]
     return {each: [feed for feed in feeds if feed.database == each] for each in sorted({f.database for f in feeds})}
