@@ -34,6 +34,16 @@ class RequestFacts:
     retry_at: datetime | None = None
     retry_reason: str | None = None
     """Where relay has deferred it: until when, and why."""
+    feed: str = ""
+    seq: int | None = None
+    discarded: int = 0
+    """Rows that a person has discarded."""
+    complete_at: datetime | None = None
+    """When the last of its rows got a fate."""
+    tries: int = 0
+    """How often it was deferred."""
+    last_run: int | None = None
+    """The run that recorded the latest of its rows."""
 
 
 @dataclass(frozen=True)
