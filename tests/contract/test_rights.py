@@ -108,6 +108,8 @@ OPERATORS = {
     "gap.accept",
     "gap.close",
     "quarantine.history",
+    "totals.acts",
+    "totals.newest",
 }
 OWNERS = {"schema.applied"}
 SERVICES = {
