@@ -30,6 +30,7 @@ class Bound:
     stage: str
     topic: str
     topic_id: str
+    cluster_id: str | None
     partition: int
     next_offset: int
 

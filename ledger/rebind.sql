@@ -1,6 +1,6 @@
 -- name: known
 -- The open sources of a feed, with what they are bound to.
-SELECT id, stage, topic, topic_id, partition, next_offset FROM feedfall.source
+SELECT id, stage, topic, topic_id, cluster_id, partition, next_offset FROM feedfall.source
 WHERE feed = %(feed)s AND closed_at IS NULL ORDER BY stage, partition, id
 
 -- name: compare

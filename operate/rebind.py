@@ -108,7 +108,7 @@ def find(settings: Settings, connection: Connection, feed: Feed, given: OffsetMa
         if not its:
             continue
         topic = cluster.topic(feed.topic(kind, settings.topic_prefix))
-        old = [each for each in its if (each.topic, each.topic_id) != (topic.name, topic.id)]
+        old = [each for each in its if each.topic != topic.name or not topic.is_that(each.topic_id, each.cluster_id)]
         marks = cluster.watermarks(topic)
         _check(topic, its, old, marks)
         if stage == "relay":
@@ -236,11 +236,25 @@ def _move(
         for each in moves:
             old, topic = each.old, each.topic
             markers = feed.writes_markers if old.stage == "sub" else False
-            new = chunk.open_source(connection, held, topic.name, topic.id, old.partition, each.offset, markers=markers)
-            gap.move(connection, held, old.id, old.next_offset, new.id, by, reason)
-            where = {"stage": old.stage, "topic": old.topic, "partition": old.partition, "from": old.next_offset}
-            journal.write(
-                connection, "rebind", feed.name, by, reason, **where, to=topic.name, at=each.offset, sure=each.sure
+            gap.close(connection, held, old.id, old.next_offset)
+            new = chunk.open_source(
+                connection,
+                held,
+                topic.name,
+                topic.id,
+                old.partition,
+                each.offset,
+                markers=markers,
+                cluster_id=topic.cluster_id,
             )
+            gap.moved(connection, held, old.id, old.next_offset, new.id, by, reason)
+            journal.write(connection, "rebind", feed.name, by, reason, **_as_written(each))
         connection.commit()
     return Outcome(Status.SUCCEEDED)
+
+
+def _as_written(move: Move) -> dict[str, object]:
+    old, topic = move.old, move.topic
+    before = {"stage": old.stage, "topic": old.topic, "cluster": old.cluster_id, "partition": old.partition}
+    after = {"to": topic.name, "to_cluster": topic.cluster_id, "at": move.offset, "sure": move.sure}
+    return {**before, "from": old.next_offset, **after}
