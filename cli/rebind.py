@@ -11,7 +11,9 @@ import typer
 import operate.rebind
 from cli import show
 from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
-from operate.rebind import Move, RebindResult
+from operate.mirror import Place
+from operate.moves import Given, Move, read_map
+from operate.rebind import RebindResult
 from steps.run.execution import stopping
 from steps.run.exits import Exit, Misconfigured
 from steps.run.status import Status
@@ -20,13 +22,32 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without this it is only
 MapFile = Annotated[
     str | None, typer.Option("--map", help="A CSV of PARTITION,OFFSET: where each partition of the responses goes on.")
 ]
+Mirrors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mirror",
+        help="mm2-offset-syncs.ALIAS.internal or ALIAS.checkpoints.internal of MirrorMaker 2; may be repeated.",
+    ),
+]
+MirrorServers = Annotated[
+    str | None,
+    typer.Option("--mirror-servers", help="HOST:PORT of the Kafka that has these topics, where it is not the new one."),
+]
 
 
 def rebind(
-    feed: FeedName, reason: Reason, by: By, offsets: MapFile = None, *, yes: Yes = False, as_json: Json = False
+    feed: FeedName,
+    reason: Reason,
+    by: By,
+    offsets: MapFile = None,
+    mirrors: Mirrors = None,
+    servers: MirrorServers = None,
+    *,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Let a feed go on in the topic that its own was moved, renamed or mirrored to (exit 81)."""
-    result = _rebind(feed, by, reason, offsets, yes=yes)
+    result = _rebind(feed, by, reason, _given(offsets, mirrors or [], servers), yes=yes)
     outcome = result.outcome
     if as_json:
         shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.moves]
@@ -37,9 +58,16 @@ def rebind(
         sys.exit(Exit.NOT_DONE)
 
 
-def _rebind(feed: str, by: str, reason: str, offsets: str | None, *, yes: bool) -> RebindResult:
+def _given(offsets: str | None, mirrors: list[str], servers: str | None) -> Given:
+    if (offsets and mirrors) or (servers and not mirrors):
+        raise Misconfigured("give --map, or --mirror, with --mirror-servers where it is needed")
+    if offsets:
+        return Given(read_map(_read(offsets), offsets))
+    return Given(mirror=Place(mirrors, servers)) if mirrors else Given()
+
+
+def _rebind(feed: str, by: str, reason: str, given: Given, *, yes: bool) -> RebindResult:
     wanted = load_feed(feed)
-    given = operate.rebind.read_map(_read(offsets), offsets) if offsets else {}
     with stopping() as stop:
         if yes:
             return operate.rebind.move(read_settings(wanted), wanted, given, by, reason, stop)

@@ -30,6 +30,7 @@ class Bound:
     stage: str
     topic: str
     topic_id: str
+    cluster_id: str | None
     partition: int
     next_offset: int
 
@@ -70,6 +71,14 @@ class Overlap:
             if blocks:
                 copy = self._table.copy
                 load_by_halves(self._connection, blocks, lambda some: copy(self._connection, some, into=AGAIN))
+
+    def last(self, source: int) -> int:
+        """The last offset of an old source whose row stands in the table; -1: there is none."""
+        with translated():
+            [[offset]] = self._connection.execute(
+                self._table.statement("rebind.last", source=Literal(source))
+            ).fetchall()
+        return int(offset)
 
     def matches(self, source: int, limit: int) -> list[Match]:
         """The last messages of an old source whose rows stand in the table, newest first."""

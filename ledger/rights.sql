@@ -27,8 +27,8 @@ GRANT INSERT (feed, stage, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
 GRANT INSERT (feed, stage, partition), UPDATE (run, held, epoch, taken_at) ON feedfall.lease TO {role};
-GRANT INSERT (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
-    UPDATE (next_offset, epoch, leader_epoch, markers) ON feedfall.source TO {role};
+GRANT INSERT (feed, stage, topic, topic_id, cluster_id, partition, markers, first_offset, next_offset, epoch),
+    UPDATE (next_offset, epoch, leader_epoch, markers, cluster_id) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};
 GRANT INSERT ON feedfall.replaced TO {role};

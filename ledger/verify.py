@@ -88,12 +88,13 @@ def rows_off(connection: Connection, feed: Feed) -> list[tuple[int, int, int]]:
     return connection.execute(statement, {"feed": feed.name}).fetchall()
 
 
-def beside_kafka(connection: Connection, feed: Feed, topic: str, topic_id: str) -> list[str]:
+def beside_kafka(connection: Connection, feed: Feed, topic: str, topic_id: str, cluster_id: str | None) -> list[str]:
     """For the deep proof: the run that each row names, one look-up a row; and sources closed for no reason."""
     lineage = with_names("verify.lineage", table=Identifier(feed.table))
     with translated():
         moved = connection.execute(lineage, {"feed": feed.name}).fetchall()
-        alive = rows(connection, "verify.alive", feed=feed.name, topic=topic, topic_id=topic_id)
+        where = {"topic": topic, "topic_id": topic_id, "cluster_id": cluster_id}
+        alive = rows(connection, "verify.alive", feed=feed.name, **where)
         connection.rollback()
     return [LINEAGE.format(*line) for line in moved] + [ALIVE.format(*line) for line in alive]
 

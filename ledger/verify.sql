@@ -129,9 +129,12 @@ WHERE t._run <> p.run AND NOT EXISTS (
 ORDER BY 1, 2, 3, 4 LIMIT 20
 
 -- name: alive
--- A source that was closed because its topic was made anew, while Kafka still has that very topic.
-SELECT topic, partition, next_offset FROM feedfall.source
-WHERE feed = %(feed)s AND topic = %(topic)s AND topic_id = %(topic_id)s AND closed_at IS NOT NULL ORDER BY 1, 2
+-- A source that was closed because its topic was made anew, while that cluster still has that very topic. One that a
+-- person moved may have come back.
+SELECT s.topic, s.partition, s.next_offset FROM feedfall.source s
+WHERE s.feed = %(feed)s AND s.topic = %(topic)s AND s.topic_id = %(topic_id)s AND s.closed_at IS NOT NULL
+  AND coalesce(s.cluster_id, %(cluster_id)s) IS NOT DISTINCT FROM %(cluster_id)s
+  AND NOT EXISTS (SELECT FROM feedfall.gap g WHERE g.source = s.id AND g.moved_to IS NOT NULL) ORDER BY 1, 2
 
 -- name: more
 -- No more rows belong to answers than were read: a message that was split later counts as its rows.

@@ -30,6 +30,7 @@ FORBIDDEN = {
     "takes the epoch back": "UPDATE feedfall.source SET epoch = 0",
     "takes a lease's epoch back": "UPDATE feedfall.lease SET epoch = 0",
     "moves a source to another topic": "UPDATE feedfall.source SET topic_id = 'another'",
+    "moves a source to another cluster": "UPDATE feedfall.source SET cluster_id = 'another'",
     "changes what a run replaced": "UPDATE feedfall.replaced SET rows = 0",
     "removes a lease": "DELETE FROM feedfall.lease",
     # runs
