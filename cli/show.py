@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.seat import SEAT
 from ledger import printable
 
 if TYPE_CHECKING:
@@ -39,26 +40,37 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: s
     screen = console()
     with screen.capture() as captured:
         screen.print(shown)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # noqa: T201 -- a command's answer
+    _put("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def say(text: object, *, err: bool = False) -> None:
     """Print text of one or more lines; on standard error if `err`."""
-    print(printable.escaped(str(text), keep="\n\t"), file=sys.stderr if err else sys.stdout)
+    _put(printable.escaped(str(text), keep="\n\t"), err=err)
 
 
 def styled(*lines: Text) -> None:
     """Print lines with their colours; a line with a dangerous character is shown without."""
+    if SEAT.get():
+        return say("\n".join(line.plain for line in lines))
     screen = console()
     for line in lines:
         harmless = printable.escaped(line.plain)
         screen.print(line if harmless == line.plain else Text(harmless), soft_wrap=True)
+    return None
 
 
 def as_json(answer: object) -> None:
     """Print the answer for a program."""
     text = json.dumps(answer, default=_plain, ensure_ascii=False, indent=2)
-    print(printable.escaped_json(text))  # noqa: T201 -- a command's answer
+    _put(printable.escaped_json(text))
+
+
+def _put(text: str, *, err: bool = False) -> None:
+    """To the terminal; to who asks, where the service runs the command."""
+    if seat := SEAT.get():
+        seat.put(text, err=err)
+    else:
+        print(text, file=sys.stderr if err else sys.stdout)  # noqa: T201 -- a command's answer
 
 
 def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
@@ -82,7 +94,9 @@ def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
 
 def console() -> Console:
     """Colours only on a terminal; as wide as the lines are where there is none."""
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+    terminal = sys.stdout.isatty() and not SEAT.get()
+    width, colours = (None, None) if terminal else (160, False)
+    return Console(highlight=False, markup=False, width=width, soft_wrap=False, force_terminal=colours)
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 -- whatever an answer holds

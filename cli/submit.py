@@ -25,6 +25,7 @@ from business_day.dates import FORMS
 from catalog import Policy
 from cli import show
 from cli.options import By, Grace, Patience, aside, seconds, visible
+from cli.seat import SEAT, bound
 from operate.follow import Watch
 from operate.submit import Progress, SubmitRequest, SubmitResult, of_error
 from steps.run.execution import stopping
@@ -76,7 +77,9 @@ def submit(
     began = time.monotonic()
     with stopping() as stop:
         try:
+            seat = SEAT.get()
             watch = Watch(stop, seconds(patience), seconds(timeout or DEFAULT_TIMEOUT), aside, seconds(grace))
+            watch.slice = seat.slice if seat else None
             wanted = SubmitRequest(
                 name=name,
                 by=by,
@@ -89,11 +92,12 @@ def submit(
                 parameters=_pairs(param or ()),
                 wait=wait,
                 until_due=not timeout,
+                resume=seat.resume if seat else None,
             )
         except Misconfigured as error:
             result = SubmitResult(of_error(error, Progress()), Progress())
         else:
-            result = operate.submit.submit(wanted, os.environ, watch, show.say)
+            result = operate.submit.submit(wanted, os.environ, watch, bound(show.say))
     _leave(result, time.monotonic() - began, lenient=lenient)
 
 

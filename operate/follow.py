@@ -33,6 +33,13 @@ class Late(Exception):  # noqa: N818 -- likewise
     """The time is over."""
 
 
+class Paused(Exception):  # noqa: N818 -- likewise
+    """The slice of the time is over, not the time: the same is to be done again, from where it stands."""
+
+    progress: object = None
+    """How far it has come, as who waits for it knows."""
+
+
 @dataclass
 class Watch:
     """How long one act waits. `patience`: seconds for which a failing call is retried; `timeout`: seconds in all."""
@@ -44,9 +51,13 @@ class Watch:
     grace: float = 90.0
     """Seconds that a Workflow has to stop: a pod has 60."""
     began: float = field(default_factory=time.monotonic)
+    slice: float | None = None
+    """Seconds of one request to the service, which waits in slices."""
 
     def pause(self, seconds: float = POLL) -> None:
-        """Wait. Raises Stopped at a signal, Late at the end of the time."""
+        """Wait. Raises Stopped at a signal, Late at the end of the time, Paused at that of the slice."""
+        if self.slice is not None and time.monotonic() - self.began >= self.slice:
+            raise Paused
         left = self.began + self.timeout - time.monotonic()
         if self.stop.wait(max(min(seconds, left), 0)):
             raise Stopped

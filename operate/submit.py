@@ -28,7 +28,7 @@ from ledger.databases import variable
 from ledger.request import RequestState
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
-from operate.follow import Late, Say, Stopped, Watch, follow
+from operate.follow import Late, Paused, Say, Stopped, Watch, follow, halt
 from operate.patient_ledger import PatientLedger
 from steps.run import calendars, gate, settings
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
@@ -37,6 +37,22 @@ from steps.watch import absence
 
 #: Of these a run's suffix is made: without vowels, and without what looks alike.
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a submission stands that waits in slices: with it the next slice goes on, and decides nothing anew."""
+
+    feed: str = ""
+    stage: str = "-"
+    run: str = "-"
+    followed: bool = False
+    """A Workflow is followed: a signal stops it."""
+    base_date: date | None = None
+    seq: int = 1
+    until: datetime | None = None
+    counts: Mapping[str, str | int] = field(default_factory=dict)
+    stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,8 @@ class SubmitRequest:
     wait: bool = False
     until_due: bool = True
     """Wait until the feed's due time, where that is still to come; False: as long as the watch says."""
+    resume: Resume | None = None
+    """Go on from here."""
 
 
 @dataclass
@@ -65,6 +83,15 @@ class Progress:
     stage: str = "-"
     run: str = "-"
     counts: dict[str, object] = field(default_factory=dict)
+    followed: bool = False
+    base_date: date | None = None
+    seq: int = 1
+    until: datetime | None = None
+
+    @classmethod
+    def of(cls, resume: Resume) -> Progress:
+        own = {name: value for name, value in vars(resume).items() if name not in ("stop", "counts")}
+        return cls(**own, counts=dict(resume.counts))
 
 
 @dataclass(frozen=True)
@@ -81,13 +108,24 @@ class SubmitResult:
 
 def submit(wanted: SubmitRequest, environ: Mapping[str, str], watch: Watch, out: Say) -> SubmitResult:
     """Find the run or start it, and follow it. `out` takes the lines of its log. Failures become its ending."""
-    progress = Progress()
+    progress = Progress.of(wanted.resume) if wanted.resume else Progress()
     try:
         with Argo(environ) as argo:
+            if wanted.resume and wanted.resume.stop:
+                _stop(argo, progress, watch)
             ending = Submission(wanted, environ, argo, watch, out, progress).run()
     except (Failure, find.UnknownFeed, Stopped, Late) as error:
         ending = of_error(error, progress)
+    except Paused as pause:
+        pause.progress = progress
+        raise
     return SubmitResult(ending, progress)
+
+
+def _stop(argo: Argo, progress: Progress, watch: Watch) -> None:
+    """A signal, received where somebody waits for a submission: its Workflow is stopped, where it follows one."""
+    words = "its `feedfall submit` received a signal"
+    raise Stopped(halt(argo, progress.run, watch, words).text if progress.followed else "")
 
 
 def of_error(error: Exception, progress: Progress) -> Ending:
@@ -146,19 +184,21 @@ class Submission:
     # -- a feed's rows --
 
     def _target(self, feed: Feed, ledger: PatientLedger) -> Target:
-        wanted, now = self._wanted, datetime.now(UTC)
-        base_date = wanted.day or gate.today(feed, now)
+        wanted, now, resume = self._wanted, datetime.now(UTC), self._wanted.resume
+        base_date = (resume and resume.base_date) or wanted.day or gate.today(feed, now)
         judged = self._judge(feed, base_date, ledger)
         day = judged or base_date
         due = absence.due(feed, day)
-        seq = self._next_seq(feed, day, ledger) if wanted.rerun else wanted.seq
+        seq = resume.seq if resume else self._next_seq(feed, day, ledger) if wanted.rerun else wanted.seq
+        until = resume.until if resume else due if wanted.until_due and now < due else None
+        self._progress.base_date, self._progress.seq, self._progress.until = base_date, seq, until
         parameters = {"base-date": base_date.isoformat(), "seq": str(seq)}
         return Target(
             feed,
             day,
             seq,
             id=correlation(feed.name, judged, seq) if judged else None,
-            until=due if wanted.until_due and now < due else None,
+            until=until,
             parameters=parameters | ({"policy": wanted.policy} if wanted.policy else {}),
         )
 
@@ -183,13 +223,15 @@ class Submission:
 
     def _rows(self, target: Target, ledger: PatientLedger) -> Ending:
         progress, wait = self._progress, self._wanted.wait
-        progress.feed, progress.stage, progress.run = target.feed.name, "pub", target.key
+        progress.feed, progress.stage = target.feed.name, "pub"
+        progress.run = progress.run if progress.followed else target.key
         progress.counts = {"date": target.day.isoformat(), "seq": target.seq}
         state = _state(target, ledger)
         if state and state.settled:
             return self._already_done(state)
         if not state or state.status == "new":
-            progress.run, there = self._vacancy(target.key)
+            # One that is followed has its name: a start finds it.
+            progress.run, there = (progress.run, False) if progress.followed else self._vacancy(target.key)
             ending = self._run(f"{target.feed.name}-pub", target.parameters, there=there)
             lost_log = ending.status is Status.UNKNOWN and target.id is not None
             if not wait or (ending.code and not lost_log):  # where the log is lost, the ledger tells
@@ -260,6 +302,8 @@ class Submission:
         progress.feed, progress.stage = (wanted.name, wanted.stage) if wanted.stage else ("", template)
         there = self._watch.patiently(lambda: self._argo.running({TEMPLATE: template, **MARK}))
         same = [each.name for each in there if parameters.items() <= each.parameters.items()]
+        if progress.followed:  # its name is fixed: a start finds it
+            return self._run(template, parameters, there=False)
         progress.run = same[0] if same else f"{template[:57]}-" + "".join(random.choices(LETTERS, k=5))
         return self._run(template, parameters, there=bool(same))
 
@@ -271,7 +315,9 @@ class Submission:
         if not self._wanted.wait:
             watch.patiently(start)
             return Ending(Status.STARTED, 0, counts=progress.counts)
+        progress.followed = True
         seen, line = follow(argo, progress.run, watch, self._out, start)
+        progress.followed = False
         progress.feed = progress.feed or seen.feed or ""
         return of_pod(seen, line)
 

@@ -10,20 +10,16 @@ At start a mistake is Misconfigured. Later it is logged, and the holder's reques
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import printable
 from ledger.errors import Misconfigured
 from service.problem import Problem
+from service.token_folder import TokenFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
-
-MIN_LENGTH = 20
 
 
 @dataclass(frozen=True)
@@ -47,67 +43,19 @@ class Holder:
             raise Problem(403, "forbidden", words)
 
 
-class Tokens:
+class Tokens(TokenFolder[Holder]):
     """The tokens of a folder. Without a folder the service is read-only. Raises Misconfigured."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._mistake = ""
-        if folder is None:
-            return
-        if not folder.is_dir():
-            raise Misconfigured(f"FEEDFALL_CALENDAR_TOKENS is {folder}: no such folder")
-        owners: dict[str, str] = {}
-        for file in self._files():
-            token, holder = read_file(file)
-            if other := owners.setdefault(token, holder.name) != holder.name and owners[token]:
-                raise Misconfigured(f"{other} and {holder.name} have the same token: give each a token of its own")
+        super().__init__(folder, "FEEDFALL_CALENDAR_TOKENS", _holder)
 
     def find_holder(self, token: str) -> Holder:
         """The holder of a token. Raises Problem 401 or 403."""
-        if self._folder is None:
+        if self.folder is None:
             raise Problem(
                 403, "read-only", "this service is read-only: it was started without FEEDFALL_CALENDAR_TOKENS"
             )
-        # always all of them: the time must not depend on the token
-        found = [holder for held, holder in self._read() if hmac.compare_digest(held.encode(), token.encode())]
-        if len(found) != 1:
-            words = (
-                "a token is required: send `Authorization: Bearer …` with the token that the calendar's owner gave you"
-            )
-            raise Problem(401, "who-are-you", words, {"WWW-Authenticate": "Bearer"})
-        return found[0]
-
-    def _read(self) -> Iterator[tuple[str, Holder]]:
-        mistakes = []
-        for file in self._files():
-            try:
-                yield read_file(file)
-            except Misconfigured as error:
-                mistakes.append(str(error))
-        self._log("; ".join(mistakes))
-
-    def _log(self, mistake: str) -> None:
-        if mistake and mistake != self._mistake:
-            print(f"TOKENS {printable.escaped(mistake)}", flush=True)  # noqa: T201 -- the pod's log
-        self._mistake = mistake
-
-    def _files(self) -> list[Path]:
-        files = sorted(self._folder.iterdir()) if self._folder else []
-        return [file for file in files if file.is_file() and not file.name.startswith(".")]
-
-
-def read_file(file: Path) -> tuple[str, Holder]:
-    """The token of a file, and its holder. Raises Misconfigured, without a word of the token."""
-    try:
-        token, *rules = file.read_text(encoding="utf-8").strip().splitlines() or [""]
-    except UnicodeDecodeError:
-        raise Misconfigured(f"the token file of {file.name} is not UTF-8: write it again as text") from None
-    except OSError as error:
-        raise Misconfigured(f"the token file of {file.name} cannot be read: {error.strerror}") from None
-    if len(token.strip()) < MIN_LENGTH:
-        raise Misconfigured(f"the token of {file.name} is shorter than {MIN_LENGTH} characters")
-    return token.strip(), _holder(file.name, rules)
+        return self.find(token, "the calendar's owner")
 
 
 def _holder(name: str, rules: list[str]) -> Holder:

@@ -114,6 +114,9 @@ def _finish(execution: Execution, outcome: Outcome) -> None:
 def stopping() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set: a stage looks at it between batches, finishes its chunk and leaves."""
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # a thread of the service: it has no signals
+        yield stop
+        return
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop

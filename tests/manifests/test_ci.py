@@ -121,3 +121,49 @@ def orders(text: str) -> list[tuple[str, list[str]]]:
     found = re.findall(r'(?:feedfall|set --|\}") (submit|deploy) (.*)', text)
     more = re.findall(r'set -- "\$@" (.*?); fi', text)
     return [(command, shlex.split(words)) for command, words in found] + [("submit", shlex.split(w)) for w in more]
+
+
+def scheduled(folder: Path, script: str, **more: str) -> subprocess.Popen[str]:
+    """`scheduler.sh hold fx` with a feedfall of this script, which writes a line a call into `calls`."""
+    fake = folder / "feedfall"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\n{script}\n')
+    fake.chmod(0o755)
+    command = ["sh", FOLDER / "scheduler.sh", "hold", "fx", "--reason", "대외기관 장애"]
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "FEEDFALL_PAUSE": "0", **more}
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "calls"),
+    [
+        ([0], 0, 1),
+        ([77], 77, 1),  # nothing but 75 is run again
+        ([143], 143, 1),  # killed
+        ([75, 0], 0, 2),
+        ([75, 75, 75, 0], 0, 4),
+        ([75, 75, 75, 75], 75, 4),  # three times more, and no further
+    ],
+)
+def test_scheduler__runs_75_again_three_times(tmp_path: Path, codes: list[int], code: int, calls: int) -> None:
+    exits = " ".join(str(each) for each in codes)
+    script = f'set -- {exits}; shift $(($(wc -l < {tmp_path}/calls) - 1)); exit "$1"'
+    with scheduled(tmp_path, script) as process:
+        assert process.wait(20) == code
+    assert (tmp_path / "calls").read_text() == "hold fx --reason 대외기관 장애\n" * calls
+
+
+def test_scheduler__hands_a_signal_to_the_command_and_waits_for_it(tmp_path: Path) -> None:
+    script = "trap 'echo stopped; exit 143' TERM; echo up; while :; do sleep 0.1; done"
+    with scheduled(tmp_path, script) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "up\n"
+        process.terminate()
+        assert (process.wait(20), process.stdout.read()) == (143, "stopped\n")
+
+
+def test_scheduler__ends_when_it_is_stopped_between_two_runs(tmp_path: Path) -> None:
+    with scheduled(tmp_path, "echo up; exit 75", FEEDFALL_PAUSE="60") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "up\n"
+        process.terminate()
+        assert process.wait(20) == 143
