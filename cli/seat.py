@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from operate.submit import Resume
 
-#: At most so many lines, and characters of one, go into one answer. A command that waits hands on the rest with the next.
+#: At most so many lines, and characters of one, go into one answer. The next answer hands on the rest.
 LINES, LONGEST = 2_000, 8_000
 
 
