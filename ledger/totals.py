@@ -98,7 +98,7 @@ class Count:
 
 def _of_runs(found: Iterable[tuple[Any, ...]]) -> Iterable[tuple[Any, bool, int, float]]:
     for feed, stage, status, bucket, over, edge, number, seconds in found:
-        if status != "RUNNING":
+        if status is not None:
             yield ("status", feed, status), over, edge, number
         if bucket is not None:
             yield ("bucket", stage, bucket), over, edge, number

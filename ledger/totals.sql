@@ -15,7 +15,7 @@ WITH fresh AS MATERIALIZED (
 ), edge AS (
     SELECT coalesce(max(id), %(after)s) AS at FROM fresh CROSS JOIN open WHERE coalesce(id < first, true)
 )
-SELECT feed, stage, status, width_bucket(seconds, %(bounds)s::float[]) AS bucket, id <= edge.at AS over, edge.at AS edge,
+SELECT feed, stage, nullif(status, 'RUNNING') AS status, width_bucket(seconds, %(bounds)s::float[]) AS bucket, id <= edge.at AS over, edge.at AS edge,
     count(*), coalesce(sum(seconds), 0)
 FROM fresh CROSS JOIN edge GROUP BY 1, 2, 3, 4, 5, 6
 
