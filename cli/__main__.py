@@ -9,7 +9,9 @@ import typer
 import business_day
 from catalog import find
 from cli import (
+    accept,
     accept_repeat,
+    approve,
     deploy,
     doctor,
     hold,
@@ -21,6 +23,7 @@ from cli import (
     replay,
     schema,
     serve,
+    show,
     skip_gap,
     status,
     submit,
@@ -28,9 +31,11 @@ from cli import (
 )
 from cli.calendar import commands
 from cli.options import aside
-from ledger.errors import Failure
+from ledger.errors import Asked, Failure
 from operate.follow import Stopped
+from steps.run.execution import Outcome
 from steps.run.exits import Exit, exit_of
+from steps.run.status import Status
 
 app = typer.Typer(
     name="feedfall",
@@ -44,6 +49,9 @@ app.command("lag")(status.lag)
 app.command("absent")(status.absent)
 app.command("hold")(hold.hold)
 app.command("free")(hold.free)
+app.command("accept")(accept.accept)
+app.command("approve")(approve.approve)
+app.command("approvals")(approve.approvals)
 app.command("newest")(status.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)
@@ -78,6 +86,10 @@ def main() -> None:
         app(prog_name="feedfall")
     except (find.UnknownFeed, business_day.CalendarError) as error:
         _leave(str(error), Exit.CONFIG)
+    except Asked as error:
+        outcome = Outcome(Status.ASKED, reason=str(error), counts={"approval": error.approval})
+        show.say(outcome.line(error.feed or "-", error.verb, "-", 0.0))
+        sys.exit(Exit.NOT_DONE)
     except Failure as error:
         _leave(str(error), exit_of(error))
     except Stopped:

@@ -10,7 +10,8 @@ import typer
 
 import operate.rebind
 from cli import show
-from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
+from cli.options import By, FeedName, Json, Reason, actor, load_feed, open_ledger, read_settings
+from operate.act import Act
 from operate.mirror import Place
 from operate.moves import Given, Move, read_map
 from operate.rebind import RebindResult
@@ -70,7 +71,8 @@ def _rebind(feed: str, by: str, reason: str, given: Given, *, yes: bool) -> Rebi
     wanted = load_feed(feed)
     with stopping() as stop:
         if yes:
-            return operate.rebind.move(read_settings(wanted), wanted, given, by, reason, stop)
+            act = Act("rebind", actor(by), reason, feed)
+            return operate.rebind.move(read_settings(wanted), wanted, given, act, stop)
         with open_ledger(wanted) as (environment, connection):
             return operate.rebind.look(environment, connection, wanted, given, stop)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import chunk, gap, journal, lease
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from operate.act import acting_apart
 from operate.moves import find
 from steps.drain.lease_keeper import exclusively
 from steps.run.execution import Execution, Outcome, executing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.database import Connection
     from ledger.lease import Lease
+    from operate.act import Act
     from operate.moves import Given, Move
     from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
@@ -48,12 +50,14 @@ def look(settings: Settings, connection: Connection, feed: Feed, given: Given, s
     return RebindResult(Outcome(Status.SHOWN if moves else Status.NOTHING), moves)
 
 
-def move(settings: Settings, feed: Feed, given: Given, by: str, reason: str, stop: threading.Event) -> RebindResult:
+def move(settings: Settings, feed: Feed, given: Given, act: Act, stop: threading.Event) -> RebindResult:
     """Rebind every checkpoint of a feed in a run of its own, as `feedfall runs` shows it."""
-    with executing(settings, LeaseKey(feed.name, "rebind"), stop) as execution:
+    key = LeaseKey(feed.name, "rebind")
+    with acting_apart(settings.database_url, act) as record, executing(settings, key, stop) as execution:
         moves = find(settings, execution.connection, feed, given, stop)
         execution.connection.rollback()
-        outcome = execution.outcome = _move_all(execution, feed, moves, by, reason)
+        outcome = execution.outcome = _move_all(execution, feed, moves, act.actor.who, record.act.reason)
+        record.settle(outcome)
     return RebindResult(outcome, moves)
 
 
