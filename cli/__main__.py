@@ -12,8 +12,10 @@ from cli import (
     accept,
     accept_repeat,
     approve,
+    audit,
     deploy,
     doctor,
+    handover,
     hold,
     kill,
     local,
@@ -27,7 +29,9 @@ from cli import (
     skip_gap,
     status,
     submit,
+    today,
     verify,
+    why,
 )
 from cli.calendar import commands
 from cli.options import aside
@@ -44,6 +48,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("today")(today.today)
+app.command("why")(why.why)
+app.command("audit")(audit.audit)
+app.command("handover")(handover.handover)
 app.command("runs")(status.runs)
 app.command("lag")(status.lag)
 app.command("absent")(status.absent)

@@ -45,6 +45,11 @@ class RequestFacts:
     """How often it was deferred."""
     last_run: int | None = None
     """The run that recorded the latest of its rows."""
+    kept_at: datetime | None = None
+    """When it was ordered, while the feed was held: it is sent when the feed is free."""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawn_reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Identifier, Literal
 from ledger import heartbeat
 from ledger.absence import Report, RequestFacts, Stuck
 from ledger.control import Control
-from ledger.database import Connection, fetch_all, one, rows
+from ledger.database import Connection, as_rows_of, fetch_all, one, rows
 from ledger.errors import translated
 from ledger.statements import with_names
 
@@ -218,6 +218,7 @@ def fetch(connection: Connection, questions: Sequence[Question], now: datetime, 
             next(iter(fetch_all(connection, Sweep, "desk.sweep")), None),
             heartbeat.alarm(connection),
             fetch_locks(connection),
+            _accepted(connection, since),
         )
 
 
@@ -225,6 +226,20 @@ def fetch_locks(connection: Connection, feed: str | None = None) -> list[Lock]:
     """Runs that wait for another session's lock, of one feed or of all."""
     with translated():
         return [each for each in fetch_all(connection, Lock, "desk.locks") if feed in (None, each.feed)]
+
+
+def _accepted(connection: Connection, since: date) -> dict[tuple[str, date], Acceptance]:
+    if not one(connection, "desk.has_acceptances")[0]:
+        return {}
+    names = {"acceptance": Identifier("feedfall", "acceptance"), "since": Literal(since)}
+    found = as_rows_of(Acceptance, connection.execute(with_names("desk.accepted", **names))).fetchall()
+    return {(each.feed, each.base_date): each for each in found}
+
+
+def fetch_runs(connection: Connection, feed: str, since: datetime, until: datetime) -> list[DeskRun]:
+    """A feed's runs of a while, the newest first."""
+    with translated():
+        return fetch_all(connection, DeskRun, "desk.runs_of", feed=feed, since=since, until=until)
 
 
 def _pairs(questions: Iterable[Question]) -> dict[str, list[Any]]:
@@ -266,7 +281,13 @@ def _in_tables(
         for table, (feed, days) in wanted.items()
         if table in readable
     ]
-    found = connection.execute(SQL(" UNION ALL ").join(parts)).fetchall() if parts else []
+    if not parts:
+        return {}, frozenset()
+    try:
+        with connection.transaction():  # a savepoint: who locks a feed's table now must not hide all feeds
+            found = connection.execute(SQL(" UNION ALL ").join(parts)).fetchall()
+    except psycopg.errors.LockNotAvailable:
+        return {}, frozenset()
     asked = {(feed.name, day) for table, (feed, days) in wanted.items() if table in readable for day in days}
     return {(feed, day): ended or at for feed, day, at, ended in found}, frozenset(asked)
 

@@ -1,6 +1,6 @@
 -- name: limit
--- No question of this transaction takes longer.
-SELECT set_config('statement_timeout', %(milliseconds)s, true)
+-- No question of this transaction takes longer, nor waits for another session's lock.
+SELECT set_config('statement_timeout', %(milliseconds)s, true), set_config('lock_timeout', '500', true)
 
 -- name: moment
 -- The server's time, the same for all questions of one snapshot.
@@ -16,7 +16,10 @@ FROM feedfall.feed_control
 SELECT r.feed, r.base_date, r.seq, r.status, r.reason, r.count, r.settled, q.quarantined, q.discarded, r.new_at, r.sent_at,
     r.answered_at, r.retry_at, r.retry_reason, r.tries, r.last_run,
     coalesce(r.complete_at, CASE WHEN r.settled > 0 THEN (SELECT ended_at FROM feedfall.run WHERE id = r.last_run) END)
-        AS complete_at
+        AS complete_at, CASE WHEN r.status = 'new' THEN (to_jsonb(r) ->> 'kept_at')::timestamptz END AS kept_at,
+    CASE WHEN r.status = 'withdrawn' THEN (to_jsonb(r) ->> 'withdrawn_at')::timestamptz END AS withdrawn_at,
+    CASE WHEN r.status = 'withdrawn' THEN to_jsonb(r) ->> 'withdrawn_by' END AS withdrawn_by,
+    CASE WHEN r.status = 'withdrawn' THEN to_jsonb(r) ->> 'withdrawn_reason' END AS withdrawn_reason
 FROM unnest(%(feeds)s::text[], %(days)s::date[]) AS w (feed, day)
 JOIN feedfall.request r ON r.feed = w.feed AND r.base_date = w.day
 CROSS JOIN LATERAL (
@@ -45,9 +48,11 @@ JOIN feedfall.quarantine q ON q.source = s.id AND q.fate = 'quarantined' AND q.s
 GROUP BY w.feed, w.day
 
 -- name: tables
--- Which of these tables are there, with a base date, and may be read.
+-- Which of these tables are there and may be read, and which nobody has locked, as a DDL or a TRUNCATE does.
 SELECT name FROM unnest(%(names)s::text[]) AS t (name) WHERE to_regclass(quote_ident(name)) IS NOT NULL
   AND has_table_privilege(to_regclass(quote_ident(name)), 'SELECT')
+  AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = to_regclass(quote_ident(name)) AND l.mode = 'AccessExclusiveLock'
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 
 -- name: in_table
 -- Base dates of one feed of which its table has rows, and since which run. Its key begins with it, so an index answers.
@@ -121,3 +126,18 @@ CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS p (pid)
 JOIN pg_stat_activity b ON b.pid = p.pid
 LEFT JOIN feedfall.run h ON h.uid = b.application_name AND h.expires_at IS NOT NULL
 ORDER BY w.waits_since, b.pid
+
+-- name: has_acceptances
+-- Does this schema have decisions that a base date counts as done?
+SELECT to_regclass('feedfall.acceptance') IS NOT NULL
+
+-- name: accepted
+-- Base dates that count as done without their rows: the newest line of each decides.
+SELECT feed, base_date, who AS by, reason, at FROM (
+    SELECT DISTINCT ON (feed, base_date) * FROM {acceptance} WHERE base_date >= {since} ORDER BY feed, base_date, id DESC) AS a
+WHERE accepted
+
+-- name: runs_of
+-- The runs of a feed between two moments, the newest first.
+SELECT id, feed, stage, name, status, exit_code, reason, counts->>'date' AS date, started_at, ended_at, expires_at
+FROM feedfall.run WHERE feed = %(feed)s AND started_at >= %(since)s AND started_at < %(until)s ORDER BY id DESC LIMIT 1000

@@ -161,6 +161,8 @@ class DatabaseState:
     name: str
     read_at: datetime | None
     failure: str | None = None
+    failure_code: int | None = None
+    """The exit code that the failure stands for."""
     sweep_ended_at: datetime | None = None
     sweep_good_at: datetime | None = None
     sweep_alarm: str | None = None
@@ -179,7 +181,9 @@ class LockLine:
     pid: int
     role: str | None
     application: str
-    """Its own name for itself; the Workflow's name, where it is a run."""
+    """Its own name for itself."""
+    holder: str | None
+    """The Workflow's name, where that session is a run."""
     open_since: datetime | None
     """Since when its transaction is open; None: the reader's role may not see it."""
 

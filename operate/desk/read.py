@@ -26,10 +26,11 @@ from operate.desk.desk import DatabaseState, Desk, FeedDay, FeedState, LockLine,
 from operate.desk.facts import facts_of
 from operate.desk.why import why
 from steps.run import calendars, settings
+from steps.run.exits import exit_of
 from steps.watch.absence import ARRIVALS, due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import date
 
@@ -141,10 +142,11 @@ class Source:
     def away(self, error: Failure, now: datetime) -> Part:
         """What it said last, or that nothing is known of its feeds."""
         if self.last:
-            return replace(self.last, state=replace(self.last.state, failure=str(error)))
+            state = replace(self.last.state, failure=str(error), failure_code=exit_of(error))
+            return replace(self.last, state=state)
         reason = Why("database-away", {"words": f"{databases.variable(self.name)}: {error}"})
         days = [FeedDay(each.name, self.name, _today(each, now), State.UNKNOWN, reason) for each in self.feeds]
-        return Part(DatabaseState(self.name, None, str(error)), days)
+        return Part(DatabaseState(self.name, None, str(error), exit_of(error)), days)
 
     def _read(self, connection: Connection, now: datetime) -> Part:
         since = (now - ARRIVALS).date()
@@ -179,14 +181,14 @@ class Source:
             return
         self._overrides = overrides
         self._calendars = {
-            name: _calendar(lambda name=name: calendars.read_calendar(connection, name, source))  # type: ignore[misc]
-            for name in {feed.calendar for feed in self.feeds}
+            name: open_calendar(connection, name, source) for name in {feed.calendar for feed in self.feeds}
         }
 
 
-def _calendar(open_it: Callable[[], Calendar]) -> Calendar | Why:
+def open_calendar(connection: Connection, name: str, source: settings.Calendars) -> Calendar | Why:
+    """The calendar as a pod would read it, or why that cannot be."""
     try:
-        return open_it()
+        return calendars.read_calendar(connection, name, source)
     except Failure as error:
         return Why("calendar-unknown", {"words": str(error)})
 
@@ -196,5 +198,5 @@ def _today(feed: Feed, now: datetime) -> date:
 
 
 def _lock(lock: desk.Lock, database: str) -> LockLine:
-    name = lock.holder or lock.application
-    return LockLine(lock.feed, database, lock.run, lock.waits_since, lock.pid, lock.role, name, lock.open_since)
+    about = (lock.run, lock.waits_since, lock.pid, lock.role, lock.application, lock.holder, lock.open_since)
+    return LockLine(lock.feed, database, *about)

@@ -87,6 +87,7 @@ def database_state(ledger: Ledger, name: str, read_at: datetime, now: datetime) 
         name,
         read_at,
         None,
+        None,
         sweep.ended_at if sweep else None,
         sweep.good_at if sweep else None,
         ledger.sweep_alarm,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import business_day
-from operate.desk.desk import FeedDay, State, Why
+from operate.desk.desk import FeedDay, LockLine, State, Why
 from steps.watch import absence
 from steps.watch.absence import ENDED, Situation
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from business_day import Calendar, Closure
     from catalog import Feed
     from ledger.absence import RequestFacts
+    from ledger.desk import Lock
     from operate.desk.facts import DayFacts
 
 #: The sweep starts once a minute.
@@ -41,6 +42,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "not-ordered": ("order",),
     "unsent": ("order", "accept"),
     "unanswered": ("rerun", "withdraw", "accept"),
+    "kept": ("free", "withdraw", "accept"),
+    "withdrawn": ("rerun", "accept"),
     "deferred": ("free", "withdraw", "accept"),
     "quota": ("free", "withdraw", "accept"),
     "not-loaded": ("accept",),
@@ -183,15 +186,17 @@ def _reason(case: _Case, situation: Situation) -> Why:  # noqa: PLR0911 -- one r
                 "quarantined", {"rows": case.facts.facts.quarantined or sum(r.quarantined for r in case.requests)}
             )
         case _ if case.facts.locks:
-            return _locked(case)
+            return locked(case.facts.locks[0])
         case _ if newest is None:
             return Why("no-request", {"at": case.order_at})
     return _requested(newest)
 
 
-def _requested(newest: RequestFacts) -> Why:
+def _requested(newest: RequestFacts) -> Why:  # noqa: PLR0911 -- one return a status
     """How far the newest request has come."""
     match newest.status:
+        case "new" if newest.kept_at:
+            return Why("kept", {"at": newest.kept_at})
         case "new":
             return Why("unsent", {"at": newest.new_at})
         case "sent" if newest.retry_at:
@@ -203,6 +208,9 @@ def _requested(newest: RequestFacts) -> Why:
             return Why("empty", {"at": newest.answered_at, "words": newest.reason})
         case "refused":
             return Why("refused", {"at": newest.answered_at, "words": newest.reason})
+        case "withdrawn":
+            about = {"by": newest.withdrawn_by, "at": newest.withdrawn_at, "reason": newest.withdrawn_reason}
+            return Why("withdrawn", about)
     return Why("not-loaded", {"at": newest.answered_at, "rows": newest.settled, "of": newest.count})
 
 
@@ -221,18 +229,22 @@ def _blocked(case: _Case) -> Why:
 
 def _running(case: _Case) -> Why:
     if case.facts.locks:
-        return _locked(case)
+        return locked(case.facts.locks[0])
     run = case.facts.runs[-1]
     return Why("running", {"run": run.name, "stage": run.stage, "at": run.started_at})
 
 
-def _locked(case: _Case) -> Why:
+def locked(lock: Lock | LockLine) -> Why:
     """Another session holds a lock that a run waits for. What that session ran is private."""
-    lock = case.facts.locks[0]
-    holder = lock.holder or lock.application
-    since = lock.waits_since
     return Why(
-        "running-blocked", {"run": lock.run, "role": lock.role, "application": holder, "pid": lock.pid, "at": since}
+        "running-blocked",
+        {
+            "run": lock.run,
+            "at": lock.waits_since,
+            "pid": lock.pid,
+            "application": lock.holder or lock.application,
+            "role": lock.role,
+        },
     )
 
 

@@ -29,7 +29,9 @@ def packages(bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
     return {**bank.environ, "FEEDFALL_FEEDS": "feeds,broken_gold_feeds"}
 
 
-@pytest.mark.parametrize("words", ["runs", "lag", "absent", "verify", "quarantine list", "free --all --code 78"])
+@pytest.mark.parametrize(
+    "words", ["runs", "lag", "absent", "verify", "quarantine list", "free --all --code 78", "audit"]
+)
 def test_command__serves_the_others_and_fails(packages: dict[str, str], words: str) -> None:
     reason = ["--reason", "a test"] if words.startswith("free") else []
     done = CliRunner().invoke(app, [*words.split(), *reason], env=packages)
@@ -48,3 +50,11 @@ def test_command__that_needs_all_feeds_is_refused(packages: dict[str, str], word
 def test_command__of_the_broken_feed_is_one_sentence(packages: dict[str, str]) -> None:
     done = CliRunner().invoke(app, ["hold", "gold", "--reason", "a test"], env=packages)
     assert str(done.exception).startswith(WORDS.removeprefix("gold: "))
+
+
+@pytest.mark.parametrize("words", ["today", "handover"])
+def test_desk__shows_the_others_and_fails(packages: dict[str, str], words: str) -> None:
+    done = CliRunner().invoke(app, [words], env=packages)
+    assert WORDS in done.stderr
+    assert "fx" in done.stdout
+    assert done.exit_code == 78

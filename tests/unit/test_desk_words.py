@@ -13,6 +13,7 @@ import pytest
 from ledger.errors import Misconfigured
 from operate.desk import words
 from operate.desk.desk import Band, State, Why
+from operate.desk.handover import HEADINGS
 from operate.desk.why import VERBS
 from operate.desk.words import desk_zone, en, ko, length, sentence
 
@@ -40,18 +41,19 @@ def test_words__both_languages_have_the_same_codes_and_parameters() -> None:
         code: _parameters(text) for code, text in ko.SENTENCES.items()
     }
     assert _parameters(en.LATE) == _parameters(ko.LATE)
-    for name in ("UNITS", "STATES", "BANDS", "VERBS"):
+    for name in ("UNITS", "STATES", "BANDS", "VERBS", "HEADINGS"):
         assert list(getattr(en, name)) == list(getattr(ko, name)), name
 
 
 def test_words__every_code_that_the_desk_gives_has_a_sentence_and_no_sentence_is_left_over() -> None:
-    given = _codes_of("operate/desk/why.py", "operate/desk/read.py", "operate/desk/states.py")
+    given = _codes_of(*(f"operate/desk/{name}.py" for name in ("why", "read", "states", "affair", "handover")))
     assert given == set(en.SENTENCES)
 
 
 def test_words__every_state_band_and_verb_has_a_word() -> None:
     assert set(en.STATES) == set(State)
     assert set(en.BANDS) == set(Band)
+    assert tuple(en.HEADINGS) == HEADINGS
     assert {verb for verbs in VERBS.values() for verb in verbs} <= set(en.VERBS)
     assert set(VERBS) <= set(en.SENTENCES)
 

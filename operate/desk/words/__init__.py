@@ -34,6 +34,7 @@ class Table(Protocol):
     STATES: dict[str, str]
     BANDS: dict[str, str]
     VERBS: dict[str, str]
+    HEADINGS: dict[str, str]
 
 
 LANGUAGES: dict[str, Table] = {"ko": ko, "en": en}
@@ -47,7 +48,7 @@ def sentence(why: Why, language: str, zone: tzinfo) -> str:
     words = LANGUAGES[language]
     shown = {name: shown_as(name, value, language, zone) for name, value in why.parameters.items()}
     late = f"{words.LATE.format_map(shown)} " if "late_minutes" in shown else ""
-    return late + words.SENTENCES[why.code].format_map(shown)
+    return (late + words.SENTENCES[why.code].format_map(shown)).rstrip()
 
 
 def shown_as(name: str, value: object, language: str, zone: tzinfo) -> str:
@@ -103,3 +104,8 @@ def band_word(band: str, language: str) -> str:
 def verb_word(verb: str, language: str) -> str:
     """`재수행`, `rerun`."""
     return LANGUAGES[language].VERBS[verb]
+
+
+def heading(name: str, language: str) -> str:
+    """`보류`, `Holds`: a part of the handover."""
+    return LANGUAGES[language].HEADINGS[name]

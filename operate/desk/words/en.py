@@ -15,6 +15,8 @@ SENTENCES = {
     "not-ordered": "Not ordered: its order was due at {at}, {since_minutes} ago. Its rows are due at {due_at}.",
     "no-request": "No request was sent and no response received; its order was due at {at}.",
     "unsent": "Its request was recorded at {at} and never sent.",
+    "kept": "Ordered at {at} while the feed was held: it is sent when the feed is free.",
+    "withdrawn": "{by} withdrew its request at {at}: {reason}",
     "unanswered": "Its request was sent at {at} and has no answer.",
     "deferred": "The partner gave no answer after {tries} tries. Next try: {until}. The partner's words: {words}",
     "quota": "The partner's quota is used up until {until}.",
@@ -42,6 +44,17 @@ SENTENCES = {
     "sweep-never": "No sweep has come to its end in this database yet.",
     "sweep-missing": "Nobody watches: the last sweep ended {since_minutes} ago, at {at}.",
     "sweep-faulty": "The last sweep without a fault ended at {at}.",
+    "event-due": "due",
+    "event-recorded": "request recorded, seq {seq}",
+    "event-sent": "request sent, seq {seq}",
+    "event-answered": "answered, seq {seq}: {words}",
+    "event-complete": "{rows} rows have a fate, seq {seq}",
+    "event-run": "{stage} {status} ({exit_code}) {run} {reason}",
+    "event-runs": "{stage} {status} ({exit_code}), {times} times alike, the last one {run} {reason}",
+    "event-act": "{verb} by {who}: {reason} {outcome}",
+    "handover-break-glass": "{at} {who} {verb} {feed} without a second person, ticket {ticket}: {reason}",
+    "handover-act": "{at} {who} {verb} {feed}: {reason} {outcome}",
+    "handover-hold": "{feed}: held by {by} for {age_minutes}, since {at}: {reason}",
 }
 
 STATES = {
@@ -70,5 +83,13 @@ VERBS = {
     "redrive": "redrive",
     "correct": "correct",
     "discard": "discard",
+    "skip-gap": "skip-gap",
     "replay": "replay",
+}
+HEADINGS = {
+    "break-glass": "Break-glass",
+    "cases": "Open cases",
+    "holds": "Holds",
+    "acts": "Acts",
+    "watch": "Watch next",
 }

@@ -15,6 +15,8 @@ SENTENCES = {
     "not-ordered": "주문 없음: 주문 예정 {at}, {since_minutes} 지남. 도착 예정: {due_at}.",
     "no-request": "요청도 응답도 없음. 주문 예정: {at}.",
     "unsent": "요청 기록됨: {at}. 전송되지 않음.",
+    "kept": "보류 중 주문됨: {at}. 해제하면 전송.",
+    "withdrawn": "주문취소: {by}, {at}. 사유: {reason}",
     "unanswered": "요청 전송: {at}. 응답 없음.",
     "deferred": "제휴사 응답 없음, 시도 {tries}회. 다음 시도: {until}. 제휴사 말: {words}",
     "quota": "제휴사 한도 소진. 다시 가능: {until}.",
@@ -42,6 +44,17 @@ SENTENCES = {
     "sweep-never": "이 데이터베이스에서 끝난 점검(sweep) 없음.",
     "sweep-missing": "아무도 지켜보지 않음: 마지막 점검 {at}, {since_minutes} 지남.",
     "sweep-faulty": "오류 없는 마지막 점검: {at}.",
+    "event-due": "도착 예정",
+    "event-recorded": "요청 기록, seq {seq}",
+    "event-sent": "요청 전송, seq {seq}",
+    "event-answered": "응답, seq {seq}: {words}",
+    "event-complete": "적재 끝, {rows}행, seq {seq}",
+    "event-run": "{stage} {status} ({exit_code}) {run} {reason}",
+    "event-runs": "{stage} {status} ({exit_code}), 같은 결과 {times}회, 마지막 {run} {reason}",
+    "event-act": "{verb}: {who}. 사유: {reason} {outcome}",
+    "handover-break-glass": "{at} {who} {verb} {feed}. 두 번째 사람 없음, 티켓 {ticket}. 사유: {reason}",
+    "handover-act": "{at} {who} {verb} {feed}. 사유: {reason} {outcome}",
+    "handover-hold": "{feed}: 보류 {by}, {age_minutes} 지남, {at}. 사유: {reason}",
 }
 
 STATES = {
@@ -70,5 +83,13 @@ VERBS = {
     "redrive": "재처리",
     "correct": "정정",
     "discard": "폐기",
+    "skip-gap": "유실 인정",
     "replay": "재적재",
+}
+HEADINGS = {
+    "break-glass": "비상권한",
+    "cases": "조치 필요",
+    "holds": "보류",
+    "acts": "한 일",
+    "watch": "다음에 볼 것",
 }
