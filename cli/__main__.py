@@ -25,6 +25,7 @@ from cli import (
     status,
     submit,
     verify,
+    withdraw,
 )
 from cli.calendar import commands
 from cli.options import aside
@@ -51,6 +52,7 @@ app.command("skip-gap")(skip_gap.skip)
 app.command("rebind")(rebind.rebind)
 app.command("accept-repeat")(accept_repeat.accept)
 app.command("submit")(submit.submit)
+app.command("withdraw")(withdraw.withdraw)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)

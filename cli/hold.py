@@ -12,6 +12,7 @@ import operate.hold
 from catalog import find
 from cli import show
 from cli.options import By, FeedName, Reason, in_each_database, load_feed, open_ledger
+from ledger import request
 from ledger.errors import Misconfigured
 from steps.run import settings
 
@@ -48,7 +49,16 @@ def _free_one(feed: str, by: str, reason: str) -> None:
     wanted = load_feed(feed)
     with open_ledger(wanted) as (_, connection):
         lifted = operate.hold.free(connection, wanted, by, reason)
-    show.say(f"{feed} is free." if lifted else f"{feed} was neither held nor blocked.")
+        kept = request.count_kept(connection, wanted.name)
+    show.say(f"{feed} is free.{_kept(kept)}" if lifted else f"{feed} was neither held nor blocked.")
+
+
+def _kept(count: int) -> str:
+    """What becomes of orders that were given meanwhile."""
+    orders = (
+        "1 order was kept: the sweep sends it" if count == 1 else f"{count:,} orders were kept: the sweep sends them"
+    )
+    return f" {orders} within a minute." if count else ""
 
 
 def _free_all(code: int, by: str, reason: str) -> None:

@@ -34,6 +34,11 @@ class RequestFacts:
     retry_at: datetime | None = None
     retry_reason: str | None = None
     """Where relay has deferred it: until when, and why."""
+    kept_at: datetime | None = None
+    """Ordered while the feed was held or blocked: it is sent when it is free."""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawn_reason: str | None = None
 
 
 @dataclass(frozen=True)

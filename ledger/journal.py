@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from psycopg.types.json import Jsonb
 
-from ledger.database import Connection
+from ledger.database import Connection, one
+from ledger.errors import translated
 from ledger.statements import sql
 
 
@@ -19,3 +20,9 @@ def write_each(
     """A line in the journal for each of many things that were done at once. The caller commits."""
     line = {"who": who, "verb": verb, "feed": feed, "reason": reason}
     connection.cursor().executemany(sql("journal.write"), [{**line, "detail": Jsonb(detail)} for detail in details])
+
+
+def may_write(connection: Connection) -> bool:
+    """May this session's role add lines?"""
+    with translated():
+        return bool(one(connection, "journal.may_write")[0])

@@ -31,6 +31,16 @@ class Run:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True)
+class LastRun:
+    """How a run ended; None: it has not, or nobody could write it down."""
+
+    status: str
+    exit_code: int | None
+    ended_at: datetime | None
+    loaded: int
+
+
 def start(connection: Connection, key: LeaseKey, uid: str, name: str) -> int:
     """Record the beginning and commit; the run's id."""
     with translated():
@@ -52,3 +62,9 @@ def latest(connection: Connection, feed: str | None = None, limit: int = 20) -> 
     """The newest runs first."""
     with translated():
         return database.fetch_all(connection, Run, "run.latest", feed=feed, limit=limit)
+
+
+def last(connection: Connection, key: LeaseKey, limit: int) -> list[LastRun]:
+    """How the last runs of a stage ended, the newest first."""
+    with translated():
+        return database.fetch_all(connection, LastRun, "run.last", **vars(key), limit=limit)

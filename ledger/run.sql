@@ -12,3 +12,8 @@ UPDATE feedfall.run SET status = %(status)s, exit_code = %(exit_code)s, reason =
 -- The newest runs, of one feed or of all.
 SELECT id, feed, stage, name, status, exit_code, reason, counts, partitions, started_at, ended_at FROM feedfall.run
 WHERE %(feed)s::text IS NULL OR feed = %(feed)s ORDER BY id DESC LIMIT %(limit)s
+
+-- name: last
+-- How the last runs of a stage ended, the newest first.
+SELECT status, exit_code, ended_at, coalesce((counts ->> 'loaded')::bigint, 0) AS loaded FROM feedfall.run
+WHERE feed = %(feed)s AND stage = %(stage)s ORDER BY id DESC LIMIT %(limit)s

@@ -108,6 +108,7 @@ OPERATORS = {
     "gap.accept",
     "gap.close",
     "quarantine.history",
+    "request.withdraw",
 }
 OWNERS = {"schema.applied"}
 SERVICES = {
