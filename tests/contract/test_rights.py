@@ -105,6 +105,7 @@ OPERATORS = {
     "calendar.withdraw",
     "control.free",
     "control.hold",
+    "correction.record",
     "gap.accept",
     "gap.close",
     "quarantine.history",
