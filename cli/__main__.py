@@ -32,6 +32,7 @@ from cli import (
     today,
     verify,
     why,
+    withdraw,
 )
 from cli.calendar import commands
 from cli.options import aside
@@ -67,6 +68,7 @@ app.command("skip-gap")(skip_gap.skip)
 app.command("rebind")(rebind.rebind)
 app.command("accept-repeat")(accept_repeat.accept)
 app.command("submit")(submit.submit)
+app.command("withdraw")(withdraw.withdraw)
 app.command("kill")(kill.kill)
 app.command("logs")(logs.logs)
 app.command("deploy")(deploy.deploy)

@@ -23,6 +23,7 @@ from cli.options import (
     open_ledger,
     ticket_of,
 )
+from ledger import request
 from ledger.control import Lift, Lifted
 from ledger.errors import Misconfigured
 from operate import previews
@@ -130,6 +131,7 @@ def _free_one(feed: str, by: str, reason: str, only: Lift | None, *, others: boo
     with open_ledger(wanted, needs_kafka=False) as (_, connection):
         lifted = operate.hold.free(connection, wanted, actor(by), reason, only=only, others=others)
         left = operate.hold.state(connection, wanted)
+        kept = request.count_kept(connection, wanted.name)
     if not lifted:
         show.say(f"{operate.hold.nothing_to_lift(feed, only)}.")
     for line in _lines(lifted):
@@ -137,7 +139,7 @@ def _free_one(feed: str, by: str, reason: str, only: Lift | None, *, others: boo
     if only and (left.held_at or left.blocked_at):
         show.say(f"{feed} does not move yet: {operate.hold.what_stays(left)}.")
     elif lifted:
-        show.say(f"{feed} is free.")
+        show.say(f"{feed} is free.{_kept(kept)}")
 
 
 def _lines(lifted: Lifted) -> Iterator[str]:
@@ -163,6 +165,14 @@ def _free_own(by: str, reason: str) -> None:
         show.say(f"{each} is no longer held.")
     show.say(f"{len(lifted)} feeds were held by your `hold --all`." if lifted else "You hold nothing by `hold --all`.")
     answers.check()
+
+
+def _kept(count: int) -> str:
+    """What becomes of orders that were given meanwhile."""
+    orders = (
+        "1 order was kept: the sweep sends it" if count == 1 else f"{count:,} orders were kept: the sweep sends them"
+    )
+    return f" {orders} within a minute." if count else ""
 
 
 def _free_all(code: int, by: str, reason: str) -> None:

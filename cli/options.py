@@ -32,13 +32,20 @@ def visible(option: typer.CallbackParam, text: T) -> T:
     return text
 
 
+def given(option: typer.CallbackParam, text: str) -> str:
+    """Refuse a reason that says nothing, and one that cannot be seen. Raises Misconfigured."""
+    if not text.strip():
+        raise Misconfigured(f"--{option.name} is empty: say why; it is written to the journal")
+    return visible(option, text)
+
+
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds if absent.", metavar="[FEED]")]
 OneDatabase = Annotated[
     str | None, typer.Option("--database", help="Only feeds of this database, as Feed(database=) names it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=visible)]
+Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=given)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
 By = Annotated[
     str,

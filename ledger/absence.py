@@ -46,7 +46,7 @@ class RequestFacts:
     last_run: int | None = None
     """The run that recorded the latest of its rows."""
     kept_at: datetime | None = None
-    """When it was ordered, while the feed was held: it is sent when the feed is free."""
+    """Ordered while the feed was held or blocked: it is sent when it is free."""
     withdrawn_at: datetime | None = None
     withdrawn_by: str | None = None
     withdrawn_reason: str | None = None

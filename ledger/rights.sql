@@ -22,7 +22,8 @@ DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_datab
 GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.drain, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
     feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch,
-    feedfall.sweep, feedfall.acceptance TO {role};
+    feedfall.sweep, feedfall.acceptance, feedfall.correction, feedfall.run_log TO {role};
+GRANT INSERT (run, feed, lines), DELETE ON feedfall.run_log TO {role};
 GRANT INSERT (feed, stage, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
@@ -39,7 +40,7 @@ GRANT INSERT (source, "offset", row, part, run, fate, reason, until, by_date, co
 GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated, last_run,
         answered_at, complete_at, retry_at, retry_reason, tries, deferred_at),
     UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at,
-        retry_at, retry_reason, tries, deferred_at)
+        retry_at, retry_reason, tries, deferred_at, kept_at)
     ON feedfall.request TO {role};
 GRANT INSERT (feed, run, transactional_id, topic, topic_id, ends, ids), UPDATE (answered, closed_at, closed_by)
     ON feedfall.batch TO {role};
@@ -58,7 +59,7 @@ GRANT INSERT (subject, base_date, body, made_at),
 GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};
 
 -- name: operator
--- Beside all that a pod may: hold and free, resolve quarantine, accept a gap, decide about days.
+-- Beside all that a pod may: hold and free, withdraw a request, resolve quarantine and correct, accept a gap, decide about days.
 GRANT SELECT ON feedfall.journal TO {role};
 GRANT INSERT (act, phase, signed_in, acted_as, channel, address, before, after, words, ticket, approval)
     ON feedfall.journal TO {role};
@@ -69,6 +70,9 @@ GRANT SELECT, INSERT (verb, feed, arguments, preview, digest, reason, asked_by, 
 GRANT INSERT (feed, base_date, accepted, who, signed_in, reason, approval, ticket) ON feedfall.acceptance TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, who, reason, moved_to) ON feedfall.gap TO {role};
 GRANT UPDATE (closed_at) ON feedfall.source TO {role};
+GRANT UPDATE (withdrawn_at, withdrawn_by, withdrawn_reason) ON feedfall.request TO {role};
+GRANT INSERT (source, "offset", row, run, value, seq, sent_at, became, replaced_run, who, reason)
+    ON feedfall.correction TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who), UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 
 -- name: member

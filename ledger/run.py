@@ -38,6 +38,16 @@ class Run:
         return "..".join(sorted({each for each in self.dates or () if each}))
 
 
+@dataclass(frozen=True)
+class LastRun:
+    """How a run ended; None: it has not, or nobody could write it down."""
+
+    status: str
+    exit_code: int | None
+    ended_at: datetime | None
+    loaded: int
+
+
 def start(connection: Connection, key: LeaseKey, uid: str, name: str) -> int:
     """Record the beginning and commit; the run's id."""
     with translated():
@@ -59,3 +69,9 @@ def latest(connection: Connection, feed: str | None = None, limit: int = 20, *, 
     """The newest runs first; without the sweeps, where they are not wanted."""
     with translated():
         return database.fetch_all(connection, Run, "run.latest", feed=feed, limit=limit, sweeps=sweeps)
+
+
+def last(connection: Connection, key: LeaseKey, limit: int) -> list[LastRun]:
+    """How the last runs of a stage ended, the newest first."""
+    with translated():
+        return database.fetch_all(connection, LastRun, "run.last", **vars(key), limit=limit)

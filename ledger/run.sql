@@ -20,3 +20,8 @@ SELECT r.id, r.feed, r.stage, r.name, r.status, r.exit_code, r.reason, r.counts,
     END AS dates
 FROM (SELECT * FROM feedfall.run WHERE (%(feed)s::text IS NULL OR feed = %(feed)s) AND (%(sweeps)s OR stage <> 'sweep')
     ORDER BY id DESC LIMIT %(limit)s) AS r ORDER BY r.id DESC
+
+-- name: last
+-- How the last runs of a stage ended, the newest first.
+SELECT status, exit_code, ended_at, coalesce((counts ->> 'loaded')::bigint, 0) AS loaded FROM feedfall.run
+WHERE feed = %(feed)s AND stage = %(stage)s ORDER BY id DESC LIMIT %(limit)s

@@ -1,7 +1,7 @@
 """How a submitted run ended: what was seen goes in, the exit code and the words of the RESULT line come out. Pure.
 
 0    rows are there, or were already          75   transient, or lost from sight: the same command goes on
-77   not done: held, skipped, busy, empty …   78   configuration: a setting, right, template or date is wrong
+77   not done: held, skipped, withdrawn …     78   configuration: a setting, right, template or date is wrong
 82   no response in time                      143  stopped: by a signal, or by an operator
      anything else is the pod's own code (steps/run/exits.py)
 """
@@ -92,6 +92,9 @@ def of_request(state: RequestState, refusal: Refusal | None) -> Ending | None:
             return Ending(Status.EMPTY, Exit.NOT_DONE, state.reason or "the partner has nothing for this date", counts)
         case "refused":
             return Ending(Status.REFUSED, Exit.PARTNER, state.reason or "the partner refused", counts)
+        case "withdrawn":
+            why = f"withdrawn by {state.withdrawn_by}: {state.withdrawn_reason}; {Status.WITHDRAWN.action}"
+            return Ending(Status.WITHDRAWN, Exit.NOT_DONE, why, counts)
     if refusal:
         return Ending(refusal.status, Exit.NOT_DONE, refusal.reason, counts)
     return None

@@ -10,20 +10,24 @@ to start no other feed, and Argo's outage none to hide an absence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from catalog import Policy
 from ledger import control, heartbeat, lease, quarantine, request
 from ledger.database import rollback
 from ledger.key import LeaseKey
+from ledger.run import last
 from steps.drain import checkpoint
 from steps.drain.kafka import Cluster
+from steps.pub import left_between
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Failure, Misconfigured
 from steps.run.status import Status
 from steps.watch.argo import Server
 from steps.watch.faults import Faults
+from steps.watch.pauses import PAUSES, rests
 from steps.watch.report import watch
 from steps.watch.webhook import deliver
 
@@ -50,13 +54,15 @@ class Start:
     lag: int
     at: datetime
     what: str = "offsets behind"
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Fixed by what is to be done and by five minutes: a second start is refused by the cluster itself.
 
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
-        Workflow keeps the name for days, and no other run would raise the epoch.
+        Workflow keeps the name for days, and no other run would raise the epoch. A run that takes the lease and fails
+        raises it: until Argo has given that one up nothing is due (`watch.pauses`).
         """
         key = f"{self.key.feed}-{self.key.stage}"
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
@@ -168,8 +174,32 @@ def due(
         found += _retries(execution, feeds, states, found)
     with faults.turn("releases"):
         found += _releases(execution, feeds, states)
+    with faults.turn("orders that were left"):
+        found += orders_left(execution, feeds)
+    found = [each for each in found if not _rests(execution, each)]
     rollback(execution.connection)
     return found
+
+
+def orders_left(execution: Execution, feeds: Sequence[Feed]) -> Iterable[Start]:
+    """Orders that were kept during a hold, or that a pub recorded and never sent, where the gate is open.
+
+    One pub sends all of a feed: it is told the first of them, which was judged by the calendar when it was ordered.
+    """
+    now, names = execution.now(), {feed.name for feed in feeds}
+    for each in request.fetch_left_feeds(execution.connection, *left_between(now)):
+        if each.feed not in names or gate.refusal(control.state(execution.connection, each.feed), "pub", now):
+            continue
+        what = "orders that were kept" if each.kept else "orders that were recorded and never sent"
+        first = {"base-date": each.base_date.isoformat(), "seq": str(each.seq), "policy": Policy.ANYWAY.value}
+        epoch = int(each.since.timestamp())
+        yield Start(LeaseKey(each.feed, "pub"), epoch, each.count, now, what, first)
+
+
+def _rests(execution: Execution, wanted: Start) -> bool:
+    """Did its last runs fail, so that it is too early for another?"""
+    runs = last(execution.connection, wanted.key, len(PAUSES))
+    return rests(wanted.key.stage, runs, execution.now())
 
 
 def _drains(
@@ -246,7 +276,7 @@ def _epochs(states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]], key: Leas
 
 def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
-    if not server.submit(f"{wanted.key.feed}-{wanted.key.stage}", wanted.name, {}, {}):
+    if not server.submit(f"{wanted.key.feed}-{wanted.key.stage}", wanted.name, wanted.parameters, {}):
         return False
     print(f"STARTED {wanted.name}: {wanted.lag} {wanted.what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return True

@@ -115,10 +115,12 @@ OPERATORS = {
     "calendar.withdraw",
     "control.free",
     "control.hold",
+    "correction.record",
     "gap.accept",
     "gap.close",
     "journal.sign",
     "quarantine.history",
+    "request.withdraw",
     "totals.acts",
     "totals.newest",
 }
