@@ -111,6 +111,7 @@ OPERATORS = {
     "approval.pending",
     "approval.standing",
     "approval.use",
+    "audit.lines",
     "calendar.declare",
     "calendar.withdraw",
     "control.free",
