@@ -110,7 +110,7 @@ def _hold_all(facts: Facts) -> Preview:
     held = {name: facts.held[name] for name in sorted(facts.held)}
     free = [feed for feed in facts.feeds if feed not in held]
     stays = "; ".join(f"{name} {who}" for name, who in held.items())
-    about = {"count": len(free), "feeds": _list(free), "held": stays or "none"}
+    about: dict[str, str | int | None] = {"count": len(free), "feeds": _list(free), "held": stays or "none"}
     second = required("hold", {"all": True})
     return Preview("hold.all", about, "reversible.free-all", "next.waits", needs_approval=second)
 
