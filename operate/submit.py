@@ -23,7 +23,7 @@ from uuid import UUID
 
 from catalog import Feed, Policy, find
 from catalog.message import correlation
-from ledger import control, request
+from ledger import acceptance, control, request
 from ledger.absence import fetch_facts
 from ledger.databases import variable
 from ledger.request import RequestState
@@ -281,6 +281,8 @@ class Submission:
             counts["request"] = state.status
             if ending := of_request(state, _refusal(target, ledger)):
                 return replace(ending, counts={**counts, **ending.counts})
+            if accepted := ledger(partial(acceptance.in_force, feed=target.feed.name, days=[target.order.day])):
+                return Ending(Status.ACCEPTED, Exit.OK, accepted[target.order.day].words, counts)
             if (words := _progress(state)) != status:
                 status = words
                 self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
