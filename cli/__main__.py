@@ -10,8 +10,10 @@ import business_day
 from catalog import find
 from cli import (
     accept_repeat,
+    audit,
     deploy,
     doctor,
+    handover,
     hold,
     kill,
     local,
@@ -24,7 +26,9 @@ from cli import (
     skip_gap,
     status,
     submit,
+    today,
     verify,
+    why,
 )
 from cli.calendar import commands
 from cli.options import aside
@@ -39,6 +43,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("today")(today.today)
+app.command("why")(why.why)
+app.command("audit")(audit.audit)
+app.command("handover")(handover.handover)
 app.command("runs")(status.runs)
 app.command("lag")(status.lag)
 app.command("absent")(status.absent)

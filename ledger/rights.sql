@@ -48,7 +48,7 @@ GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
 GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
-GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run) ON feedfall.sweep TO {role};
+GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run, lag) ON feedfall.sweep TO {role};
 GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};
 GRANT INSERT (subject, base_date, body, made_at),
     UPDATE (tries, trouble, delivered_at, given_up_at) ON feedfall.notice TO {role};

@@ -85,7 +85,9 @@ def sweep(execution: Execution, feeds: Sequence[Feed], unusable: Mapping[str, st
 
 def start_due(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:
     """Start each drain that has something to read and no run that reads it."""
-    starts = due(execution, _in_turn(feeds, execution.now()), faults)
+    lag: dict[str, int] = {}
+    starts = due(execution, _in_turn(feeds, execution.now()), faults, lag)
+    heartbeat.record_lag(execution.connection, lag)
     started = 0
     argo = execution.settings.argo
     if starts and argo:
@@ -134,8 +136,14 @@ PARTS = {
 }
 
 
-def due(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None) -> list[Start]:
-    """Find drains with something to read, an open gate and a free lease. Without `faults` the first one is raised."""
+def due(
+    execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None, lag: dict[str, int] | None = None
+) -> list[Start]:
+    """Find drains with something to read, an open gate and a free lease. Without `faults` the first one is raised.
+
+    `lag` is given the offsets that wait for sub, of each feed whose topic was looked at: for the desk.
+    """
+    lag = {} if lag is None else lag
     faults = faults or Faults(execution, raising=True)
     cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
     drains: list[tuple[Feed, str, str]] = []
@@ -153,7 +161,7 @@ def due(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = Non
             if name in refused:
                 raise refused[name]
             if name in topics:
-                found += _drains(execution, cluster, feed, stage, topics[name], states)
+                found += _drains(execution, cluster, feed, stage, topics[name], states, lag)
             else:
                 print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
     with faults.turn("deferred requests"):
@@ -171,12 +179,17 @@ def _drains(
     stage: str,
     topic: Topic,
     states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]],
+    lags: dict[str, int],
 ) -> Iterable[Start]:
     """The drain of one topic, where the gate is open."""
     if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
         return
     key = LeaseKey(feed.name, stage)
     lag = _waiting(execution, cluster, key, topic, states.get(key, {}))
+    if lag is None:
+        return
+    if stage == "sub":
+        lags[feed.name] = lag
     if lag > 0:
         yield Start(key, _epochs(states, key), lag, execution.now())
 
@@ -214,11 +227,11 @@ def _retries(
 
 def _waiting(
     execution: Execution, cluster: Cluster, key: LeaseKey, topic: Topic, states: Mapping[int, lease.LeaseState]
-) -> int:
-    """How many offsets wait that no run has. Only sub shares: a relay at work has all of them."""
+) -> int | None:
+    """How many offsets wait that no run has; None: not looked at. Only sub shares: a relay at work has all of them."""
     free = [partition for partition in topic.partitions if _is_free(states, partition)]
     if not free or (key.stage == "relay" and len(free) < len(topic.partitions)):
-        return 0
+        return None
     behind = checkpoint.behind(execution.connection, cluster, key, topic)
     return sum(behind.get(partition, 0) for partition in free)
 
