@@ -29,7 +29,7 @@ check: $(READY) ## style, types, rooms, and manifests that equal their Python
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m workflows.render --check
 
-render: $(READY) ## write argo-workflows/, argo-events/ and deploy/control-m/ from workflows/
+render: $(READY) ## write argo-workflows/, argo-events/, monitoring/ and deploy/control-m/ from workflows/
 	@$(BIN)/python -m workflows.render
 
 e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that .ci/cluster builds (AGAIN=1: what failed)

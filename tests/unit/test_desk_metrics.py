@@ -1,70 +1,17 @@
-"""/metrics of a Desk: what is exposed, and what a feed's name, an outage or a start must not make of it."""
+"""/metrics of a Desk: what is exposed of each feed and database, after an outage and before a start."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import date
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from ledger.totals import BOUNDS, FATES, Totals
-from operate.desk.desk import DatabaseState, Desk, FeedDay, FeedState, RunLine, State, Why
+from desk_numbers import HOUR, NOW, UP, day, desk, line, of, one, read, state
+from ledger.totals import BOUNDS, Totals
+from operate.desk.desk import DatabaseState, FeedState, State
 from service.desk_metrics import DeskMetrics
-from steps.run.status import Status
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-UP = DatabaseState("", NOW)
-Labels = dict[str, str]
-
-
-def day(state: State, *, feed: str = "fx", base_date: date = date(2026, 11, 24), **more: object) -> FeedDay:
-    return FeedDay(feed, "", base_date, state, Why("test"), **more)  # type: ignore[arg-type]
-
-
-def desk(
-    *days: FeedDay,
-    feeds: Sequence[FeedState] = (),
-    runs: Sequence[RunLine] = (),
-    databases: Sequence[DatabaseState] = (UP,),
-) -> Desk:
-    return Desk(NOW, days, feeds, runs, databases)
-
-
-def line(**more: object) -> RunLine:
-    values = {"id": 1, "name": "fx-sub-1", "exit_code": None, "reason": None, "base_date": None, "ended_at": None}
-    values |= {"feed": "fx", "database": "", "stage": "sub", "status": "RUNNING", "started_at": NOW - HOUR}
-    return RunLine(**values | more)  # type: ignore[arg-type]
-
-
-def read(shown: Desk | None, *totals: Totals, now: datetime = NOW) -> list[tuple[str, Labels, float]]:
-    """What a scrape would store."""
-    text = DeskMetrics(lambda: shown, lambda: now, lambda: totals).text().decode()
-    return [
-        (sample.name, sample.labels, sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    ]
-
-
-def of(name: str, found: list[tuple[str, Labels, float]]) -> list[tuple[Labels, float]]:
-    return [(labels, number) for each, labels, number in found if each == name]
-
-
-def one(name: str, found: list[tuple[str, Labels, float]]) -> float:
-    [(_, number)] = of(name, found)
-    return number
-
-
-def state(found: list[tuple[str, Labels, float]]) -> list[str]:
-    return [labels["state"] for labels, number in of("feedfall_feed_state", found) if number]
-
 
 # -- nothing was read --
 
@@ -212,66 +159,3 @@ def test_totals__runs_rows_acts_and_how_long_runs_took() -> None:
     buckets = {each["le"]: number for each, number in of("feedfall_run_duration_seconds_bucket", found)}
     assert (buckets["1.0"], buckets["2.0"], buckets["5.0"], buckets["+Inf"]) == (2, 2, 3, 3)
     assert one("feedfall_run_duration_seconds_sum", found) == 4.5
-
-
-# -- attacks --
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        'fx"} 1\nfeedfall_database_up{database="x',  # closes the label and adds a metric
-        "back\\slash\\",
-        "new\nline\r\n",
-        "\u202egnp.exe",  # bidi
-        "half \ud800 a pair",
-        "<script>alert(1)</script>",
-        "{{ $labels.feed }}",
-        "x" * 100_000,
-    ],
-)
-def test_labels__a_hostile_name_stays_a_value(name: str) -> None:
-    found = read(desk(day(State.ABSENT, feed=name), feeds=[FeedState(name, "")]))
-    values = {labels["feed"] for _, labels, _ in found if "feed" in labels}
-    assert values == {name.encode("utf-8", "replace").decode()}
-    assert len(of("feedfall_database_up", found)) == 1
-
-
-def test_labels__the_same_twice_are_one_sample() -> None:
-    found = read(desk(feeds=[FeedState("a\ud800", ""), FeedState("a?", "")]))
-    assert len(of("feedfall_requests_unanswered", found)) == 1
-
-
-def test_labels__never_a_date_or_a_run() -> None:
-    found = read(desk(day(State.ABSENT, due_at=NOW), runs=[line(lease_expires_at=NOW)]))
-    words = {value for _, labels, _ in found for value in labels.values()}
-    assert not [word for word in words if "2026" in word or "fx-sub-1" in word]
-
-
-#: How a run of a pod can end; the other words are those of commands.
-ENDS = [each for each in Status if each is not Status.RUNNING][: list(Status).index(Status.FAILED) + 1]
-STAGES = ("pub", "relay", "sub", "release", "sweep", "verify")
-
-
-def test_cardinality__of_200_feeds_with_all_that_can_be() -> None:
-    """Each feed has every status, fate and lease that there is, and each database each verb."""
-    names = [f"feed-{number}" for number in range(200)]
-    moments = dict.fromkeys(("held_at", "blocked_at", "oldest_unanswered_at", "oldest_quarantined_at"), NOW)
-    feeds = [FeedState(name, "", lag=1, last_arrival_at=NOW, **moments) for name in names]  # type: ignore[arg-type]
-    days = [
-        day(State.ABSENT, feed=name, due_at=NOW, order_at=NOW, arrived_at=NOW, base_date=date(2026, 11, number))
-        for name in names
-        for number in range(1, 31)
-    ]
-    runs = [line(feed=name, stage=stage, lease_expires_at=NOW) for name in names for stage in STAGES[:4]]
-    verbs = [(f"verb-{number}", outcome) for number in range(30) for outcome in ("done", "refused", "failed")]
-    totals = Totals(
-        "",
-        {(name, status): 1 for name in names for status in ENDS},
-        {(name, fate): 1 for name in names for fate in FATES},
-        dict.fromkeys(verbs, 1),
-        {stage: ([1] * (len(BOUNDS) + 1), 1) for stage in STAGES},
-        approvals_pending=1,
-        break_glass_at=NOW,
-    )
-    assert len(read(desk(*days, feeds=feeds, runs=runs), totals)) < 10_000
