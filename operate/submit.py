@@ -28,8 +28,9 @@ from ledger.databases import variable
 from ledger.request import RequestState
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
-from operate.follow import Late, Say, Stopped, Watch, follow
+from operate.follow import Late, Say, Watch, follow
 from operate.patient_ledger import PatientLedger
+from operate.stopped import Stopped
 from steps.run import calendars, gate, settings
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
 from steps.run.status import Status
