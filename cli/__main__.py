@@ -8,85 +8,27 @@ import typer
 
 import business_day
 from catalog import find
-from cli import (
-    accept,
-    accept_repeat,
-    approve,
-    audit,
-    deploy,
-    doctor,
-    handover,
-    hold,
-    kill,
-    local,
-    logs,
-    quarantine,
-    rebind,
-    replay,
-    schema,
-    serve,
-    show,
-    skip_gap,
-    status,
-    submit,
-    today,
-    verify,
-    why,
-    withdraw,
-)
-from cli.calendar import commands
+from cli import show
+from cli.commands import Commands
 from cli.options import aside
 from ledger.errors import Asked, Failure
-from operate.follow import Stopped
-from steps.run.execution import Outcome
+from operate.stopped import Stopped
 from steps.run.exits import Exit, exit_of
 from steps.run.status import Status
 
 app = typer.Typer(
     name="feedfall",
+    cls=Commands,
     help="A response lands on a Kafka topic; a batch pod starts, loads it once, and goes away.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("today")(today.today)
-app.command("why")(why.why)
-app.command("audit")(audit.audit)
-app.command("handover")(handover.handover)
-app.command("runs")(status.runs)
-app.command("lag")(status.lag)
-app.command("absent")(status.absent)
-app.command("hold")(hold.hold)
-app.command("free")(hold.free)
-app.command("accept")(accept.accept)
-app.command("approve")(approve.approve)
-app.command("approvals")(approve.approvals)
-app.command("newest")(status.newest)
-app.command("verify")(verify.verify_feed)
-app.command("replay")(replay.replay_feed)
-app.command("skip-gap")(skip_gap.skip)
-app.command("rebind")(rebind.rebind)
-app.command("accept-repeat")(accept_repeat.accept)
-app.command("submit")(submit.submit)
-app.command("withdraw")(withdraw.withdraw)
-app.command("kill")(kill.kill)
-app.command("logs")(logs.logs)
-app.command("deploy")(deploy.deploy)
-app.command("doctor")(doctor.doctor)
-app.command("schema")(schema.print_schema)
-app.command("migrate")(schema.migrate)
-app.command("serve")(serve.serve)
-app.command("local")(local.play)
-app.command("demo")(local.demo)
 
-quarantine_app = typer.Typer(help="Quarantined and deferred rows.", no_args_is_help=True)
-quarantine_app.command("list")(quarantine.entries)
-quarantine_app.command("show")(quarantine.show_entry)
-quarantine_app.command("redrive")(quarantine.redrive)
-quarantine_app.command("discard")(quarantine.discard)
-app.add_typer(quarantine_app, name="quarantine")
 
-app.add_typer(commands.app, name="calendar")
+@app.callback()
+def feedfall() -> None:
+    """Its commands stand in `cli/commands.py`."""
 
 
 def main() -> None:
@@ -97,6 +39,8 @@ def main() -> None:
     except (find.UnknownFeed, business_day.CalendarError) as error:
         _leave(str(error), Exit.CONFIG)
     except Asked as error:
+        from steps.run.execution import Outcome  # noqa: PLC0415 -- no other ending of a command pays for it
+
         outcome = Outcome(Status.ASKED, reason=str(error), counts={"approval": error.approval})
         show.say(outcome.line(error.feed or "-", error.verb, "-", 0.0))
         sys.exit(Exit.NOT_DONE)

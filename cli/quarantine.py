@@ -41,7 +41,6 @@ from cli.options import (
     read_settings,
 )
 from ledger.quarantine import Entry
-from operate.follow import Stopped
 from operate.quarantine import (
     EntryResult,
     Fate,
@@ -52,6 +51,7 @@ from operate.quarantine import (
     list_entries,
     load_entry,
 )
+from operate.stopped import Stopped
 from steps.run.execution import stopping
 from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.status import Status
@@ -245,3 +245,10 @@ def _already(entry: Entry) -> str:
 def _leave(result: QuarantineResult) -> None:
     aside(f"{result.outcome.status}: {result.outcome.reason or ''}")
     raise typer.Exit(Exit.NOT_DONE)
+
+
+app = typer.Typer(help="Quarantined and deferred rows.", no_args_is_help=True)
+app.command("list")(entries)
+app.command("show")(show_entry)
+app.command("redrive")(redrive)
+app.command("discard")(discard)

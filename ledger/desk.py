@@ -131,6 +131,8 @@ class Question:
 
     feed: Feed
     days: Mapping[date, datetime]
+    in_table: frozenset[date] = frozenset()
+    """Those that are looked up in the feed's table, where no answer tells."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _in_tables(
     """Base dates that no complete answer settles, looked up where an index answers; and which those were."""
     wanted: dict[str, tuple[Feed, list[date]]] = {}
     for each in questions:
-        days = [day for day in each.days if not _is_settled(requests.get((each.feed.name, day), ()))]
+        days = [day for day in each.in_table if not _is_settled(requests.get((each.feed.name, day), ()))]
         if days and each.feed.key[:1] == ("base_date",):
             wanted[each.feed.table] = (each.feed, days)
     readable = {name for (name,) in rows(connection, "desk.tables", names=list(wanted))}

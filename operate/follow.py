@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from operate.argo import Argo
 from operate.ending import WorkflowState
+from operate.stopped import Stopped
 from steps.run.exits import Failure, Transient
 
 T = TypeVar("T")
@@ -25,11 +26,7 @@ POLL = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 
 
-class Stopped(Exception):  # noqa: N818 -- reads as what happened
-    """A signal was received."""
-
-
-class Late(Exception):  # noqa: N818 -- likewise
+class Late(Exception):  # noqa: N818 -- reads as what happened
     """The time is over."""
 
 

@@ -13,12 +13,13 @@ from ledger import absence, desk, heartbeat, rows, run
 from ledger.absence import Report
 from ledger.database import Connection
 from ledger.run import Run
+from operate.desk.days import question_of
 from operate.desk.desk import FeedDay
 from operate.desk.facts import facts_of
 from operate.desk.read import open_calendar
 from operate.desk.why import why
 from steps.run.settings import Calendars
-from steps.watch.absence import ARRIVALS, began
+from steps.watch.absence import ARRIVALS
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def absences(connection: Connection, feeds: Sequence[Feed], source: Calendars, n
     days: dict[str, list[date]] = defaultdict(list)
     for each in reports:
         days[each.subject].append(each.base_date)
-    questions = [
-        desk.Question(feed, {day: began(feed, day) for day in days[feed.name]}) for feed in feeds if feed.name in days
-    ]
+    questions = [question_of(feed, days[feed.name], now) for feed in feeds if feed.name in days]
     ledger = desk.fetch(connection, questions, now, since)
     calendars = {feed.calendar: open_calendar(connection, feed.calendar, source) for feed in feeds}
     current = {

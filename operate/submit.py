@@ -30,9 +30,10 @@ from ledger.request import RequestState
 from operate import order
 from operate.argo import MARK, TEMPLATE, Argo
 from operate.ending import Ending, of_pod, of_request
-from operate.follow import Late, Paused, Say, Stopped, Watch, follow, halt
+from operate.follow import Late, Paused, Say, Watch, follow, halt
 from operate.order import Author, Order
 from operate.patient_ledger import PatientLedger
+from operate.stopped import Stopped
 from steps.run import calendars, gate, settings
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
 from steps.run.gate import Refusal

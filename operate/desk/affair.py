@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from ledger import desk
 from ledger.audit import Filter
 from operate.desk import audit
+from operate.desk.days import question_of
 from operate.desk.desk import Why
 from operate.desk.facts import facts_of
 from operate.desk.why import locked, why
 from steps.run.status import Status
-from steps.watch.absence import ARRIVALS, began
+from steps.watch.absence import ARRIVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ class Affair:
 
 def fetch(connection: Connection, feed: Feed, day: date, calendar: Calendar | Why, now: datetime) -> Affair:
     """All that is known of one base date, read at one moment (`desk.looking`)."""
-    ledger = desk.fetch(connection, [desk.Question(feed, {day: began(feed, day)})], now, (now - ARRIVALS).date())
+    ledger = desk.fetch(connection, [question_of(feed, [day], now)], now, (now - ARRIVALS).date())
     facts = facts_of(ledger, feed, day)
     found = why(facts, feed, calendar, now)
     requests = ledger.requests.get((feed.name, day), ())

@@ -29,7 +29,13 @@ DAY = timedelta(days=1)
 
 def question(feed: Feed, now: datetime, more: Iterable[date] = ()) -> Question:
     """The base dates of a feed that may stand on the desk."""
-    return Question(feed, {day: began(feed, day) for day in sorted({*_candidates(feed, now), *more})})
+    return question_of(feed, {*_candidates(feed, now), *more}, now)
+
+
+def question_of(feed: Feed, days: Iterable[date], now: datetime) -> Question:
+    """These base dates. Rows that nobody requested can be in the table early; a partner's are looked up once due."""
+    begins = {day: began(feed, day) for day in sorted(days)}
+    return Question(feed, begins, frozenset(day for day in begins if feed.partner is None or due(feed, day) <= now))
 
 
 def _candidates(feed: Feed, now: datetime) -> Iterator[date]:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import business_day
 from operate.desk.desk import FeedDay, LockLine, State, Why
+from operate.desk.verbs import VERBS
 from steps.watch import absence
 from steps.watch.absence import ENDED, Situation
 
@@ -35,32 +36,6 @@ SWEEP = timedelta(minutes=1)
 #: No sweep for so long: nobody makes good what was lost.
 MISSED = timedelta(minutes=3)
 MINUTE = timedelta(minutes=1)
-
-#: What helps, the best first: names of the operators' acts.
-VERBS: dict[str, tuple[str, ...]] = {
-    "no-request": ("order", "accept"),
-    "not-ordered": ("order",),
-    "unsent": ("order", "accept"),
-    "unanswered": ("rerun", "withdraw", "accept"),
-    "kept": ("free", "withdraw", "accept"),
-    "withdrawn": ("rerun", "accept"),
-    "deferred": ("free", "withdraw", "accept"),
-    "quota": ("free", "withdraw", "accept"),
-    "not-loaded": ("accept",),
-    "empty": ("rerun", "accept"),
-    "refused": ("rerun", "accept"),
-    "quarantined": ("redrive", "discard", "rerun", "accept"),
-    "arrived-quarantined": ("redrive", "discard"),
-    "arrived": ("rerun",),
-    "arrived-late": ("rerun",),
-    "held": ("free", "accept"),
-    "blocked": ("free", "hold"),
-    "stuck-lease": ("kill", "accept"),
-    "running": ("kill", "hold"),
-    "running-blocked": ("kill", "hold"),
-    "closed": ("force",),
-    "expected": ("hold", "order"),
-}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ledger.errors import Misconfigured
 from operate.desk import words
 from operate.desk.desk import Band, State, Why
 from operate.desk.handover import HEADINGS
-from operate.desk.why import VERBS
+from operate.desk.verbs import VERBS
 from operate.desk.words import desk_zone, en, ko, length, sentence
 
 ROOT = Path(__file__).parents[2]

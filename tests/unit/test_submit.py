@@ -11,7 +11,8 @@ from cli.options import seconds
 from ledger.request import RequestState
 from operate.argo import Argo, read
 from operate.ending import Ending, WorkflowState, of_pod, of_request, words
-from operate.follow import Late, Stopped, Tail, Watch
+from operate.follow import Late, Tail, Watch
+from operate.stopped import Stopped
 from operate.submit import Progress, SubmitResult, of_error
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
