@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from operate.submit import Resume
+if TYPE_CHECKING:
+    from operate.submit import Resume
 
 #: At most so many lines, and characters of one, go into one answer. The next answer hands on the rest.
 LINES, LONGEST = 2_000, 8_000
