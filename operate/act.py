@@ -93,6 +93,8 @@ class Act:
         return Signature(self.id, *about, self.ticket, self.approval)
 
 
+#: Who decides for another person.
+APPROVERS = ("approve", "reject")
 #: How a run ends that did what it was asked.
 DONE = (Status.SUCCEEDED, Status.NOTHING)
 
@@ -164,16 +166,29 @@ def acting_apart(url: str, act: Act) -> Iterator[Record]:
 
 
 def begin(connection: Connection, act: Act) -> Act:
-    """Check the reason, and commit the intent. Raises Misconfigured."""
+    """Check the reason and the role, and commit the intent. Raises Misconfigured, Refused."""
     act = replace(act, reason=check_reason(act.reason))
     if act.ticket is not None:
         act = replace(act, ticket=check_reason(act.ticket, "--ticket"))
+    about, refusal = (act.verb, act.feed, act.reason), refusal_of(act)
     with translated():
         connection.rollback()
-        about = (act.verb, act.feed, act.reason)
         journal.sign(connection, act.signature, Phase.INTENT, *about, detail=act.arguments)
+        if refusal:
+            journal.sign(connection, act.signature, Phase.REFUSED, *about, words=refusal)
         connection.commit()
+    if refusal:
+        raise Refused(refusal)
     return act
+
+
+def refusal_of(act: Act) -> str:
+    """Why the actor's role does not do this verb; empty where it does. An approver may do all that an operator may."""
+    role = act.actor.role
+    if role is Role.VIEWER or (act.verb in APPROVERS and role is not Role.APPROVER):
+        wanted = Role.APPROVER if act.verb in APPROVERS else Role.OPERATOR
+        return f"{act.actor.words} is signed in as {role}, and {act.verb} needs {wanted}"
+    return ""
 
 
 def end(connection: Connection, record: Record) -> None:
