@@ -20,10 +20,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from ledger import journal, printable
+from ledger import journal
 from ledger.database import commit, rollback, session
-from ledger.errors import Failure, Misconfigured, Refused, translated
-from ledger.journal import Phase, Signature
+from ledger.errors import Failure, Refused, translated
+from ledger.journal import Phase, Signature, check_reason
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -122,14 +122,6 @@ class Record:
     def line(self, connection: Connection, verb: str, feed: str | None, **detail: object) -> None:
         """One of the things that the act changes, in the transaction that changes it. The caller commits."""
         journal.sign(connection, self.act.signature, None, verb, feed, self.act.reason, detail=detail)
-
-
-def check_reason(reason: str, whose: str = "--reason") -> str:
-    """The reason, without blanks at its ends. Raises Misconfigured for an empty one, for all acts alike."""
-    if not reason.strip():
-        raise Misconfigured(f"{whose} is empty: say why, it is written to the journal")
-    printable.check(**{whose: reason})
-    return reason.strip()
 
 
 @contextmanager
