@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from ledger import printable
 from ledger.chunk import storable
 from ledger.database import one, run
-from ledger.errors import translated
+from ledger.errors import Misconfigured, translated
 from ledger.statements import sql
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class Signature:
     address: str
     ticket: str | None = None
     approval: int | None = None
+
+
+def check_reason(reason: str, whose: str = "--reason") -> str:
+    """The reason, without blanks at its ends. Raises Misconfigured for an empty one, for all acts alike."""
+    if not reason.strip():
+        raise Misconfigured(f"{whose} is empty: say why, it is written to the journal")
+    printable.check(**{whose: reason})
+    return reason.strip()
 
 
 def write(connection: Connection, verb: str, feed: str | None, who: str, reason: str, **detail: object) -> None:

@@ -20,10 +20,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from ledger import journal, printable
+from ledger import journal
 from ledger.database import commit, rollback, session
-from ledger.errors import Failure, Misconfigured, Refused, translated
-from ledger.journal import Phase, Signature
+from ledger.errors import Failure, Refused, translated
+from ledger.journal import Phase, Signature, check_reason
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Act:
         return Signature(self.id, *about, self.ticket, self.approval)
 
 
+#: Who decides for another person.
+APPROVERS = ("approve", "reject")
 #: How a run ends that did what it was asked.
 DONE = (Status.SUCCEEDED, Status.NOTHING)
 
@@ -120,14 +122,6 @@ class Record:
     def line(self, connection: Connection, verb: str, feed: str | None, **detail: object) -> None:
         """One of the things that the act changes, in the transaction that changes it. The caller commits."""
         journal.sign(connection, self.act.signature, None, verb, feed, self.act.reason, detail=detail)
-
-
-def check_reason(reason: str, whose: str = "--reason") -> str:
-    """The reason, without blanks at its ends. Raises Misconfigured for an empty one, for all acts alike."""
-    if not reason.strip():
-        raise Misconfigured(f"{whose} is empty: say why, it is written to the journal")
-    printable.check(**{whose: reason})
-    return reason.strip()
 
 
 @contextmanager
@@ -164,16 +158,29 @@ def acting_apart(url: str, act: Act) -> Iterator[Record]:
 
 
 def begin(connection: Connection, act: Act) -> Act:
-    """Check the reason, and commit the intent. Raises Misconfigured."""
+    """Check the reason and the role, and commit the intent. Raises Misconfigured, Refused."""
     act = replace(act, reason=check_reason(act.reason))
     if act.ticket is not None:
         act = replace(act, ticket=check_reason(act.ticket, "--ticket"))
+    about, refusal = (act.verb, act.feed, act.reason), refusal_of(act)
     with translated():
         connection.rollback()
-        about = (act.verb, act.feed, act.reason)
         journal.sign(connection, act.signature, Phase.INTENT, *about, detail=act.arguments)
+        if refusal:
+            journal.sign(connection, act.signature, Phase.REFUSED, *about, words=refusal)
         connection.commit()
+    if refusal:
+        raise Refused(refusal)
     return act
+
+
+def refusal_of(act: Act) -> str:
+    """Why the actor's role does not do this verb; empty where it does. An approver may do all that an operator may."""
+    role = act.actor.role
+    if role is Role.VIEWER or (act.verb in APPROVERS and role is not Role.APPROVER):
+        wanted = Role.APPROVER if act.verb in APPROVERS else Role.OPERATOR
+        return f"{act.actor.words} is signed in as {role}, and {act.verb} needs {wanted}"
+    return ""
 
 
 def end(connection: Connection, record: Record) -> None:

@@ -77,7 +77,9 @@ def free(
     with acting(connection, act) as record:
         before = control.lock(connection, feed.name)
         if before.held_at and only in (None, Lift.HOLD) and not others and not owns(actor, before):
-            raise Refused(f"{feed.name} is {whose(before)}; `--others-hold` lifts it all the same")
+            raise Refused(
+                f"{feed.name} is {whose(before)}; `--others-hold` lifts it all the same, `--only block` leaves it"
+            )
         lifted = control.free(connection, feed.name, only)
         if not lifted:
             record.refuse(nothing_to_lift(feed.name, only))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from catalog import find
 from ledger import control, databases, heartbeat
-from ledger.errors import Failure
+from ledger.errors import Failure, Permanent
 from operate import hold, previews
 from operate.act import Act, Record, begin, end, ended
 from operate.argo import Argo
@@ -108,7 +108,7 @@ def _begin(ledger: PatientLedger, act: Act) -> Record:
     """The intent, where the database is there: its outage must not keep a person from stopping a run."""
     try:
         return Record(ledger.once(partial(begin, act=act)))
-    except Misconfigured:
+    except Permanent:
         raise
     except Failure as error:
         record = Record(act)

@@ -58,7 +58,8 @@ CREATE INDEX approval_pending ON feedfall.approval (expires_at) WHERE decision I
 -- has its rights as a member of another role: then who asked and who decides are two logins as well.
 CREATE FUNCTION feedfall.is_shared_login() RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
-        OR (SELECT relacl IS NULL OR EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee = session_user::regrole)
+        OR (SELECT relacl IS NULL OR EXISTS (SELECT FROM aclexplode(relacl) AS a JOIN pg_roles r ON r.oid = a.grantee
+                WHERE r.rolname = session_user)
             FROM pg_class WHERE oid = 'feedfall.approval'::regclass)
 $$;
 

@@ -22,7 +22,7 @@ from business_day import Override, Policy, document, read_date
 from business_day.card import card
 from ledger import printable
 from ledger.calendar import check_override, declare_overrides, withdraw_override
-from operate.act import check_reason
+from ledger.journal import check_reason
 from service import problem
 from service.calendar_api import answers, schemas
 from service.calendar_api.page import add_page

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,7 +15,7 @@ from cli.__main__ import app
 from ledger import control
 from ledger.database import connect
 from ledger.errors import Misconfigured, Refused
-from operate.act import Act, Actor, acting
+from operate.act import Act, Actor, Role, acting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +123,51 @@ def test_journal__a_line_of_an_act_without_its_actor_is_refused_by_the_database(
     bare = "VALUES ('kim', 'hold', 'x', gen_random_uuid(), 'done')"
     with pytest.raises(psycopg.errors.CheckViolation):
         bank.rows(f"INSERT INTO feedfall.journal (who, verb, reason, act, phase) {bare}")
+
+
+@pytest.mark.parametrize(
+    ("verb", "role", "refused"),
+    [
+        ("hold", Role.VIEWER, True),
+        ("hold", Role.OPERATOR, False),
+        ("hold", Role.APPROVER, False),
+        ("approve", Role.OPERATOR, True),
+        ("approve", Role.APPROVER, False),
+    ],
+)
+def test_act__is_refused_to_a_role_that_may_not_and_that_is_written_down(
+    bank: Bank, session: Connection, verb: str, role: Role, refused: object
+) -> None:
+    act = Act(verb, replace(KIM, role=role), "audit", "fx")
+    expected = pytest.raises(Refused, match=f"kim is signed in as {role}") if refused else nullcontext()
+    with expected, acting(session, act):
+        pass
+    assert lines(bank, "phase, acted_as") == [("intent", role), ("refused" if refused else "done", role)]
+
+
+# -- acts with transactions of their own --
+
+
+def test_act__of_a_run_has_its_counts_in_its_outcome(bank: Bank) -> None:
+    bank.create("tick", partitions=1)
+    feedfall(bank, "skip-gap", "tick", WHY, "--yes")
+    assert lines(bank, "verb, phase") == [("skip-gap", "intent"), ("skip-gap", "done")]
+
+
+def test_act__of_a_run_that_is_held_is_refused_in_the_journal(bank: Bank) -> None:
+    bank.create("fx", partitions=1)
+    feedfall(bank, "hold", "fx", WHY)
+    feedfall(bank, "replay", "fx", WHY, "--offsets=fx.response/0:0-1")
+    [(phase, words)] = lines(bank, "phase, words")[-1:]
+    assert phase == "refused"
+    assert words.startswith("HELD: held by kim: audit")
+
+
+def test_act__of_a_run_that_fails_says_why_in_the_journal(bank: Bank) -> None:
+    bank.create("fx", partitions=1)
+    feedfall(bank, "replay", "fx", WHY, "--offsets=other/0:0-1")
+    [(phase, words)] = lines(bank, "phase, words")[-1:]
+    assert (phase, "the feed's responses are on" in words) == ("failed", True)
 
 
 # -- who is signed in --
