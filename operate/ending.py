@@ -100,6 +100,13 @@ def of_request(state: RequestState, refusal: Refusal | None) -> Ending | None:
     return None
 
 
+def how_far(state: RequestState) -> str:
+    """How far a request has come, for who waits."""
+    if state.status not in ("new", "sent") or not state.retry_at:
+        return state.status
+    return f"{state.status}, and deferred until {state.retry_at:%Y-%m-%d %H:%M:%S %Z}: {state.retry_reason}"
+
+
 def words(line: str) -> dict[str, str]:
     """The words of a RESULT line."""
     return {key: json.loads(word) if word.startswith('"') else word for key, word in WORD.findall(line)}

@@ -58,7 +58,9 @@ def write(connection: Connection, order: Order, author: Author) -> bool:
     """A line `order` in the journal; False where the role may not write there (a reader's). The caller commits."""
     if not journal.may_write(connection):
         return False
-    journal.write(connection, "order", order.feed.name, author.by, author.reason or "ordered", **_detail(order, author))
+    journal.write(
+        connection, "order", order.feed.name, author.by, author.reason.strip() or "ordered", **_detail(order, author)
+    )
     return True
 
 

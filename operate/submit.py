@@ -29,7 +29,7 @@ from ledger.databases import variable
 from ledger.request import RequestState
 from operate import order
 from operate.argo import MARK, TEMPLATE, Argo
-from operate.ending import Ending, of_pod, of_request
+from operate.ending import Ending, how_far, of_pod, of_request
 from operate.follow import Late, Paused, Say, Watch, follow, halt
 from operate.order import Author, Order
 from operate.patient_ledger import PatientLedger
@@ -284,7 +284,7 @@ class Submission:
                 return replace(ending, counts={**counts, **ending.counts})
             if accepted := ledger(partial(acceptance.in_force, feed=target.feed.name, days=[target.order.day])):
                 return Ending(Status.ACCEPTED, Exit.OK, accepted[target.order.day].words, counts)
-            if (words := _progress(state)) != status:
+            if (words := how_far(state)) != status:
                 status = words
                 self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
             if target.until and datetime.now(UTC) >= target.until:
@@ -330,13 +330,6 @@ class Submission:
         progress.followed = False
         progress.feed = progress.feed or seen.feed or ""
         return of_pod(seen, line)
-
-
-def _progress(state: RequestState) -> str:
-    """How far a request has come, for who waits."""
-    if state.status not in ("new", "sent") or not state.retry_at:
-        return state.status
-    return f"{state.status}, and deferred until {state.retry_at:%Y-%m-%d %H:%M:%S %Z}: {state.retry_reason}"
 
 
 def _refusal(target: Target, ledger: PatientLedger) -> Refusal | None:

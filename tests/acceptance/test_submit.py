@@ -3,11 +3,17 @@
 import os
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from bank import ROOT, Bank, as_role
+from catalog import find
+from ledger.database import connect
+from operate.argo import Argo
+from operate.order import Author, Order, rerun, start
+from steps.run.exits import Misconfigured
 from submit_command import DAY, DAY_BEFORE, KEY, SECONDS, Desk, by_hand, ordered, until
 
 SUNDAY = "2026-10-25"
@@ -90,6 +96,26 @@ def test_submit__an_order_is_in_the_journal_and_a_reader_is_told_that_it_is_not(
     reader = desk.submit("fx", f"--date={DAY_BEFORE}", DATABASE_URL=as_role(bank.url, "feedfall_reader"))
     assert (reader.exit, "the journal does not have this order" in reader.stderr) == (0, True)
     assert len(bank.rows(journal)) == 1
+
+
+def test_order__started_by_another_face_is_one_run_and_a_blank_reason_is_refused(bank: Bank, desk: Desk) -> None:
+    """As the web does it: a line in the journal, and a Workflow; a second click finds the first."""
+    desk.play(bells=False)
+    wanted, author = (
+        Order(find.load("fx", ("feeds",)), date.fromisoformat(DAY)),
+        Author("kim", "web", "corrected rates"),
+    )
+    with closing(connect(bank.environ["DATABASE_URL"], "web")) as connection, Argo(desk.here.environ) as argo:
+        for seq in (1, 2):
+            again = rerun(connection, wanted, author)
+            connection.commit()
+            assert again.seq == seq
+            assert start(argo, again) == start(argo, again) == f"fx-pub-{KEY}-{seq}"
+            until(lambda seq=seq: ("sent" in ordered(bank)) and len(ordered(bank)) == seq)
+        with pytest.raises(Misconfigured, match="needs --reason"):
+            rerun(connection, wanted, Author("kim", "web", " "))
+    channel = "SELECT verb, detail->>'seq', detail->>'channel' FROM feedfall.journal ORDER BY id"
+    assert bank.rows(channel) == [("rerun", "1", "web"), ("rerun", "2", "web")]
 
 
 def test_submit__a_feed_held_while_it_waits_is_not_done(desk: Desk) -> None:

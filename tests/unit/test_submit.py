@@ -83,6 +83,8 @@ HELD = Refusal(Status.HELD, "held by kim")
         ("complete", None, ("SUCCEEDED", 0)),
         ("empty", None, ("EMPTY", 77)),  # no rows: successors must not start
         ("refused", None, ("REFUSED", 69)),
+        ("withdrawn", None, ("WITHDRAWN", 77)),
+        ("withdrawn", HELD, ("WITHDRAWN", 77)),  # free would not send it
         ("sent", HELD, ("HELD", 77)),
         ("answered", Refusal(Status.BLOCKED, "sub ended with 65"), ("BLOCKED", 77)),
         ("complete", HELD, ("SUCCEEDED", 0)),  # the rows are there, whatever comes next
