@@ -93,3 +93,15 @@ HEADINGS = {
     "acts": "한 일",
     "watch": "다음에 볼 것",
 }
+COLUMNS = {
+    "state": "상태",
+    "feed": "피드",
+    "base date": "기준일자",
+    "due": "예정",
+    "why": "왜",
+    "next": "다음",
+    "rows": "행수",
+    "verbs": "할 일",
+    "at": "시각",
+    "event": "일",
+}
