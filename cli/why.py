@@ -76,9 +76,7 @@ def _show(feed: Feed, found: Affair, lang: str) -> None:
         if each:
             show.say(said(each, lang))
     show.say("")
-    show.table(
-        columns(("at", "event"), lang), [(each.at, _event(each, lang)) for each in found.events], empty="No event yet."
-    )
+    show.table((at, event), [(each.at, _event(each, lang)) for each in found.events], empty="No event yet.")
     if day.verbs:
         show.say("")
     for verb in day.verbs:
