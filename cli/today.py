@@ -11,13 +11,14 @@ from cli.options import Json, OneDatabase, load_feeds
 from operate.desk.desk import BANDS, Band, FeedDay, State
 from operate.desk.read import read
 from operate.desk.why import locked
-from operate.desk.words import band_word, clock, desk_zone, state_word, verb_word
+from operate.desk.words import band_word, clock, columns, desk_zone, state_word, verb_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from operate.desk.desk import Desk
 
+COLUMNS = ("state", "feed", "base date", "due", "why", "next", "rows", "verbs")
 #: So many names of a state that is over fit on its line.
 NAMES = 12
 
@@ -38,8 +39,7 @@ def _show(desk: Desk, lang: str) -> None:
     for band in (Band.ACT, Band.OPEN):
         days = sorted((each for each in desk.days if each.band is band), key=_urgency)
         show.say(f"\n{band_word(band, lang)} ({len(days)})")
-        columns = ("state", "feed", "base date", "due", "why", "next", "rows", "verbs")
-        show.table(columns, [_line(each, lang) for each in days], empty="-")
+        show.table(columns(COLUMNS, lang), [_line(each, lang) for each in days], empty="-")
     for lock in desk.locks:
         show.say(f"{lock.feed}: {said(locked(lock), lang)}")
     show.say(f"\n{band_word(Band.OVER, lang)} ({sum(each.band is Band.OVER for each in desk.days)})")

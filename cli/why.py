@@ -15,7 +15,7 @@ from ledger import desk as ledger_desk
 from operate.desk import affair
 from operate.desk.desk import Band, State
 from operate.desk.read import open_calendar, read
-from operate.desk.words import state_word
+from operate.desk.words import columns, state_word
 
 if TYPE_CHECKING:
     from catalog import Feed
@@ -68,16 +68,15 @@ def _pressing(each: FeedDay) -> tuple[int, int, int]:
 
 
 def _show(feed: Feed, found: Affair, lang: str) -> None:
-    day = found.day
-    show.say(
-        f"{day.feed} {day.base_date} · {state_word(day.state, lang)} · due {feed_clock(day.due_at, feed.zone) or '-'}"
-    )
+    day, (at, event, due) = found.day, columns(("at", "event", "due"), lang)
+    where = f"{day.feed} {day.base_date} · {state_word(day.state, lang)}"
+    show.say(f"{where} · {due} {feed_clock(day.due_at, feed.zone) or '-'}")
     show.say(said(day.why, lang))
     for each in (day.next, *(lock for lock in found.locks if lock != day.why)):
         if each:
             show.say(said(each, lang))
     show.say("")
-    show.table(("at", "event"), [(each.at, _event(each, lang)) for each in found.events], empty="No event yet.")
+    show.table((at, event), [(each.at, _event(each, lang)) for each in found.events], empty="No event yet.")
     if day.verbs:
         show.say("")
     for verb in day.verbs:

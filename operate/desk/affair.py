@@ -114,11 +114,6 @@ def _of_runs(runs: Sequence[DeskRun]) -> Iterator[Event]:
 
 
 def _run(run: DeskRun, times: int) -> Why:
-    about = {
-        "run": run.name,
-        "stage": run.stage,
-        "status": run.status,
-        "exit_code": run.exit_code,
-        "reason": run.reason,
-    }
+    about: dict[str, str | int | None] = {"run": run.name, "stage": run.stage, "status": run.status}
+    about |= {"exit_code": run.exit_code, "reason": run.reason or ""}
     return Why("event-runs", {**about, "times": times}) if times > 1 else Why("event-run", about)

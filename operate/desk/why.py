@@ -139,7 +139,11 @@ def _before_due(case: _Case, reason: Why) -> tuple[State, Why]:
 
 def _unwatched(case: _Case) -> tuple[State, Why]:
     """The ledger cannot tell to which base date rows belong: when some came last is all that is known."""
-    last = case.facts.last_arrival_at
+    control, last = case.facts.facts.control, case.facts.last_arrival_at
+    if control.blocked_at:
+        return State.BLOCKED, _blocked(case)
+    if control.held_at:
+        return State.HELD, _held(case)
     if last and last >= absence.began(case.feed, case.facts.base_date):
         return State.ARRIVED, Why("arrived-undated", {"at": last})
     return State.EXPECTED, Why("not-watched", {"at": last})
@@ -151,7 +155,7 @@ def _reason(case: _Case, situation: Situation) -> Why:  # noqa: PLR0911 -- one r
         case Situation.BLOCKED:
             return _blocked(case)
         case Situation.HELD:
-            return Why("held", {"by": control.held_by, "at": control.held_at, "reason": control.held_reason})
+            return _held(case)
         case Situation.WAITING:
             return Why("quota", {"until": control.wait_until})
         case Situation.STUCK if stuck := case.facts.facts.stuck:
@@ -187,6 +191,11 @@ def _requested(newest: RequestFacts) -> Why:  # noqa: PLR0911 -- one return a st
             about = {"by": newest.withdrawn_by, "at": newest.withdrawn_at, "reason": newest.withdrawn_reason}
             return Why("withdrawn", about)
     return Why("not-loaded", {"at": newest.answered_at, "rows": newest.settled, "of": newest.count})
+
+
+def _held(case: _Case) -> Why:
+    control = case.facts.facts.control
+    return Why("held", {"by": control.held_by, "at": control.held_at, "reason": control.held_reason})
 
 
 def _blocked(case: _Case) -> Why:
@@ -252,6 +261,8 @@ def _next(case: _Case, state: State, reason: Why) -> tuple[Why | None, datetime 
         return None, None
     if control.held_at or control.blocked_at:
         return Why("next-person", {}), None
+    if reason.code == "not-watched":
+        return None, None
     if reason.code == "expected":
         return Why("next-order", {"at": case.order_at}), case.order_at
     if control.wait_until and control.wait_until > case.now:

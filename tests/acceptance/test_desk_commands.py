@@ -50,14 +50,14 @@ def test_today__shows_three_bands_and_counts_with_a_readers_rights_and_without_k
     with connect(bank.url, "test") as connection:
         control.block(connection, "fx", "sub", 65, "too many bad rows")
     shown = said(bank, "today")
-    assert "a person must act (" in shown
-    assert "under way (" in shown
-    assert "over (" in shown
+    assert "A person must act (" in shown
+    assert "Under way (" in shown
+    assert "Over (" in shown
     assert "blocked 1" in shown.splitlines()[0]
     assert "KST" in shown.splitlines()[0]
     assert "Blocked since" in shown
     assert "조치 필요" in said(bank, "today", "--lang=ko")
-    assert "CET" in said(bank, "today", FEEDFALL_ZONE="Europe/Brussels").splitlines()[0] or "CEST" in shown
+    assert "UTC" in said(bank, "today", FEEDFALL_ZONE="UTC").splitlines()[0]
 
 
 def test_today__json_has_the_code_the_parameters_and_the_sentence(bank: Bank) -> None:

@@ -41,7 +41,7 @@ def test_words__both_languages_have_the_same_codes_and_parameters() -> None:
         code: _parameters(text) for code, text in ko.SENTENCES.items()
     }
     assert _parameters(en.LATE) == _parameters(ko.LATE)
-    for name in ("UNITS", "STATES", "BANDS", "VERBS", "HEADINGS"):
+    for name in ("UNITS", "STATES", "BANDS", "VERBS", "HEADINGS", "COLUMNS"):
         assert list(getattr(en, name)) == list(getattr(ko, name)), name
 
 

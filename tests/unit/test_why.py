@@ -140,6 +140,12 @@ def test_why__what_says_no_base_date_is_not_watched() -> None:
     assert why(came, LATEST, business_day.calendar(LATEST.calendar), LATE).why.code == "arrived-undated"
 
 
+def test_why__what_is_not_watched_is_held_and_blocked_all_the_same() -> None:
+    for control, state in ((HELD, State.HELD), (BLOCKED, State.BLOCKED)):
+        facts = DayFacts(FRIDAY, Facts(control=control))
+        assert why(facts, LATEST, business_day.calendar(LATEST.calendar), NOON).state is state
+
+
 def test_why__an_outside_publishers_rows_in_its_table_are_here() -> None:
     here = DayFacts(FRIDAY, Facts(in_table=True), came_at=at(16, 40))
     found = why(here, BULLETIN, TARGET, LATE)

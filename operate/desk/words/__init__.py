@@ -18,7 +18,7 @@ from ledger.errors import Misconfigured
 from operate.desk.words import en, ko
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
     from operate.desk.desk import Why
@@ -35,6 +35,7 @@ class Table(Protocol):
     BANDS: dict[str, str]
     VERBS: dict[str, str]
     HEADINGS: dict[str, str]
+    COLUMNS: dict[str, str]
 
 
 LANGUAGES: dict[str, Table] = {"ko": ko, "en": en}
@@ -97,7 +98,7 @@ def state_word(state: str, language: str) -> str:
 
 
 def band_word(band: str, language: str) -> str:
-    """`조치 필요`, `a person must act`."""
+    """`조치 필요`, `A person must act`."""
     return LANGUAGES[language].BANDS[band]
 
 
@@ -109,3 +110,8 @@ def verb_word(verb: str, language: str) -> str:
 def heading(name: str, language: str) -> str:
     """`보류`, `Holds`: a part of the handover."""
     return LANGUAGES[language].HEADINGS[name]
+
+
+def columns(names: Sequence[str], language: str) -> list[str]:
+    """The heads of a table's columns."""
+    return [LANGUAGES[language].COLUMNS[name] for name in names]

@@ -69,7 +69,7 @@ STATES = {
     "accepted": "accepted",
     "closed": "closed",
 }
-BANDS = {"act": "a person must act", "open": "under way", "over": "over"}
+BANDS = {"act": "A person must act", "open": "Under way", "over": "Over"}
 VERBS = {
     "order": "order",
     "force": "force",
@@ -92,4 +92,16 @@ HEADINGS = {
     "holds": "Holds",
     "acts": "Acts",
     "watch": "Watch next",
+}
+COLUMNS = {
+    "state": "state",
+    "feed": "feed",
+    "base date": "base date",
+    "due": "due",
+    "why": "why",
+    "next": "next",
+    "rows": "rows",
+    "verbs": "verbs",
+    "at": "at",
+    "event": "event",
 }
