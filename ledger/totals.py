@@ -37,7 +37,7 @@ class Totals:
     rows: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Rows that were read, by feed and fate."""
     acts: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Lines of the journal, by verb and outcome."""
+    """Lines of the journal, by verb and phase; a line that is no act's is `recorded`."""
     durations: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
     """By stage: runs in each bucket of BOUNDS and beyond, and the sum of their seconds."""
     notices_pending: int = 0
@@ -72,6 +72,7 @@ class Count:
 
     def _begin(self) -> None:
         self._runs, self._rows, self._acts = Tally(), Tally(), Tally()
+        self._tickets: list[datetime] = []
 
     @property
     def newest_over(self) -> int:
@@ -79,7 +80,7 @@ class Count:
         return self._runs.after
 
     def read(self, connection: Connection) -> Totals:
-        """What was counted until now. Four statements, no transaction of its own. Raises Transient."""
+        """What was counted until now: five statements, no transaction of its own. Raises Transient."""
         with translated():
             newest = one(connection, "totals.newest")
             if any(now < tally.after for now, tally in zip(newest, (self._runs, self._rows, self._acts), strict=True)):
@@ -88,12 +89,14 @@ class Count:
                 _of_runs(rows(connection, "totals.runs", after=self._runs.after, bounds=list(BOUNDS)))
             )
             fates = self._rows.add(_of_rows(rows(connection, "totals.rows", after=self._rows.after)))
-            acts = self._acts.add(
-                ((verb, "done"), over, edge, number)
-                for verb, over, edge, number in rows(connection, "totals.acts", after=self._acts.after)
-            )
+            lines = rows(connection, "totals.acts", after=self._acts.after)
+            acts = self._acts.add(((verb, phase), *more) for verb, phase, *more, _ in lines)
+            self._tickets = [at for *_, at in lines if at] or self._tickets
             pending = one(connection, "notice.undelivered")[0]
-        return Totals(self._database, _statuses(runs), dict(fates), dict(acts), _durations(runs), pending)
+        glass = max(self._tickets, default=None)
+        return Totals(
+            self._database, _statuses(runs), dict(fates), dict(acts), _durations(runs), pending, break_glass_at=glass
+        )
 
 
 def _of_runs(found: Iterable[tuple[Any, ...]]) -> Iterable[tuple[Any, bool, int, float]]:

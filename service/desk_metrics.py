@@ -65,7 +65,7 @@ GAUGES: Mapping[str, Name] = {
 COUNTERS: Mapping[str, Name] = {
     "feedfall_runs_total": Name((*FEED, "status"), "Runs that ended, by status"),
     "feedfall_rows_total": Name((*FEED, "fate"), "Rows that were read, by what became of them"),
-    "feedfall_acts_total": Name(("database", "verb", "outcome"), "Lines of the journal"),
+    "feedfall_acts_total": Name(("database", "verb", "outcome"), "Lines of the journal; outcome recorded: of no act"),
 }
 DURATION, DURATION_LABELS = "feedfall_run_duration_seconds", ("database", "stage")
 NEVER = ""

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import ExitStack
-from datetime import UTC, datetime
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bank import PACKAGES
 from catalog import find
 from operate.desk.read import Reader
-from operate.desk.totals import Counting, Numbers
-from service.desk_metrics import DeskMetrics
+from service.desk_side import desk_side
 from service.repeated import Repeated
 from service.server import Endpoint, Limits, listen, run
 
@@ -23,23 +16,8 @@ from service.server import Endpoint, Limits, listen, run
 def main(port: int, names: list[str]) -> None:
     feeds = [find.load(name, PACKAGES) for name in names]
     desk = Repeated(Reader(feeds).read, 1, "desk")
-    numbers = Repeated(Counting(feeds).read, 1, "numbers")
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    def counted() -> Numbers:
-        return numbers.newest or Numbers()
-
-    metrics = DeskMetrics(lambda: desk.newest, now, lambda: counted().totals, lambda: counted().covered)
-
-    async def text(_: Request) -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
-
-    with ExitStack() as stack:
-        for each in (desk, numbers):
-            stack.enter_context(each.follow())
-        run(Endpoint(Starlette(routes=[Route("/metrics", text)]), listen("127.0.0.1", port, Limits()), Limits()), None)
+    with desk.follow(), desk_side(lambda: desk.newest, feeds, os.environ, every=1) as app:
+        run(Endpoint(app, listen("127.0.0.1", port, Limits()), Limits()), None)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Counting:
                     self._covered |= self._ends(name, connection)
             except Failure:
                 continue
-        return Numbers(list(self._totals.values()), dict(self._covered))
+        return Numbers(tuple(self._totals.values()), dict(self._covered))
 
     def _ends(self, database: str, connection: Connection) -> Iterator[tuple[str, datetime]]:
         source = settings.calendars(self._environ, database)

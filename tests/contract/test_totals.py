@@ -97,8 +97,22 @@ def test_rows__a_fate_that_has_none_is_a_zero_that_was_read(bank: Bank, database
 def test_acts__by_verb(bank: Bank, database: Connection) -> None:
     for verb in ("hold", "hold", "free"):
         bank.rows(f"INSERT INTO feedfall.journal (who, verb, feed, reason) VALUES ('kim', '{verb}', 'fx', 'x')")
-    counted = read(Count(""), database).acts
-    assert {verb: number for (verb, _), number in counted.items()} == {"hold": 2, "free": 1}
+    counted = read(Count(""), database)
+    assert counted.acts == {("hold", "recorded"): 2, ("free", "recorded"): 1}
+    assert counted.break_glass_at is None
+
+
+def test_acts__by_phase_and_the_newest_with_a_ticket(bank: Bank, database: Connection) -> None:
+    count = Count("")
+    bank.rows("ALTER TABLE feedfall.journal ADD COLUMN IF NOT EXISTS phase text, ADD COLUMN IF NOT EXISTS ticket text")
+    bank.rows("ALTER TABLE feedfall.journal DROP CONSTRAINT IF EXISTS journal_act")
+    line = "INSERT INTO feedfall.journal (who, verb, feed, reason, phase, ticket) VALUES ('kim', 'accept', 'fx', 'x', "
+    bank.rows(f"{line} 'intent', NULL), ('kim', 'accept', 'fx', 'x', 'done', 'INC-1')")
+    counted = read(count, database)
+    assert counted.acts == {("accept", "intent"): 1, ("accept", "done"): 1}
+    assert counted.break_glass_at == bank.value("SELECT max(at) FROM feedfall.journal WHERE ticket IS NOT NULL")
+    bank.rows("INSERT INTO feedfall.journal (who, verb, feed, reason) VALUES ('kim', 'free', 'fx', 'x')")
+    assert read(count, database).break_glass_at == counted.break_glass_at
 
 
 def test_notices__that_wait(bank: Bank, database: Connection) -> None:
