@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 import operate.skip_gap
-from cli import show
+from cli.ending import Words, end
 from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
 from operate.skip_gap import Gap, SkipResult
 from steps.run.execution import stopping
-from steps.run.exits import Exit
-from steps.run.status import Status
 
 Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is only shown.")]
 
@@ -21,14 +18,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is 
 def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: Json = False) -> None:
     """Accept that Kafka lost offsets before they were read (exit 81), and let the feed go on after them."""
     result = _skip(feed, by, reason) if yes else _look(feed)
-    outcome = result.outcome
-    if as_json:
-        shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.gaps]
-        show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, "gaps": shown})
-    else:
-        _say(feed, result)
-    if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
-        sys.exit(Exit.NOT_DONE)
+    end(feed, result.outcome, WORDS, list(map(_line, result.gaps)), as_json=as_json)
 
 
 def _look(feed: str) -> SkipResult:
@@ -43,18 +33,13 @@ def _skip(feed: str, by: str, reason: str) -> SkipResult:
         return operate.skip_gap.skip(read_settings(wanted), wanted, by, reason, stop)
 
 
-def _say(feed: str, result: SkipResult) -> None:
-    outcome, gaps = result.outcome, result.gaps
-    show.table(COLUMNS, map(_line, gaps), empty=f"{feed} has no gap: there is nothing to skip.")
-    if outcome.status is Status.SHOWN:
-        show.say("Nothing was changed. With --yes these offsets are accepted as lost.")
-    elif outcome.status is Status.BUSY:
-        show.say(f"BUSY: {outcome.reason}. Try again.")
-    elif gaps:
-        show.say("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
-
-
-COLUMNS = ("stage", "topic", "partition", "from", "to", "offsets", "why")
+WORDS = Words(
+    "gaps",
+    ("stage", "topic", "partition", "from", "to", "offsets", "why"),
+    empty="has no gap: there is nothing to skip.",
+    shown="With --yes these offsets are accepted as lost.",
+    done="Accepted as lost.",
+)
 
 
 def _line(each: Gap) -> tuple[object, ...]:
