@@ -72,12 +72,11 @@ class Overlap:
                 copy = self._table.copy
                 load_by_halves(self._connection, blocks, lambda some: copy(self._connection, some, into=AGAIN))
 
-    def last(self, source: int) -> int:
-        """The last offset of an old source whose row stands in the table; -1: there is none."""
+    def oldest(self, source: int, limit: int) -> int:
+        """The offset of the oldest of the last rows of an old source; -1: none stands in the table."""
+        statement = self._table.statement("rebind.oldest", source=Literal(source), limit=Literal(limit))
         with translated():
-            [[offset]] = self._connection.execute(
-                self._table.statement("rebind.last", source=Literal(source))
-            ).fetchall()
+            [[offset]] = self._connection.execute(statement).fetchall()
         return int(offset)
 
     def matches(self, source: int, limit: int) -> list[Match]:

@@ -14,9 +14,10 @@ FROM last t LEFT JOIN _again i ON i._source = t._source AND i._at = t._at
     AND ROW(i._seq, i._row, {i_facts}) IS NOT DISTINCT FROM ROW(t._seq, t._row, {t_facts})
 GROUP BY t._offset ORDER BY t._offset DESC
 
--- name: last
--- The last offset of a source that has a row in the table; -1: none.
-SELECT coalesce(max(_offset), -1) FROM {table} WHERE _source = {source}
+-- name: oldest
+-- The offset of the oldest of the last rows of a source; -1: none stands in the table.
+SELECT coalesce(min(_offset), -1) FROM (
+    SELECT _offset FROM {table} WHERE _source = {source} ORDER BY _offset DESC LIMIT {limit}) AS last
 
 -- name: tail
 -- Rows of the old partition, recorded after an offset, that do not stand in the table: they may be read again.

@@ -141,7 +141,7 @@ def _find(
 ) -> Iterator[Move]:
     overlap = rebind.Overlap(connection, feed)
     start = {
-        each.partition: _start(marks[each.partition], wrote[each.partition].start(overlap.last(each.id)))
+        each.partition: _start(marks[each.partition], wrote[each.partition].start(overlap.oldest(each.id, COMPARED)))
         for each in old
     }
     ends = {each.partition: marks[each.partition].last_stable for each in old}
@@ -159,7 +159,7 @@ def _find(
 
 
 def _start(marks: Watermarks, at_least: int) -> int:
-    """Where the comparison begins."""
+    """Where the comparison begins: whatever lies before this pair is no copy of the rows to be compared."""
     return min(max(marks.low, at_least), marks.last_stable)
 
 

@@ -47,6 +47,7 @@ config.storage.replication.factor = 1
 emit.heartbeats.enabled = false
 emit.checkpoints.interval.seconds = 1
 refresh.groups.interval.seconds = 1
+refresh.topics.interval.seconds = 2
 offset.lag.max = 10
 sync.topic.acls.enabled = false
 old->new.consumer.auto.offset.reset = earliest

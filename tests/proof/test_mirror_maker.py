@@ -83,7 +83,7 @@ def test_rebind__to_what_a_real_mirror_maker_copied(
         mirrors = [f"--mirror={SYNCS}", f"--mirror-servers={bank.kafka}"]
         done = CliRunner().invoke(app, [*words, *mirrors], env={**bank.environ, **new})
         print(done.stdout, done.exception)
-        assert done.stdout.count("syncs agree") == 2, done.exception
+        assert done.stdout.count("200 of 200 last messages are the same; MirrorMaker") == 2, done.exception
         assert sub(bank, **new) == [30, 30]
     assert bank.value("SELECT count(*), count(DISTINCT volume) FROM tick") == 430
     with closing(connect(bank.url, "verify")) as connection:
