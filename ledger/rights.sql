@@ -95,6 +95,18 @@ GRANT UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 GRANT INSERT (who, verb, feed, reason, detail, act, phase, signed_in, acted_as, channel, address, before, after, words, ticket,
     approval) ON feedfall.journal TO {role};
 
+-- name: board
+-- The board: beside what a reader sees: hold and free (which also hastens requests), ask, approve, accept. It loads nothing.
+GRANT INSERT (who, verb, feed, reason, detail, act, phase, signed_in, acted_as, channel, address, before, after, words, ticket,
+    approval) ON feedfall.journal TO {role};
+GRANT INSERT (feed, held_at, held_by, held_signed_in, held_reason, held_with_all),
+    UPDATE (held_at, held_by, held_signed_in, held_reason, held_with_all, blocked_at, blocked_code, blocked_stage, blocked_reason,
+    wait_until) ON feedfall.feed_control TO {role};
+GRANT INSERT (verb, feed, arguments, preview, digest, reason, asked_by, asked_signed_in, asked_channel, asked_address),
+    UPDATE (decision, decided_by, decided_signed_in, decided_reason, used_at) ON feedfall.approval TO {role};
+GRANT INSERT (feed, base_date, accepted, who, signed_in, reason, approval, ticket) ON feedfall.acceptance TO {role};
+GRANT UPDATE (retry_at) ON feedfall.request TO {role};
+
 -- name: setting
 -- For sessions whose pooler drops the options that they are started with.
 ALTER ROLE {role} SET {setting} = {value};

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from operate.act import Actor
 from operate.desk.desk import DatabaseState, Desk, FeedDay, FeedState, RunLine, State, Why
 from service.board.app import application
 from service.board.guard import FormTokens
@@ -13,7 +14,7 @@ from service.board.html import Pages
 from service.board.local_sessions import LocalSessions
 from service.board.picture import Current
 from service.board.sign_in import ByCookie
-from service.board.sources import Actor, Changed, Outcome, Preview, Sources, Target
+from service.board.sources import Changed, Outcome, Preview, Sources, Target
 from service.board.view import Board
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ PAGES = Pages()
 class MemoryActs:
     """Verbs that write into a list."""
 
-    verbs = ("hold", "free", "kill", "rerun", "accept", "approve")
+    verbs = ("hold", "free", "kill", "rerun", "accept", "approve", "reject")
 
     def __init__(self) -> None:
         self.done: list[tuple[Actor, str, Target, str]] = []

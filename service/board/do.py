@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from ledger import printable
 from ledger.errors import Failure, Transient
+from operate.act import Channel
 from service.board.guard import check_origin
 from service.board.pages import feeds_of, read_day, unknown
 from service.board.sign_in import actor_of
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from service.board.view import Board, View
 
 LONGEST_REASON = 500
+OF_ALL = ("approve", "reject")
+"""Verbs that may be about no feed in particular: what was asked for may be about all."""
 AT_ONCE = 8
 """Acts that may wait for a database or Argo at the same time: further ones wait here, and the pages do not."""
 
@@ -47,8 +50,8 @@ class Doing:
     async def show(self, request: Request, verb: str) -> Response:
         """The preview. Raises Problem."""
         view, acts = self._begin(request, verb)
-        target = self._target(view, dict(request.query_params))
-        actor = actor_of(view.person, request, "api" if wants_json(request) else "board")
+        target = self._target(view, verb, dict(request.query_params))
+        actor = actor_of(view.person, request, verb, Channel.API if wants_json(request) else Channel.BOARD)
         found = await self._wait(acts.preview, actor, verb, target, view.language)
         return JSONResponse(asdict(found)) if wants_json(request) else self._form(view, verb, target, found)
 
@@ -57,12 +60,12 @@ class Doing:
         check_origin(request.method, request.headers)
         view, acts = self._begin(request, verb)
         fields = await read_fields(request)
-        target, by_form = self._target(view, fields), not is_json(request)
+        target, by_form = self._target(view, verb, fields), not is_json(request)
         if by_form:
             self._tokens.check(view.person, subject(verb, target), fields.get("token", ""))
         elif "authorization" not in request.headers:
             raise Problem(403, "forbidden", "JSON is for programs with a bearer token: use the form")
-        actor = actor_of(view.person, request, "board" if by_form else "api")
+        actor = actor_of(view.person, request, verb, Channel.BOARD if by_form else Channel.API)
         reason = fields.get("reason", "").strip()
         if trouble := faulty(view, reason):
             if not by_form:
@@ -88,9 +91,9 @@ class Doing:
             raise Problem(503, "out-of-date", view.text("do.off"), {"Retry-After": "5"})
         return view, acts
 
-    def _target(self, view: View, fields: Mapping[str, str]) -> Target:
+    def _target(self, view: View, verb: str, fields: Mapping[str, str]) -> Target:
         feed, day, name = (fields.get(each, "") for each in ("feed", "day", "name"))
-        if feed not in feeds_of(view.desk()):
+        if feed not in feeds_of(view.desk()) and (feed or verb not in OF_ALL):
             raise unknown(f"the desk knows no feed {printable.escaped(feed[:40])}")
         printable.check(name=name[:200])
         return Target(feed, read_day(day) if day else None, name[:200])

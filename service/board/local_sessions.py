@@ -12,7 +12,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from service.board.people import Person, Role
+from operate.act import Role
+from service.board.people import Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ approver   also decides about what another person asked for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ledger import printable
 from ledger.errors import Misconfigured
+from operate.act import Role
 from service.problem import Problem
 
 if TYPE_CHECKING:
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 
 
-class Role(StrEnum):
-    """In the order of what they may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    APPROVER = "approver"
-
-
-NEEDED = {"approve": Role.APPROVER}
-"""The role of a verb; of every other one it is OPERATOR."""
+def needed(verb: str) -> Role:
+    """The role of a verb."""
+    return Role.APPROVER if verb in ("approve", "reject") else Role.OPERATOR
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,12 @@ class Person:
 
     def may(self, verb: str) -> bool:
         """May this person do the verb?"""
-        return NEEDED.get(verb, Role.OPERATOR) in self.roles
+        return needed(verb) in self.roles
 
     def check_may(self, verb: str) -> None:
         """Raises Problem 403."""
         if not self.may(verb):
-            needed = NEEDED.get(verb, Role.OPERATOR)
-            raise Problem(403, "forbidden", f"{verb} needs the role {needed}: {self.name} has {self.role}")
+            raise Problem(403, "forbidden", f"{verb} needs the role {needed(verb)}: {self.name} has {self.role}")
 
 
 class Groups:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from operate.act import Actor, Channel
 from service.board.guard import client_of
 from service.board.local_sessions import COOKIE
-from service.board.sources import Actor
+from service.board.people import needed
 from service.problem import Problem
 
 if TYPE_CHECKING:
@@ -57,6 +58,6 @@ class ByCookie:
         return found
 
 
-def actor_of(person: Person, request: Request, channel: str) -> Actor:
+def actor_of(person: Person, request: Request, verb: str, channel: Channel) -> Actor:
     """Whom the journal names: `board` for a page, `api` for a program."""
-    return Actor(person.name, person.role, channel, client_of(request.scope))
+    return Actor(person.name, needed(verb), channel, client_of(request.scope))

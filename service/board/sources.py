@@ -6,11 +6,13 @@ A page whose source is not there (None) is not in the navigation and answers 404
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from operate.act import Actor
+from operate.desk.audit import JournalLine
 from operate.desk.desk import Desk, Why
 from service.snapshot import Current as Calendars
 
@@ -18,16 +20,6 @@ Language = Literal["ko", "en"]
 ReadDesk = Callable[[datetime], Desk]
 """The desk at this moment. It may wait for databases: one thread calls it. Raises Failure."""
 Sentence = Callable[[Why, Language, ZoneInfo], str]
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who does something, and from where."""
-
-    who: str
-    role: str
-    channel: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +59,9 @@ class Changed(Exception):  # noqa: N818 -- a state, not an error of ours
 class Acts(Protocol):
     """The verbs of `operate`. Each call is a transaction of its own; it may wait for one database or Argo."""
 
-    verbs: Sequence[str]
-    """Those that are connected."""
+    @property
+    def verbs(self) -> Sequence[str]:
+        """Those that are connected."""
 
     def preview(self, actor: Actor, verb: str, target: Target, language: Language) -> Preview:
         """What the verb would do now. Raises Failure."""
@@ -78,29 +71,14 @@ class Acts(Protocol):
 
 
 @dataclass(frozen=True)
-class JournalLine:
-    """One line of the journal."""
-
-    at: datetime
-    feed: str
-    verb: str
-    who: str
-    role: str
-    channel: str
-    address: str
-    reason: str
-    outcome: str
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class PendingApproval:
     """An act that waits for a second person."""
 
-    number: int
+    name: str
+    """Its database and number, as the verb `approve` takes it."""
     verb: str
     feed: str
-    base_date: date | None
+    """"": all feeds."""
     asked_by: str
     asked_at: datetime
     expires_at: datetime
@@ -143,5 +121,7 @@ class Sources:
     approvals: Callable[[], Sequence[PendingApproval]] | None = None
     quarantine: Callable[[str | None, int], Sequence[QuarantinedRow]] | None = None
     handover: Callable[[datetime, timedelta, Language], Handover] | None = None
+    warnings: Sequence[str] = ()
+    """What is wrong with the board's own settings, such as a feed that cannot be served."""
     argo_link: Callable[[str], str] = lambda _: ""
     """A Workflow's name → its page in Argo's own UI; "" where none is known."""

@@ -91,6 +91,7 @@ class View:
         return {
             "person": self.person,
             "place": self.board.place,
+            "warnings": self.board.sources.warnings,
             "picture": self.picture,
             "taken": self._taken(),
             "local": self.now.astimezone(ZONE),

@@ -37,7 +37,7 @@ def test_act__is_done_once_with_who_and_why(browser: Browser, acts: MemoryActs) 
     answer = browser.post("/do/hold", form_of(browser))
     assert answer.status_code == 200
     ((actor, verb, target, reason),) = acts.done
-    assert (actor.who, actor.role, actor.channel, actor.address) == ("kim", "approver", "board", "127.0.0.1")
+    assert (actor.who, actor.role, actor.channel, actor.address) == ("kim", "operator", "board", "127.0.0.1")
     assert (verb, target.feed, str(target.base_date), reason) == ("hold", "fx", "2026-11-24", "월말 점검")
 
 

@@ -13,9 +13,10 @@ import pytest
 from board_client import Browser, signed_in
 from board_desk import EVIL, NOW, MemoryActs, app_of, at, board_of, calm, local_sign_in, night
 from ledger.errors import Transient
+from operate.desk.audit import JournalLine
 from operate.desk.desk import Band, DatabaseState, Desk, FeedDay, State
 from service.board.html import FOLDER
-from service.board.sources import JournalLine, PendingApproval, QuarantinedRow, Sources
+from service.board.sources import PendingApproval, QuarantinedRow, Sources
 from service.board.texts import TABLES
 from service.board.tonight import GROUPS, Choice, group, tonight
 
@@ -61,9 +62,9 @@ PAGES = (
 
 
 def evil_sources() -> dict[str, object]:
-    line = JournalLine(NOW, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, {EVIL: EVIL})
+    line = JournalLine(NOW, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, detail={EVIL: EVIL})
     row = QuarantinedRow(1, EVIL, None, NOW, EVIL, EVIL + "x" * 1_000_000)
-    asked = PendingApproval(1, "accept", EVIL, None, EVIL, NOW, NOW, EVIL, [EVIL])
+    asked = PendingApproval(EVIL, "accept", EVIL, EVIL, NOW, NOW, EVIL, [EVIL])
     return {"audit": lambda *_: [line], "quarantine": lambda *_: [row], "approvals": lambda: [asked]}
 
 

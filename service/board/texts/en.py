@@ -153,6 +153,7 @@ TEXTS = {
     "reason.empty": "Write a reason.",
     "reason.long": "A reason has at most {most} characters.",
     "reason.unprintable": "The reason has a character that cannot be seen: {words}",
+    "asked": "Approval {number} is asked for: another person must approve it within 30 minutes.",
     "approvals.empty": "Nothing waits for approval.",
     "approvals.own": "You asked for it: another person must approve.",
     "approvals.by": "Asked by {who} at {time}, expires {until}",
