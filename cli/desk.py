@@ -6,7 +6,7 @@ It costs its own feeds alone: said on stderr, and by the exit code (75, or 78 wh
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -60,14 +60,6 @@ def moment(text: str | None) -> datetime | None:
     except ValueError as error:
         raise Misconfigured(f"--since {text!r}: write a length such as 12h, or a moment, 2026-11-24T18:00") from error
     return found if found.tzinfo else found.replace(tzinfo=desk_zone())
-
-
-def base_date(text: str) -> date:
-    """A base date. Raises Misconfigured."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise Misconfigured(f"--date {text!r} is no date: write YYYY-MM-DD") from error
 
 
 def day_json(each: FeedDay, language: str) -> dict[str, object]:

@@ -9,10 +9,13 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Generic, TypeVar
 
 import typer
 
+from business_day import NoSuchDay, read_date
+from business_day.dates import FORMS
 from catalog import Feed, find
 from cli import show
 from ledger import databases, printable
@@ -44,6 +47,7 @@ AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds i
 OneDatabase = Annotated[
     str | None, typer.Option("--database", help="Only feeds of this database, as Feed(database=) names it.")
 ]
+BaseDate = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=given)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
@@ -149,6 +153,14 @@ def in_each_database(
             aside(f"{databases.variable(database)}: {error}")
             answers.failures.append(error)
     return answers
+
+
+def base_date_of(text: str) -> date:
+    """A base date as a person or Control-M writes it. Raises Misconfigured."""
+    try:
+        return read_date(text)
+    except NoSuchDay as error:
+        raise Misconfigured(f"--date {error}") from None
 
 
 def load_feed(name: str) -> Feed:

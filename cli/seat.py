@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from operate.submit import Resume
+    from operate.progress import Resume
 
 #: At most so many lines, and characters of one, go into one answer. The next answer hands on the rest.
 LINES, LONGEST = 2_000, 8_000

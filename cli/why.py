@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from cli import show
-from cli.desk import Lang, base_date, day_json, feed_clock, leave, said
-from cli.options import FeedName, Feeds, Json, load_feed, open_ledger
+from cli.desk import Lang, day_json, feed_clock, leave, said
+from cli.options import FeedName, Feeds, Json, base_date_of, load_feed, open_ledger
 from ledger import desk as ledger_desk
 from operate.desk import affair
 from operate.desk.desk import Band, State
@@ -44,7 +44,7 @@ COMMANDS = {
 def why(feed: FeedName, day: Date = None, *, lang: Lang = "en", as_json: Json = False) -> None:
     """Say why a base date is not here, what happened so far, what comes next, and which verbs help."""
     wanted, now = load_feed(feed), datetime.now(UTC)
-    asked = base_date(day) if day else _most_pressing(wanted, now)
+    asked = base_date_of(day) if day else _most_pressing(wanted, now)
     with open_ledger(wanted, needs_kafka=False) as (environment, connection), ledger_desk.looking(connection) as moment:
         calendar = open_calendar(moment, wanted.calendar, environment.calendars)
         found = affair.fetch(moment, wanted, asked, calendar, now)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
 from typing import Annotated
 
 import typer
 
 import operate.withdraw
-from business_day import NoSuchDay, read_date
-from business_day.dates import FORMS
 from cli import show
-from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger
-from steps.run.exits import Exit, Misconfigured
+from cli.options import BaseDate, By, FeedName, Json, Reason, base_date_of, load_feed, open_ledger
+from steps.run.exits import Exit
 
-BaseDate = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}.")]
 Seq = Annotated[int | None, typer.Option(min=1, help="Only the request of this number; all of the date if absent.")]
 
 
@@ -23,7 +19,7 @@ def withdraw(feed: FeedName, day: BaseDate, reason: Reason, by: By, seq: Seq = N
     """Take back requests that have no answer: the partner is not asked for them. Exit 77 where all have one."""
     wanted = load_feed(feed)
     with open_ledger(wanted, needs_kafka=False) as (_, connection):
-        found = operate.withdraw.withdraw(connection, wanted, _date(day), seq, by, reason)
+        found = operate.withdraw.withdraw(connection, wanted, base_date_of(day), seq, by, reason)
     lines = [(each.seq, "withdrawn" if each.now else "-", each.words) for each in found]
     if as_json:
         show.as_json([vars(each) for each in found])
@@ -31,10 +27,3 @@ def withdraw(feed: FeedName, day: BaseDate, reason: Reason, by: By, seq: Seq = N
         show.table(("seq", "now", "what happens"), lines, empty="")
     if not any(each.now or each.words.startswith("already") for each in found):
         sys.exit(Exit.NOT_DONE)
-
-
-def _date(text: str) -> date:
-    try:
-        return read_date(text)
-    except NoSuchDay as error:
-        raise Misconfigured(f"--date {error}") from None

@@ -33,6 +33,7 @@ from operate.ending import Ending, how_far, of_pod, of_request
 from operate.follow import Late, Paused, Say, Watch, follow, halt
 from operate.order import Author, Order
 from operate.patient_ledger import PatientLedger
+from operate.progress import Progress, Resume
 from operate.stopped import Stopped
 from steps.run import calendars, gate, settings
 from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
@@ -42,22 +43,6 @@ from steps.watch import absence
 
 #: Of these a run's suffix is made: without vowels, and without what looks alike.
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-@dataclass(frozen=True)
-class Resume:
-    """Where a submission stands that waits in slices: with it the next slice goes on, and decides nothing anew."""
-
-    feed: str = ""
-    stage: str = "-"
-    run: str = "-"
-    followed: bool = False
-    """A Workflow is followed: a signal stops it."""
-    base_date: date | None = None
-    seq: int = 1
-    until: datetime | None = None
-    counts: Mapping[str, str | int] = field(default_factory=dict)
-    stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,25 +64,6 @@ class SubmitRequest:
     """Wait until the feed's due time, where that is still to come; False: as long as the watch says."""
     resume: Resume | None = None
     """Go on from here."""
-
-
-@dataclass
-class Progress:
-    """What a RESULT line can tell at any moment."""
-
-    feed: str = ""
-    stage: str = "-"
-    run: str = "-"
-    counts: dict[str, object] = field(default_factory=dict)
-    followed: bool = False
-    base_date: date | None = None
-    seq: int = 1
-    until: datetime | None = None
-
-    @classmethod
-    def of(cls, resume: Resume) -> Progress:
-        own = {name: value for name, value in vars(resume).items() if name not in ("stop", "counts")}
-        return cls(**own, counts=dict(resume.counts))
 
 
 @dataclass(frozen=True)

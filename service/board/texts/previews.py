@@ -32,7 +32,7 @@ KO: Mapping[str, str] = {
     "reversible.free": "되돌리기: 해제 {feed}.",
     "reversible.free-all": "되돌리기: `feedfall free --all`.",
     "reversible.hold": "다시 멈추기: 보류 {feed}.",
-    "reversible.accept-undo": "되돌리기: `feedfall accept {feed} {date} --undo`.",
+    "reversible.accept-undo": "되돌리기: `feedfall accept {feed} --date {date} --undo`.",
     "reversible.nothing-lost": "잃는 것 없음: 다음 실행이 멈춘 곳부터 이어 감.",
     "next.nothing": "",
     "next.waits": "그동안 메시지는 Kafka에 남고, 주문은 기다림.",
