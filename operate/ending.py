@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.request import RequestState
+from operate.progress import Progress
+from operate.stopped import Late, Stopped
 from steps.run.execution import Outcome
-from steps.run.exits import Exit
+from steps.run.exits import Exit, Failure, Transient, exit_of
 from steps.run.gate import Refusal
 from steps.run.status import Status
 
@@ -110,3 +112,19 @@ def how_far(state: RequestState) -> str:
 def words(line: str) -> dict[str, str]:
     """The words of a RESULT line."""
     return {key: json.loads(word) if word.startswith('"') else word for key, word in WORD.findall(line)}
+
+
+def of_error(error: Exception, progress: Progress) -> Ending:
+    """The ending of a submission that failed on its way."""
+    words = str(error) or None
+    match error:
+        case Stopped():
+            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
+        case Late():
+            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
+            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
+        case Transient():
+            lost = f"{words}. The same command goes on from here"
+            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
+    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
+    return Ending(Status.FAILED, code, words, progress.counts)

@@ -29,14 +29,14 @@ from ledger.databases import variable
 from ledger.request import RequestState
 from operate import order
 from operate.argo import MARK, TEMPLATE, Argo
-from operate.ending import Ending, how_far, of_pod, of_request
-from operate.follow import Late, Paused, Say, Watch, follow, halt
+from operate.ending import Ending, how_far, of_error, of_pod, of_request
+from operate.follow import Say, Watch, follow, halt
 from operate.order import Author, Order
 from operate.patient_ledger import PatientLedger
 from operate.progress import Progress, Resume
-from operate.stopped import Stopped
+from operate.stopped import Late, Paused, Stopped
 from steps.run import calendars, gate, settings
-from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
+from steps.run.exits import Exit, Failure, Misconfigured
 from steps.run.gate import Refusal
 from steps.run.status import Status
 from steps.watch import absence
@@ -98,22 +98,6 @@ def _stop(argo: Argo, progress: Progress, watch: Watch) -> None:
     """A signal, received where somebody waits for a submission: its Workflow is stopped, where it follows one."""
     words = "its `feedfall submit` received a signal"
     raise Stopped(halt(argo, progress.run, watch, words).text if progress.followed else "")
-
-
-def of_error(error: Exception, progress: Progress) -> Ending:
-    """The ending of a submission that failed on its way."""
-    words = str(error) or None
-    match error:
-        case Stopped():
-            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
-        case Late():
-            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
-            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
-        case Transient():
-            lost = f"{words}. The same command goes on from here"
-            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
-    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
-    return Ending(Status.FAILED, code, words, progress.counts)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from catalog import find
 from cli.options import seconds
 from ledger.request import RequestState
 from operate.argo import Argo, read
-from operate.ending import Ending, WorkflowState, of_pod, of_request, words
-from operate.follow import Late, Tail, Watch
-from operate.stopped import Stopped
-from operate.submit import Progress, SubmitResult, of_error
+from operate.ending import Ending, WorkflowState, of_error, of_pod, of_request, words
+from operate.follow import Tail, Watch
+from operate.progress import Progress
+from operate.stopped import Late, Stopped
+from operate.submit import SubmitResult
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
 from steps.run.status import Status
