@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import show
-from cli.desk import Since, moment
+from cli.desk_options import Since, moment
 from cli.options import AnyFeed, Json, Limit, OneDatabase, in_each_database, load_feeds
 from ledger.audit import Filter
 from operate.desk.audit import fetch_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from operate.desk.audit import JournalLine
 
 By = Annotated[str | None, typer.Option(help="Only what this person did, under either name.")]
@@ -53,12 +55,16 @@ def _line(each: JournalLine) -> tuple[object, ...]:
 
 
 def _more(each: JournalLine) -> str:
-    """What it changed, why it was refused, and who agreed."""
-    changed = f"{_json(each.before)} -> {_json(each.after)}" if each.before or each.after else ""
+    """Why it was refused, who agreed, and what it changed."""
     ticket = f"break-glass, ticket {each.ticket}" if each.ticket else ""
     approval = f"approval {each.approval}" if each.approval else ""
-    return "; ".join(filter(None, (each.words, ticket, approval, changed, _json(each.detail) if each.detail else "")))
+    detail = json.dumps(each.detail, ensure_ascii=False) if each.detail else ""
+    return "; ".join(
+        filter(None, (each.words, ticket, approval, _changed(each.before or {}, each.after or {}), detail))
+    )
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """`held_by: kim -> -`: each value that is another one now."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return ", ".join(f"{name}: {before.get(name, '-')} -> {after.get(name, '-')}" for name in names)

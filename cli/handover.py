@@ -12,8 +12,8 @@ import typer
 
 import operate.desk.handover as shift
 from cli import show
-from cli.desk import Lang, Since, day_json, leave, moment
-from cli.options import By, Json, OneDatabase, aside, in_each_database, load_feeds, visible
+from cli.desk_options import Lang, Since, day_json, leave, moment
+from cli.options import By, Json, OneDatabase, actor, aside, in_each_database, load_feeds, visible
 from ledger.errors import Misconfigured
 from operate.desk.handover import Handover, sections
 from operate.desk.read import read
@@ -58,7 +58,7 @@ def handover(
     _show(found, lang, as_csv=as_csv, as_json=as_json)
     if acknowledge:
         in_each_database(
-            feeds, lambda _, connection, __: shift.acknowledge(connection, found, by, reason.strip()), needs_kafka=False
+            feeds, lambda _, connection, __: shift.acknowledge(connection, found, actor(by), reason), needs_kafka=False
         ).check()
         aside(f"Acknowledged by {by}: {reason.strip()}")
     leave(desk, feeds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cli import show
-from cli.desk import Lang, day_json, said
+from cli.desk_options import Lang, day_json, said
 from cli.options import (
     AnyFeed,
     FeedName,

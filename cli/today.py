@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cli import show
-from cli.desk import Lang, day_json, leave, said
+from cli.desk_options import Lang, day_json, leave, said
 from cli.options import Json, OneDatabase, load_feeds
 from operate.desk.desk import BANDS, Band, FeedDay, State
 from operate.desk.read import read

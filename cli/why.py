@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from cli import show
-from cli.desk import Lang, day_json, feed_clock, leave, said
+from cli.desk_options import Lang, day_json, feed_clock, leave, said
 from cli.options import FeedName, Feeds, Json, base_date_of, load_feed, open_ledger
 from ledger import desk as ledger_desk
 from operate.desk import affair

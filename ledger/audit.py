@@ -1,7 +1,6 @@
 """The journal, to be read: who did what, when, why, by which channel, and what it changed. Read only.
 
-An act of a person has two lines, an intent and an outcome (`operate/act.py`); what the machine writes has one. Columns
-that a schema does not have yet, or an older line left empty, are None.
+An act of a person has two lines, an intent and an outcome (`operate/act.py`); what the machine writes has one.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from ledger.errors import translated
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-#: What stands in columns of its own since acts have two lines.
-MORE = ("act", "phase", "signed_in", "acted_as", "channel", "address", "before", "after", "words", "ticket", "approval")
+    from uuid import UUID
 
 
 @dataclass(frozen=True)
@@ -33,13 +30,18 @@ class Line:
     detail: Mapping[str, Any]
     role: str | None
     """The login of the database that wrote it."""
-    line: Mapping[str, Any]
-    """All of it, newer columns too."""
-
-    @property
-    def more(self) -> Mapping[str, Any]:
-        """`MORE`, those that it has."""
-        return {name: self.line[name] for name in MORE if self.line.get(name) is not None}
+    act: UUID | None = None
+    """What the lines of one act have in common."""
+    phase: str | None = None
+    signed_in: str | None = None
+    acted_as: str | None = None
+    channel: str | None = None
+    address: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    words: str | None = None
+    ticket: str | None = None
+    approval: int | None = None
 
 
 @dataclass(frozen=True)

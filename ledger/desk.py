@@ -18,8 +18,9 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from ledger import heartbeat
 from ledger.absence import Report, RequestFacts, Stuck
+from ledger.acceptance import Acceptance
 from ledger.control import Control
-from ledger.database import Connection, as_rows_of, fetch_all, one, rows
+from ledger.database import Connection, fetch_all, one, rows
 from ledger.errors import translated
 from ledger.statements import with_names
 
@@ -104,14 +105,10 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """A person's decision that a base date counts as done without its rows."""
+class FeedControl(Control):
+    """A control row, with its feed's name."""
 
-    feed: str
-    base_date: date
-    by: str
-    reason: str
-    at: datetime
+    feed: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,11 +228,8 @@ def fetch_locks(connection: Connection, feed: str | None = None) -> list[Lock]:
 
 
 def _accepted(connection: Connection, since: date) -> dict[tuple[str, date], Acceptance]:
-    if not one(connection, "desk.has_acceptances")[0]:
-        return {}
-    names = {"acceptance": Identifier("feedfall", "acceptance"), "since": Literal(since)}
-    found = as_rows_of(Acceptance, connection.execute(with_names("desk.accepted", **names))).fetchall()
-    return {(each.feed, each.base_date): each for each in found}
+    found = rows(connection, "desk.accepted", since=since)
+    return {(feed, day): Acceptance(day, *rest) for feed, day, *rest in found}
 
 
 def fetch_runs(connection: Connection, feed: str, since: datetime, until: datetime) -> list[DeskRun]:
@@ -250,8 +244,8 @@ def _pairs(questions: Iterable[Question]) -> dict[str, list[Any]]:
     return {"feeds": [feed for feed, _ in pairs], "days": [day for _, day in pairs]}
 
 
-def _controls(connection: Connection) -> dict[str, Control]:
-    return {feed: Control(*rest) for feed, *rest in rows(connection, "desk.controls")}
+def _controls(connection: Connection) -> dict[str, FeedControl]:
+    return {each.feed: each for each in fetch_all(connection, FeedControl, "desk.controls")}
 
 
 def _requests(connection: Connection, questions: Sequence[Question]) -> dict[tuple[str, date], list[RequestFacts]]:

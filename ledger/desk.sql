@@ -8,7 +8,7 @@ SELECT transaction_timestamp()
 
 -- name: controls
 -- Held, blocked or waiting, and why: every feed that has a row.
-SELECT feed, held_at, held_by, held_reason, blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until
+SELECT feed, held_at, held_by, held_signed_in, held_reason, blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until
 FROM feedfall.feed_control
 
 -- name: requests
@@ -16,10 +16,7 @@ FROM feedfall.feed_control
 SELECT r.feed, r.base_date, r.seq, r.status, r.reason, r.count, r.settled, q.quarantined, q.discarded, r.new_at, r.sent_at,
     r.answered_at, r.retry_at, r.retry_reason, r.tries, r.last_run,
     coalesce(r.complete_at, CASE WHEN r.settled > 0 THEN (SELECT ended_at FROM feedfall.run WHERE id = r.last_run) END)
-        AS complete_at, CASE WHEN r.status = 'new' THEN (to_jsonb(r) ->> 'kept_at')::timestamptz END AS kept_at,
-    CASE WHEN r.status = 'withdrawn' THEN (to_jsonb(r) ->> 'withdrawn_at')::timestamptz END AS withdrawn_at,
-    CASE WHEN r.status = 'withdrawn' THEN to_jsonb(r) ->> 'withdrawn_by' END AS withdrawn_by,
-    CASE WHEN r.status = 'withdrawn' THEN to_jsonb(r) ->> 'withdrawn_reason' END AS withdrawn_reason
+        AS complete_at, r.kept_at, r.withdrawn_at, r.withdrawn_by, r.withdrawn_reason
 FROM unnest(%(feeds)s::text[], %(days)s::date[]) AS w (feed, day)
 JOIN feedfall.request r ON r.feed = w.feed AND r.base_date = w.day
 CROSS JOIN LATERAL (
@@ -127,14 +124,11 @@ JOIN pg_stat_activity b ON b.pid = p.pid
 LEFT JOIN feedfall.run h ON h.uid = b.application_name AND h.expires_at IS NOT NULL
 ORDER BY w.waits_since, b.pid
 
--- name: has_acceptances
--- Does this schema have decisions that a base date counts as done?
-SELECT to_regclass('feedfall.acceptance') IS NOT NULL
-
 -- name: accepted
 -- Base dates that count as done without their rows: the newest line of each decides.
-SELECT feed, base_date, who AS by, reason, at FROM (
-    SELECT DISTINCT ON (feed, base_date) * FROM {acceptance} WHERE base_date >= {since} ORDER BY feed, base_date, id DESC) AS a
+SELECT feed, base_date, who, reason, approval, ticket, at FROM (
+    SELECT DISTINCT ON (feed, base_date) * FROM feedfall.acceptance WHERE base_date >= %(since)s
+    ORDER BY feed, base_date, id DESC) AS newest
 WHERE accepted
 
 -- name: runs_of

@@ -56,33 +56,29 @@ class JournalLine:
 def fetch_lines(connection: Connection, database: str, wanted: Filter) -> list[JournalLine]:
     """The newest first: an act once, with its outcome."""
     found = audit.fetch(connection, wanted)
-    ended = {each.more["act"] for each in found if each.more.get("phase") not in (None, INTENT)}
-    return [
-        line(each, database) for each in found if not (each.more.get("phase") == INTENT and each.more["act"] in ended)
-    ]
+    ended = {each.act for each in found if each.phase not in (None, INTENT)}
+    return [line(each, database) for each in found if not (each.phase == INTENT and each.act in ended)]
 
 
 def line(each: Line, database: str) -> JournalLine:
-    """One line, its newer columns beside its older ones."""
-    more = each.more
-    phase = more.get("phase", "")
-    signed_in = more.get("signed_in", each.who)
+    """One line, as people read it."""
+    signed_in = each.signed_in or each.who
     return JournalLine(
         each.at,
         database,
         each.feed,
         each.verb,
         each.who if signed_in == each.who else f"{each.who} (signed in as {signed_in})",
-        more.get("acted_as") or each.role or "",
-        more.get("channel", ""),
-        more.get("address", ""),
+        each.acted_as or each.role or "",
+        each.channel or "",
+        each.address or "",
         each.reason,
-        UNKNOWN if phase == INTENT else phase,
-        more.get("words", ""),
-        more.get("ticket"),
-        more.get("approval"),
-        more.get("before"),
-        more.get("after"),
+        UNKNOWN if each.phase == INTENT else each.phase or "",
+        each.words or "",
+        each.ticket,
+        each.approval,
+        each.before,
+        each.after,
         each.detail,
     )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from catalog import Feed
-    from ledger.desk import Acceptance, DeskRun, Ledger, Lock
+    from ledger.desk import DeskRun, Ledger, Lock
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ class DayFacts:
     """When rows of it came into the feed's table, where no request tells."""
     last_arrival_at: datetime | None = None
     """When rows of the feed came last, of whatever base date."""
-    acceptance: Acceptance | None = None
     runs: Sequence[DeskRun] = ()
     """The feed's runs that are at work."""
     locks: Sequence[Lock] = ()
@@ -48,10 +47,10 @@ def facts_of(ledger: Ledger, feed: Feed, day: date) -> DayFacts:
             ledger.unread.get(key, 0),
             ledger.controls.get(feed.name, Control()),
             ledger.stuck.get(feed.name),
+            ledger.accepted.get(key),
         ),
         ledger.in_table.get(key),
         ledger.arrivals.get(feed.name),
-        ledger.accepted.get(key),
         at_work(ledger, feed.name),
         [each for each in ledger.locks if each.feed == feed.name],
         ledger.sweep.ended_at if ledger.sweep else None,

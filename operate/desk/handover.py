@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ledger import audit as journal_lines
-from ledger import journal
 from ledger.audit import Filter
+from operate.act import Act, acting
 from operate.desk import audit
 from operate.desk.desk import Band, Desk, FeedDay, FeedState, State, Why
 from operate.desk.words import sentence, state_word
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from ledger.database import Connection
+    from operate.act import Actor
     from operate.desk.audit import JournalLine
 
 #: Where nobody has acknowledged a handover yet.
@@ -74,10 +75,11 @@ def handover(desk: Desk, lines: Sequence[JournalLine], start: datetime) -> Hando
     )
 
 
-def acknowledge(connection: Connection, found: Handover, by: str, reason: str) -> None:
-    """The next shift has read it. The caller commits."""
+def acknowledge(connection: Connection, found: Handover, actor: Actor, reason: str) -> None:
+    """The next shift has read it. Commits: an act of its own, with an intent and an outcome."""
     counts = {"cases": len(found.cases), "holds": len(found.holds), "acts": len(found.acts)}
-    journal.write(connection, VERB, None, by, reason, since=found.since.isoformat(), **counts)
+    with acting(connection, Act(VERB, actor, reason, arguments={"since": found.since.isoformat(), **counts})):
+        pass  # the line is all that it does
 
 
 HEADINGS = ("break-glass", "cases", "holds", "acts", "watch")

@@ -27,7 +27,7 @@ def feed_state(ledger: Ledger, feed: Feed) -> FeedState:
     return FeedState(
         name,
         feed.database,
-        control.held_by,
+        held_by(control),
         control.held_at,
         control.held_reason,
         control.blocked_code,
@@ -45,6 +45,12 @@ def feed_state(ledger: Ledger, feed: Feed) -> FeedState:
         trouble.last_at if trouble else None,
         trouble.reason if trouble else None,
     )
+
+
+def held_by(control: Control) -> str | None:
+    """Whose hold it is: both names, where they differ."""
+    who, signed_in = control.held_by, control.held_signed_in or control.held_by
+    return who if who == signed_in else f"{who} (signed in as {signed_in})"
 
 
 def run_lines(ledger: Ledger, feed: Feed) -> Iterator[RunLine]:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import business_day
 from operate.desk.desk import FeedDay, LockLine, State, Why
+from operate.desk.states import held_by
 from operate.desk.verbs import VERBS
 from steps.watch import absence
 from steps.watch.absence import ENDED, Situation
@@ -104,9 +105,8 @@ def _closure(calendar: Calendar | Why, day: date) -> Closure | Why | None:
 
 def _judge(case: _Case, closure: Closure | Why | None) -> tuple[State, Why]:  # noqa: PLR0911 -- one return a state, in their order
     facts = case.facts
-    if facts.acceptance:
-        accepted = facts.acceptance
-        return State.ACCEPTED, Why("accepted", {"by": accepted.by, "at": accepted.at, "reason": accepted.reason})
+    if accepted := facts.facts.accepted:
+        return State.ACCEPTED, Why("accepted", {"by": accepted.who, "at": accepted.at, "reason": accepted.reason})
     found = absence.finding(case.feed, facts.facts, case.now)
     if found is None:
         return State.ARRIVED, _arrived(case)
@@ -195,7 +195,7 @@ def _requested(newest: RequestFacts) -> Why:  # noqa: PLR0911 -- one return a st
 
 def _held(case: _Case) -> Why:
     control = case.facts.facts.control
-    return Why("held", {"by": control.held_by, "at": control.held_at, "reason": control.held_reason})
+    return Why("held", {"by": held_by(control), "at": control.held_at, "reason": control.held_reason})
 
 
 def _blocked(case: _Case) -> Why:

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from bank import Bank, Door, Ended, as_role, eventually
 from cli.__main__ import app
-from ledger import control, journal
+from ledger import control
 from ledger.database import connect
 from ledger.rights import Roles
+from operate.act import Act, Actor, begin
 from sweeps import DAY, RATES, Sweeps, at
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def said(bank: Bank, *words: str, **more: str) -> str:
     done = run(bank, *words, **more)
     assert done.exit_code == 0, (done.stdout, done.exception)
     return done.stdout
+
+
+def act(bank: Bank, by: str, *words: str, exit_code: int = 0) -> None:
+    """What a person does, by the command."""
+    done = run(bank, *words, role=Roles().operator, FEEDFALL_BY=by)
+    assert done.exit_code == exit_code, (done.stdout, done.exception)
 
 
 def fx_of(bank: Bank) -> dict[str, Any]:
@@ -142,52 +149,66 @@ def test_why__names_the_session_that_blocks_a_run_and_never_what_it_ran(bank: Ba
 # -- audit --
 
 
-def test_audit__shows_who_did_what_by_feed_person_verb_and_time(bank: Bank) -> None:
-    with connect(bank.url, "test") as connection:
-        control.hold(connection, "fx", "kim", "partner down")
-        control.free(connection, "fx", "lee", "up again")
-        journal.write(connection, "declare", None, "park", "a holiday")
-    verbs = [each["verb"] for each in json.loads(said(bank, "audit", "--json"))]
-    assert verbs == ["declare", "free", "hold"]
+def test_audit__shows_an_act_once_by_feed_person_verb_and_time(bank: Bank) -> None:
+    act(bank, "kim", "hold", "fx", "--reason=partner down")
+    act(bank, "lee", "free", "fx", "--others-hold", "--reason=up again")
+    lines = json.loads(said(bank, "audit", "--json"))
+    assert [(each["verb"], each["who"], each["outcome"]) for each in lines] == [
+        ("free", "lee", "done"),
+        ("hold", "kim", "done"),
+    ]
+    assert lines[1]["channel"] == "command"
+    assert lines[1]["after"]["held_by"] == "kim"
     assert "partner down" in said(bank, "audit", "fx", "--by=kim")
-    assert "kim" not in said(bank, "audit", "fx", "--verb=free")
+    assert [each["verb"] for each in json.loads(said(bank, "audit", "fx", "--verb=free", "--json"))] == ["free"]
+    assert "held_by: kim -> -" in said(bank, "audit", "fx", "--verb=free").replace("\n", " ")
     assert "No such line" in said(bank, "audit", "fx", "--since=0s")
     assert run(bank, "audit", "--since=yesterday").exception
+
+
+def test_audit__says_that_an_outcome_is_not_known(bank: Bank) -> None:
+    with connect(as_role(bank.url, Roles().operator), "test") as connection:
+        begin(connection, Act("hold", Actor("kim"), "partner down", "fx"))  # and the process is killed
+    (line,) = json.loads(said(bank, "audit", "--json"))
+    assert (line["verb"], line["outcome"]) == ("hold", "unknown")
 
 
 # -- handover --
 
 
-def held(bank: Bank) -> None:
-    with connect(bank.url, "test") as connection:
-        control.hold(connection, "fx", "kim", "partner down until 06:00")
-
-
 def test_handover__has_holds_with_owner_and_age_acts_and_cases(bank: Bank) -> None:
-    held(bank)
+    act(bank, "kim", "hold", "fx", "--reason=partner down until 06:00")
     bank.rows("UPDATE feedfall.feed_control SET held_at = now() - interval '3 hours'")
     shown = said(bank, "handover")
     assert "fx: held by kim for 3 h, since" in shown
-    assert "kim hold fx: partner down until 06:00" in shown
+    assert "kim hold fx: partner down until 06:00 done" in shown
     assert shown.index("Break-glass (0)") < shown.index("Open cases (") < shown.index("Holds (1)")
     assert "보류 kim, 3시간 지남" in said(bank, "handover", "--lang=ko")
 
 
+def test_handover__begins_with_what_was_done_without_a_second_person(bank: Bank, sweeps: Sweeps) -> None:
+    assert sweeps(at(17))["absent"] == 1
+    act(bank, "kim", "accept", "fx", str(DAY), "--break-glass", "--ticket=INC-7", "--reason=partner is closed")
+    parts = said(bank, "handover").split("\n\n")
+    assert parts[1].startswith("Break-glass (1)")
+    assert "kim accept fx without a second person, ticket INC-7: partner is closed" in parts[1]
+    why = json.loads(said(bank, "why", "fx", f"--date={DAY}", "--json"))
+    assert (why["state"], why["why"]["parameters"]["by"]) == ("accepted", "kim")
+
+
 def test_handover__csv_runs_no_formula(bank: Bank) -> None:
-    with connect(bank.url, "test") as connection:
-        control.hold(connection, "fx", "=cmd|' /C calc'!A0", "=1+1")
+    act(bank, "kim", "hold", "fx", "--reason==1+1", "--by==cmd|' /C calc'!A0")
     rows = said(bank, "handover", "--csv").splitlines()
     assert rows[0] == "part,what"
     assert not [row for row in rows if row.split(",", 1)[1].lstrip('"')[:1] in "=+-@"]
 
 
 def test_handover__the_next_shift_acknowledges_and_the_next_one_begins_there(bank: Bank) -> None:
-    held(bank)
-    operator = Roles().operator
-    assert run(bank, "handover", "--acknowledge", "--by=lee", role=operator).exception
-    said(bank, "handover", "--acknowledge", "--by=lee", "--reason=watch fx at 06:00", role=operator)
-    (line,) = bank.rows("SELECT who, reason, detail->>'holds' FROM feedfall.journal WHERE verb = 'handover'")
-    assert line == ("lee", "watch fx at 06:00", "1")
+    act(bank, "kim", "hold", "fx", "--reason=partner down")
+    act(bank, "lee", "handover", "--acknowledge", exit_code=1)
+    act(bank, "lee", "handover", "--acknowledge", "--reason=watch fx at 06:00")
+    found = "SELECT who, reason, detail->>'holds' FROM feedfall.journal WHERE verb = 'handover' AND phase = 'done'"
+    assert bank.rows(found) == [("lee", "watch fx at 06:00", "1")]
     after = json.loads(said(bank, "handover", "--json"))
     assert [each["verb"] for each in after["acts"]] == []
     assert len(after["holds"]) == 1
@@ -230,8 +251,7 @@ def test_absent__says_why_it_is_so_now_beside_when_it_was_reported(bank: Bank, s
     assert sweeps(at(17))["absent"] == 1
     (then,) = json.loads(said(bank, "absent", "--json"))
     assert (then["found"], then["now"]["why"]["code"]) == ("no-request", "no-request")
-    with connect(bank.url, "test") as connection:
-        control.hold(connection, "fx", "kim", "partner down")
+    act(bank, "kim", "hold", "fx", "--reason=partner down")
     (now,) = json.loads(said(bank, "absent", "--json"))
     assert (now["words"], now["now"]["why"]["code"]) == (then["words"], "held")
     assert "Held by kim since" in said(bank, "absent").replace("\n", " ")

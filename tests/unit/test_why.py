@@ -10,8 +10,9 @@ import pytest
 import business_day
 from feeds.fx import FX
 from ledger.absence import Facts, RequestFacts, Stuck
+from ledger.acceptance import Acceptance
 from ledger.control import Control
-from ledger.desk import Acceptance, DeskRun, Lock
+from ledger.desk import DeskRun, Lock
 from operate.desk.desk import Band, FeedDay, State, Why
 from operate.desk.facts import DayFacts
 from operate.desk.why import why
@@ -111,8 +112,8 @@ def test_why__a_lock_names_the_session_that_holds_it_and_not_what_it_ran() -> No
 
 
 def test_why__an_accepted_day_is_over_whatever_came() -> None:
-    accepted = Acceptance("fx", FRIDAY, "kim", "holiday in Frankfurt", at(18))
-    found = day(at(19), acceptance=accepted)
+    accepted = Acceptance(FRIDAY, "kim", "holiday in Frankfurt", 7, None, at(18))
+    found = why(DayFacts(FRIDAY, Facts([SENT], accepted=accepted)), FX, TARGET, at(19))
     assert (found.state, found.band, found.why.parameters["by"]) == (State.ACCEPTED, Band.OVER, "kim")
 
 
