@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
+from typer.main import get_command
 
-import business_day
-from catalog import find
 from cli import (
     accept_repeat,
     deploy,
@@ -18,6 +18,7 @@ from cli import (
     logs,
     quarantine,
     rebind,
+    remote,
     replay,
     schema,
     serve,
@@ -27,10 +28,7 @@ from cli import (
     verify,
 )
 from cli.calendar import commands
-from cli.options import aside
-from ledger.errors import Failure
-from operate.follow import Stopped
-from steps.run.exits import Exit, exit_of
+from cli.leave import Leaving, leaving
 
 app = typer.Typer(
     name="feedfall",
@@ -72,21 +70,16 @@ app.add_typer(commands.app, name="calendar")
 
 
 def main() -> None:
-    """Run the command. A failure is one line on stderr, and its exit code."""
+    """Run the command, here or by FEEDFALL_URL's service. A failure is one line on stderr, and its exit code."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a log may hold letters that this terminal cannot show
+    command = get_command(app)
     try:
-        app(prog_name="feedfall")
-    except (find.UnknownFeed, business_day.CalendarError) as error:
-        _leave(str(error), Exit.CONFIG)
-    except Failure as error:
-        _leave(str(error), exit_of(error))
-    except Stopped:
-        _leave("Stopped.", Exit.STOPPED)
-
-
-def _leave(words: str, code: Exit) -> None:
-    aside(words)
-    sys.exit(code)
+        with leaving():
+            if os.environ.get(remote.URL):
+                remote.redirect(command, os.environ)
+            command(prog_name="feedfall")
+    except Leaving as end:
+        sys.exit(end.code)
 
 
 if __name__ == "__main__":

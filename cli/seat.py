@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from operate.submit import Resume
+from operate.follow import Watch
+from operate.submit import Progress, Resume
 
-#: At most so many lines, and characters of one, go into one answer. A command that waits hands on the rest with the next.
+#: So many lines, and characters of one, go into one answer. A command that waits hands on the rest with the next.
 LINES, LONGEST = 2_000, 8_000
 
 
@@ -29,6 +30,15 @@ class Seat:
     stderr: list[str] = field(default_factory=list)
     more: int = 0
     """Lines that found no place."""
+
+    progress: Progress | None = None
+    """How far a submission has come."""
+
+    def bound(self, watch: Watch) -> None:
+        """Let a watch wait for one slice. An outage ends it sooner: who asks has the patience, not the service."""
+        watch.slice, watch.patience = self.slice, min(watch.patience, self.slice / 2)
+        if self.resume and self.resume.left is not None:
+            watch.timeout = self.resume.left
 
     def put(self, text: str, *, err: bool = False) -> None:
         """Keep the lines of a text: no more than LINES of them, and a RESULT line always."""

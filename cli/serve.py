@@ -16,10 +16,30 @@ MetricsPort = Annotated[
 ]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort = 0) -> None:
+Desk = Annotated[
+    bool,
+    typer.Option("--desk", help="Serve the desk instead: every verb over HTTPS, to holders of FEEDFALL_DESK_TOKENS."),
+]
+
+
+def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort = 0, *, desk: Desk = False) -> None:
     """Serve the business days over HTTP until Ctrl-C: every calendar, with what was declared in DATABASE_URL."""
+    if desk:
+        return serve_desk(host, port)
     import service.__main__ as calendar_service  # noqa: PLC0415 -- no other command pays for a web server
 
     scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"
     show.say(f"{scheme}://{host}:{port}/docs")
     calendar_service.serve(host, port, {**os.environ, "FEEDFALL_METRICS_PORT": str(metrics_port)})
+    return None
+
+
+def serve_desk(host: str, port: int) -> None:
+    """Serve the commands of this environment: its databases and its Argo Server. Raises Misconfigured."""
+    from cli.__main__ import app  # noqa: PLC0415 -- it imports this
+    from cli.desk import verbs  # noqa: PLC0415 -- no other command pays for a web server
+    from service.desk_api import server  # noqa: PLC0415 -- likewise
+
+    scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"
+    show.say(f"{scheme}://{host}:{port}/api/docs")
+    server.serve(host, port, os.environ, list(verbs(app)))

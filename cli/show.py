@@ -70,7 +70,7 @@ def _put(text: str, *, err: bool = False) -> None:
     if seat := SEAT.get():
         seat.put(text, err=err)
     else:
-        print(text, file=sys.stderr if err else sys.stdout)  # noqa: T201 -- a command's answer
+        print(text, file=sys.stderr if err else sys.stdout)
 
 
 def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind

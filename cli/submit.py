@@ -74,12 +74,12 @@ def submit(
     lenient: Lenient = False,
 ) -> None:
     """Request a feed's rows of a date, or start a template. With --wait: follow it, and exit as it ended."""
-    began = time.monotonic()
+    began, seat = time.monotonic(), SEAT.get()
     with stopping() as stop:
         try:
-            seat = SEAT.get()
             watch = Watch(stop, seconds(patience), seconds(timeout or DEFAULT_TIMEOUT), aside, seconds(grace))
-            watch.slice = seat.slice if seat else None
+            if seat:
+                seat.bound(watch)
             wanted = SubmitRequest(
                 name=name,
                 by=by,
@@ -98,6 +98,8 @@ def submit(
             result = SubmitResult(of_error(error, Progress()), Progress())
         else:
             result = operate.submit.submit(wanted, os.environ, watch, bound(show.say))
+    if seat:
+        seat.progress = result.progress
     _leave(result, time.monotonic() - began, lenient=lenient)
 
 
