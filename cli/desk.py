@@ -100,7 +100,8 @@ def arguments(command: Any, given: Mapping[str, object]) -> list[str]:  # noqa: 
 
 def _do(command: Any, name: str, caller: Caller, given: Mapping[str, object]) -> Answer:  # noqa: ANN401 -- likewise
     """Run the command for a caller, in this thread."""
-    seat = Seat(caller.holder, caller.address, caller.role, SLICE, skip=caller.skip)
+    slice_ = SLICE if caller.resume else 0.0  # the first answer comes at once: it names what a signal is to stop
+    seat = Seat(caller.holder, caller.address, caller.role, slice_, skip=caller.skip)
     own = dict(given)
     if any(key_of(each) == "by" for each in command.params):
         own["by"] = _by(caller, given.get("by"))

@@ -14,7 +14,10 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -22,13 +25,15 @@ from cli import desk, show
 from cli.options import aside, seconds
 from cli.remote_client import URL, DeskClient, Lost, Reply
 from cli.submit import DEFAULT_TIMEOUT
-from ledger.errors import Transient
+from ledger.errors import Misconfigured, Transient
 from operate.follow import Stopped, Watch
 from steps.run.execution import stopping
 from steps.run.exits import Exit
 
 #: Seconds between two requests for a command that waits. The service waits within each.
-PAUSE = 1.0
+PAUSE = 0.5
+#: Seconds between two looks for a signal, and how long a first answer is waited for after one.
+POLL, ABANDON = 0.1, 20.0
 TOOK = re.compile(r"took=[\d.]+s$")
 #: The service lost sight of Argo or a database, and started nothing that would be lost by asking again.
 LOST = "RESULT status=LOST "
@@ -46,7 +51,9 @@ def _invocation(name: str, command: Any, environ: Mapping[str, str]) -> Callable
     def invoke(context: Any) -> None:  # noqa: ANN401 -- likewise
         given = {desk.key_of(each): context.params[each.name] for each in command.params if _is_given(context, each)}
         with DeskClient(environ) as client:
-            sys.exit(RemoteCommand(client, name, _plain(given), environ.get("FEEDFALL_KEY") or str(uuid4())).go())
+            sys.exit(
+                RemoteCommand(client, environ, name, _plain(given), environ.get("FEEDFALL_KEY") or str(uuid4())).go()
+            )
 
     return invoke
 
@@ -68,6 +75,7 @@ class RemoteCommand:
     """One command, from its request to its exit code."""
 
     client: DeskClient
+    environ: Mapping[str, str]
     name: str
     given: Mapping[str, object]
     key: str
@@ -83,34 +91,59 @@ class RemoteCommand:
         if self.name in desk.QUESTIONS:
             return self._show(self.client.ask(self.name, self.given))
         if self.given.get("wait") is not True:
-            return self._show(self._sure(self._send))
+            reply = self._sure(self._send)
+            if reply.exit is None:
+                raise Misconfigured(f"{URL} waits with a command that does not wait: is it of another version?")
+            return self._show(reply)
         with stopping() as stop:
-            patience = seconds(str(self.given.get("patience") or "10m"))
             try:
-                return self._follow(Watch(stop, patience, 86_400 * 7, aside))
+                return self._follow(Watch(stop, self._seconds("patience", "10m"), 86_400 * 7, aside))
             except Stopped:
-                return self._stop()
+                with DeskClient(self.environ) as self.client:
+                    return self._stop()
 
     def _follow(self, watch: Watch) -> int:
         while True:
-            reply = self._sure(lambda: watch.patiently(self._send_patiently))
+            reply = self._sure(lambda: watch.patiently(lambda: self._send_patiently(watch)))
             code = self._show(reply)
             if reply.exit is not None:
                 return code
             watch.pause(PAUSE)
 
-    def _send_patiently(self) -> Reply:
+    def _send_patiently(self, watch: Watch) -> Reply:
         """Raises Transient where the service lost sight of what it needs: the watch tries again, and then says so."""
-        reply = self._send()
+        reply = self._abandonable(watch)
         self.resume = reply.resume or self.resume
         if reply.exit == Exit.TRANSIENT and any(line.startswith(LOST) for line in reply.stdout):
             raise Transient(next(line for line in reply.stdout if line.startswith(LOST)))
         return reply
 
+    def _abandonable(self, watch: Watch) -> Reply:
+        """The answer. A signal does not wait for it, but for the first one: it names what is to be stopped."""
+        replies: SimpleQueue[Reply | Exception] = SimpleQueue()
+        Thread(target=_put_result, args=(replies, self._send), daemon=True).start()
+        signalled = 0.0
+        while signalled < (ABANDON if self.resume is None else POLL):
+            with suppress(Empty):
+                reply = replies.get(timeout=POLL)
+                if isinstance(reply, Exception):
+                    raise reply
+                return reply
+            signalled += POLL if watch.stop.is_set() else 0.0
+        self.client.stop()
+        raise Stopped
+
     def _send(self) -> Reply:
-        left = seconds(str(self.given.get("timeout") or DEFAULT_TIMEOUT)) - (time.monotonic() - self.began)
+        left = self._seconds("timeout", DEFAULT_TIMEOUT) - (time.monotonic() - self.began)
         resume = {**self.resume, "left": max(left, 0.0)} if self.resume else None
         return self.client.act(self.name, self.given, self.key, resume, self.lines)
+
+    def _seconds(self, name: str, default: str) -> float:
+        """An option's; where it is no time the service refuses it, in the command's own words."""
+        try:
+            return seconds(str(self.given.get(name) or default))
+        except Misconfigured:
+            return 0.0
 
     def _sure(self, send: Callable[[], Reply]) -> Reply:
         try:
@@ -138,6 +171,13 @@ class RemoteCommand:
             show.say(TOOK.sub(took, line) if line.startswith("RESULT ") else line)
         self.lines += len(reply.stdout)
         return reply.exit or 0
+
+
+def _put_result(replies: SimpleQueue[Reply | Exception], send: Callable[[], Reply]) -> None:
+    try:
+        replies.put(send())
+    except Exception as error:  # noqa: BLE001 -- raised again where the answer is waited for
+        replies.put(error)
 
 
 __all__ = ["URL", "redirect"]

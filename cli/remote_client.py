@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from ledger.errors import Misconfigured, Transient
 from steps.run.exits import Exit
@@ -99,6 +99,10 @@ class DeskClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
+    def stop(self) -> None:
+        """End what is under way, and refuse more."""
+        self._http.stop()
+
     def ask(self, name: str, given: Mapping[str, object]) -> Reply:
         """The answer to a question. Raises Lost, Misconfigured."""
         return self._call("GET", _path(name), {"params": given})
@@ -126,12 +130,13 @@ class DeskClient:
             raise Misconfigured(f"{URL} answers with a redirect ({code}): give the address behind it")
         try:
             found = answer.json()
-            reply = Reply.model_validate(found if isinstance(found, dict) else {})
-        except (ValueError, ValidationError):
-            found, reply = {}, Reply(exit=None)
-        if isinstance(found, dict) and ("exit" in found) and ("stdout" in found):
+            found = found if isinstance(found, dict) else {}
+            reply = Reply.model_validate(found)
+        except ValueError:  # a ValidationError is one
+            found, reply = {}, None
+        if reply is not None and "exit" in found and "stdout" in found:
             return reply
-        words = str(found.get("detail", "") if isinstance(found, dict) else "")[:500] or "no answer of feedfall"
+        words = str(found.get("detail", ""))[:500] or "no answer of feedfall"
         if code in (401, 403, 404, 405, 413, 422):
             raise Misconfigured(f"{URL}: {words} ({code})")
         if code == httpx.codes.INTERNAL_SERVER_ERROR and "detail" in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -59,22 +60,24 @@ class DeskService:
         print(words, command.returncode, stdout, stderr, sep="\n")
         return command.returncode, stdout, stderr
 
-    def call(self, method: str, path: str, token: str = OPERATOR, **how: Any) -> httpx.Response:
+    def call(self, method: str, path: str, token: str = OPERATOR, **how: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's own
         headers = {"Authorization": f"Bearer {token}"} | how.pop("headers", {})
         with httpx.Client(base_url=self.url, verify=str(self.ca) if self.ca else True, timeout=30) as client:
             return client.request(method, path, headers=headers, **how)
 
 
 @contextmanager
-def desk_service(environ: Mapping[str, str], folder: Path, **more: str) -> Iterator[DeskService]:
-    """Serve the commands of an environment until the block ends."""
+def desk_service(
+    environ: Mapping[str, str], folder: Path, ca: Path | None = None, **more: str
+) -> Iterator[DeskService]:
+    """Serve the commands of an environment until the block ends. `ca`: over TLS, with the certificate of `more`."""
     port = free_port()
     own = {**environ, "FEEDFALL_DESK_TOKENS": str(tokens(folder / "tokens")), **more}
     command = [sys.executable, "-m", "cli", "serve", "--desk", f"--port={port}"]
     child = subprocess.Popen(command, env=own, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         _wait(port, child)
-        yield DeskService(f"http://127.0.0.1:{port}", folder)
+        yield DeskService(f"https://localhost:{port}" if ca else f"http://127.0.0.1:{port}", folder, ca)
     finally:
         child.terminate()
         child.wait(20)
@@ -84,8 +87,8 @@ def _wait(port: int, child: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         assert child.poll() is None, "the service ended by itself"
         try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
-        except httpx.TransportError:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
             time.sleep(0.05)
         else:
             return
