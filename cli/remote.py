@@ -21,7 +21,7 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from cli import desk, show
+from cli import show, verbs
 from cli.options import aside, seconds
 from cli.remote_client import URL, DeskClient, Lost, Reply
 from cli.submit import DEFAULT_TIMEOUT
@@ -41,15 +41,15 @@ LOST = "RESULT status=LOST "
 
 def redirect(root: Any, environ: Mapping[str, str]) -> None:  # noqa: ANN401 -- click's group, which typer does not name
     """Let each command that the service has go there. The others stay as they are."""
-    for name in (*desk.QUESTIONS, *desk.ACTS):
-        command = desk.find(root, name)
+    for name in (*verbs.QUESTIONS, *verbs.ACTS):
+        command = verbs.find(root, name)
         if command is not None:
             command.invoke = _invocation(name, command, environ)
 
 
 def _invocation(name: str, command: Any, environ: Mapping[str, str]) -> Callable[[Any], None]:  # noqa: ANN401 -- likewise
     def invoke(context: Any) -> None:  # noqa: ANN401 -- likewise
-        given = {desk.key_of(each): context.params[each.name] for each in command.params if _is_given(context, each)}
+        given = {verbs.key_of(each): context.params[each.name] for each in command.params if _is_given(context, each)}
         with DeskClient(environ) as client:
             sys.exit(
                 RemoteCommand(client, environ, name, _plain(given), environ.get("FEEDFALL_KEY") or str(uuid4())).go()
@@ -88,7 +88,7 @@ class RemoteCommand:
 
     def go(self) -> int:
         """Its exit code. Raises Transient, Misconfigured, Stopped."""
-        if self.name in desk.QUESTIONS:
+        if self.name in verbs.QUESTIONS:
             return self._show(self.client.ask(self.name, self.given))
         if self.given.get("wait") is not True:
             reply = self._sure(self._send)

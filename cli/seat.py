@@ -1,4 +1,4 @@
-"""Who has a command done by the service, and where its words go: set by `cli/desk.py` for the time of one request.
+"""Who has a command done by the service, and where its words go: set by `cli/verbs.py` for the time of one request.
 
 Without a seat a command runs in a terminal's own process, prints there, and acts for who is signed in there.
 """

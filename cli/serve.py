@@ -37,7 +37,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort
 def serve_desk(host: str, port: int) -> None:
     """Serve the commands of this environment: its databases and its Argo Server. Raises Misconfigured."""
     from cli.__main__ import app  # noqa: PLC0415 -- it imports this
-    from cli.desk import verbs  # noqa: PLC0415 -- no other command pays for a web server
+    from cli.verbs import verbs  # noqa: PLC0415 -- no other command pays for a web server
     from service.desk_api import server  # noqa: PLC0415 -- likewise
 
     scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"

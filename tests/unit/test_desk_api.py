@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from calendar_requests import Client
 from cli.__main__ import app
-from cli.desk import ACTS, QUESTIONS, arguments, find, verbs
+from cli.verbs import ACTS, QUESTIONS, arguments, find, verbs
 from ledger.errors import Misconfigured
 from service.desk_api.repeats import Repeats
 from service.desk_api.routes import api
