@@ -9,7 +9,9 @@ import typer
 from typer.main import get_command
 
 from cli import (
+    accept,
     accept_repeat,
+    approve,
     deploy,
     doctor,
     hold,
@@ -42,6 +44,9 @@ app.command("lag")(status.lag)
 app.command("absent")(status.absent)
 app.command("hold")(hold.hold)
 app.command("free")(hold.free)
+app.command("accept")(accept.accept)
+app.command("approve")(approve.approve)
+app.command("approvals")(approve.approvals)
 app.command("newest")(status.newest)
 app.command("verify")(verify.verify_feed)
 app.command("replay")(replay.replay_feed)

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 import business_day
 from catalog import find
 from cli import show
-from ledger.errors import Failure
+from ledger.errors import Asked, Failure
 from operate.follow import Stopped
+from steps.run.execution import Outcome
 from steps.run.exits import Exit, exit_of
+from steps.run.status import Status
 
 
 class Leaving(Exception):  # noqa: N818 -- reads as what happens
@@ -28,6 +30,10 @@ def leaving() -> Iterator[None]:
         yield
     except (find.UnknownFeed, business_day.CalendarError) as error:
         raise _failed(str(error), Exit.CONFIG) from error
+    except Asked as error:
+        outcome = Outcome(Status.ASKED, reason=str(error), counts={"approval": error.approval})
+        show.say(outcome.line(error.feed or "-", error.verb, "-", 0.0))
+        raise Leaving(Exit.NOT_DONE) from None
     except Failure as error:
         raise _failed(str(error), exit_of(error)) from error
     except Stopped as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,16 +15,21 @@ import typer
 
 from catalog import Feed, find
 from cli import show
+from cli.seat import SEAT
 from ledger import databases, printable
 from ledger.database import Connection, session
 from ledger.errors import Failure, Misconfigured
+from operate.act import Actor, Channel, Role
 from steps.run import settings
 from steps.run.settings import Settings
 
+T = TypeVar("T")
 
-def visible(option: typer.CallbackParam, text: str) -> str:
+
+def visible(option: typer.CallbackParam, text: T) -> T:
     """Refuse an option's text with characters that cannot be seen. Raises Unprintable."""
-    printable.check(**{f"--{option.name}": text})
+    if isinstance(text, str):
+        printable.check(**{f"--{option.name}": text})
     return text
 
 
@@ -39,12 +45,15 @@ By = Annotated[
     str,
     typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser, callback=visible),
 ]
+Preview = Annotated[bool, typer.Option("--preview", help="Say what it would do now, and change nothing.")]
+BreakGlass = Annotated[
+    bool, typer.Option("--break-glass", help="Without a second person (비상권한); needs --ticket, and is watched.")
+]
+Ticket = Annotated[str | None, typer.Option(help="The number of the ticket for --break-glass.", callback=visible)]
 Patience = Annotated[
     str, typer.Option(help="Retry for this long during an outage of Argo or the database, then exit 75.")
 ]
 Grace = Annotated[str, typer.Option(help="Wait at most this long until a stopped run has ended.")]
-
-T = TypeVar("T")
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -55,6 +64,26 @@ def seconds(text: str) -> float:
     if not found:
         raise Misconfigured(f"{text!r} is no time such as 90s, 30m or 2h")
     return float(found[1]) * UNITS[found[2]]
+
+
+def actor(by: str, role: Role = Role.OPERATOR) -> Actor:
+    """Who types this command. `--by` is a name; the login, or FEEDFALL_BY of the platform, stands beside it.
+
+    The address says the login and the machine in any case, and where a remote shell came from.
+    """
+    if seat := SEAT.get():  # the service does it, for the holder of a token
+        return Actor(by, Role(seat.role), Channel.API, seat.address, seat.holder)
+    login = getpass.getuser()
+    remote = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+    address = f"{login}@{socket.gethostname()}" + (f" from {remote}" if remote else "")
+    return Actor(by, role, Channel.COMMAND, address, os.environ.get("FEEDFALL_BY") or login)
+
+
+def ticket_of(number: str | None, *, break_glass: bool) -> str | None:
+    """The ticket under which an act goes without a second person. Raises Misconfigured for one without the other."""
+    if break_glass != bool(number and number.strip()):
+        raise Misconfigured("give --break-glass and --ticket NUMBER together")
+    return number
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import typer
 
 import operate.rebind
 from cli import show
-from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
+from cli.options import By, FeedName, Json, Reason, actor, load_feed, open_ledger, read_settings
+from operate.act import Act
 from operate.rebind import Move, RebindResult
 from steps.run.execution import stopping
 from steps.run.exits import Exit, Misconfigured
@@ -42,7 +43,8 @@ def _rebind(feed: str, by: str, reason: str, offsets: str | None, *, yes: bool) 
     given = operate.rebind.read_map(_read(offsets), offsets) if offsets else {}
     with stopping() as stop:
         if yes:
-            return operate.rebind.move(read_settings(wanted), wanted, given, by, reason, stop)
+            act = Act("rebind", actor(by), reason, feed)
+            return operate.rebind.move(read_settings(wanted), wanted, given, act, stop)
         with open_ledger(wanted) as (environment, connection):
             return operate.rebind.look(environment, connection, wanted, given, stop)
 

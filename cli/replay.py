@@ -10,8 +10,9 @@ import typer
 
 from business_day import read_date
 from cli import show
-from cli.options import By, FeedName, Json, Reason, load_feed, read_settings
+from cli.options import By, FeedName, Json, Reason, actor, load_feed, read_settings
 from operate import replay
+from operate.act import Act
 from operate.replay import Offsets
 from steps.run.execution import Outcome, stopping
 from steps.run.exits import Exit, Misconfigured
@@ -49,8 +50,10 @@ def replay_feed(
 ) -> None:
     """Read offsets that were read before again, and put back lost rows. The checkpoint and the ledger stay the same."""
     wanted, span = load_feed(feed), _range(first, last, offsets)
+    asked = {"offsets": offsets} if offsets else {"from": first, "to": last}
+    act = Act("replay", actor(by), reason, feed, asked)
     with stopping() as stop:
-        outcome = replay.replay_range(read_settings(wanted), wanted, span, by, reason, stop)
+        outcome = replay.replay_range(read_settings(wanted), wanted, span, act, stop)
     if as_json:
         show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, **outcome.counts})
     else:

@@ -9,7 +9,22 @@ import typer
 
 import operate.skip_gap
 from cli import show
-from cli.options import By, FeedName, Json, Reason, load_feed, open_ledger, read_settings
+from cli.options import (
+    BreakGlass,
+    By,
+    FeedName,
+    Json,
+    Preview,
+    Reason,
+    Ticket,
+    actor,
+    load_feed,
+    open_ledger,
+    read_settings,
+    ticket_of,
+)
+from operate import previews
+from operate.act import Act
 from operate.skip_gap import Gap, SkipResult
 from steps.run.execution import stopping
 from steps.run.exits import Exit
@@ -18,9 +33,25 @@ from steps.run.status import Status
 Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is only shown.")]
 
 
-def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: Json = False) -> None:
-    """Accept that Kafka lost offsets before they were read (exit 81), and let the feed go on after them."""
-    result = _skip(feed, by, reason) if yes else _look(feed)
+def skip(
+    feed: FeedName,
+    reason: Reason,
+    by: By,
+    *,
+    yes: Yes = False,
+    as_json: Json = False,
+    preview: Preview = False,
+    break_glass: BreakGlass = False,
+    ticket: Ticket = None,
+) -> None:
+    """Accept that Kafka lost offsets before they were read (exit 81), and let the feed go on after them.
+
+    A second person approves it: exit 77, ASKED, until then.
+    """
+    number = ticket_of(ticket, break_glass=break_glass)
+    result = _skip(Act("skip-gap", actor(by), reason, feed, ticket=number)) if yes and not preview else _look(feed)
+    if preview:
+        return show.say(previews.words(operate.skip_gap.preview(load_feed(feed), result.gaps)))
     outcome = result.outcome
     if as_json:
         shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.gaps]
@@ -29,6 +60,7 @@ def skip(feed: FeedName, reason: Reason, by: By, *, yes: Yes = False, as_json: J
         _say(feed, result)
     if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
         sys.exit(Exit.NOT_DONE)
+    return None
 
 
 def _look(feed: str) -> SkipResult:
@@ -37,10 +69,10 @@ def _look(feed: str) -> SkipResult:
         return operate.skip_gap.look(environment, connection, wanted)
 
 
-def _skip(feed: str, by: str, reason: str) -> SkipResult:
-    wanted = load_feed(feed)
+def _skip(act: Act) -> SkipResult:
+    wanted = load_feed(act.feed or "")
     with stopping() as stop:
-        return operate.skip_gap.skip(read_settings(wanted), wanted, by, reason, stop)
+        return operate.skip_gap.skip(read_settings(wanted), wanted, act, stop)
 
 
 def _say(feed: str, result: SkipResult) -> None:

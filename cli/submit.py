@@ -24,7 +24,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Policy
 from cli import show
-from cli.options import By, Grace, Patience, aside, seconds, visible
+from cli.options import By, Grace, Patience, actor, aside, seconds, visible
 from cli.seat import SEAT, bound
 from operate.follow import Watch
 from operate.submit import Progress, SubmitRequest, SubmitResult, of_error
@@ -82,7 +82,7 @@ def submit(
                 seat.bound(watch)
             wanted = SubmitRequest(
                 name=name,
-                by=by,
+                by=actor(by).words if seat else by,
                 stage=stage or "",
                 day=_date(day),
                 seq=seq,

@@ -18,14 +18,26 @@ from cli.leave import Leaving, leaving
 from cli.seat import SEAT, Seat
 from ledger import printable
 from ledger.errors import Misconfigured
+from operate.act import Role
 from operate.follow import Paused
 from operate.submit import Progress, Resume
-from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Role, Verb
+from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Verb
 from steps.run.exits import Exit
 
 #: What the service does, and the role that it needs. Not here: what reads or loads rows itself (redrive, replay,
 #: verify, skip-gap, rebind), what needs a file, and what belongs to a workstation (deploy, migrate, local).
-QUESTIONS = ("runs", "lag", "absent", "today", "why", "audit", "handover", "quarantine list", "quarantine show")
+QUESTIONS = (
+    "runs",
+    "lag",
+    "absent",
+    "approvals",
+    "today",
+    "why",
+    "audit",
+    "handover",
+    "quarantine list",
+    "quarantine show",
+)
 ACTS = {
     **dict.fromkeys(
         ("submit", "rerun", "hold", "free", "kill", "accept", "withdraw", "quarantine discard"), Role.OPERATOR
@@ -131,10 +143,8 @@ def _done(command: Any, name: str, seat: Seat, caller: Caller, given: Mapping[st
 
 
 def _by(caller: Caller, given: object) -> str:
-    """The name in the journal: the holder's; another name that was given is never shown alone."""
-    if not given or given == caller.holder:
-        return caller.holder
-    return f"{given} (signed in as {caller.holder})"
+    """The name in the journal: the holder's, or another one that was given, beside which the holder's stands."""
+    return str(given or caller.holder)
 
 
 def _resume(given: Mapping[str, object] | None) -> Resume | None:

@@ -11,7 +11,8 @@ from typing import Any
 from psycopg.sql import Identifier
 
 from catalog import Feed
-from ledger import control, journal, notice
+from ledger import acceptance, control, journal, notice
+from ledger.acceptance import Acceptance
 from ledger.control import Control
 from ledger.database import Connection, fetch_all, fetch_one, one, rows, run
 from ledger.errors import translated
@@ -58,6 +59,8 @@ class Facts:
     """Rows of the feed that were set aside since the base date began, whatever they belong to."""
     control: Control = field(default_factory=Control)
     stuck: Stuck | None = None
+    accepted: Acceptance | None = None
+    """A person's decision that the base date counts as done without its rows."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,13 @@ def fetch_facts(connection: Connection, feed: Feed, days: Mapping[date, datetime
             "control": control.state(connection, feed.name),
             "stuck": fetch_one(connection, Stuck, "absence.stuck", feed=feed.name),
         }
+        accepted = acceptance.in_force(connection, feed.name, list(days))
         return {
             day: Facts(
                 [each for each in requests if each.base_date == day],
                 _in_table(connection, feed, day),
                 quarantined=one(connection, "absence.quarantined", feed=feed.name, since=began)[0],
+                accepted=accepted.get(day),
                 **about,
             )
             for day, began in days.items()
@@ -116,12 +121,19 @@ def report(connection: Connection, absent: Report, body: Mapping[str, Any] | Non
     return first
 
 
-def close(connection: Connection, absent: Report, words: str, body: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Its rows have come: report that likewise, and commit; False when it was closed before."""
+def close(
+    connection: Connection,
+    absent: Report,
+    words: str,
+    body: Mapping[str, Any] | None,
+    now: datetime,
+    verb: str = "arrived",
+) -> bool:
+    """Its rows have come, or it is `accepted`: report that likewise, and commit; False when it was closed before."""
     with translated():
         first = run(connection, "absence.close", subject=absent.subject, base_date=absent.base_date) == 1
         if first:
-            _write(connection, "arrived", absent, words, body, now)
+            _write(connection, verb, absent, words, body, now)
         connection.commit()
     return first
 

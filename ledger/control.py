@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from ledger import request
-from ledger.database import Connection, fetch_all, fetch_one, maybe, run
+from ledger.database import Connection, fetch_all, fetch_one, maybe, rows, run
 from ledger.errors import translated
 from ledger.journal import write
 
@@ -17,12 +18,44 @@ class Control:
 
     held_at: datetime | None = None
     held_by: str | None = None
+    held_signed_in: str | None = None
     held_reason: str | None = None
+    held_with_all: bool = False
     blocked_at: datetime | None = None
     blocked_code: int | None = None
     blocked_stage: str | None = None
     blocked_reason: str | None = None
     wait_until: datetime | None = None
+
+
+class Lift(StrEnum):
+    """What keeps a feed from moving: a person's decision, a fault, or a partner's quota."""
+
+    HOLD = "hold"
+    BLOCK = "block"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What a `free` lifted: it was there `before`, and it was asked for (`only`; None: all). Empty is false."""
+
+    before: Control
+    only: Lift | None = None
+    hastened: int = 0
+    """Deferred requests that are sent again at once."""
+
+    def __bool__(self) -> bool:
+        return bool(self.kinds or self.hastened)
+
+    @property
+    def kinds(self) -> list[Lift]:
+        there = {
+            Lift.HOLD: self.before.held_at,
+            Lift.BLOCK: self.before.blocked_at,
+            Lift.WAIT: self.before.wait_until,
+        }
+        return [each for each, since in there.items() if since and self.only in (None, each)]
 
 
 @dataclass(frozen=True)
@@ -65,29 +98,49 @@ def kept_open(connection: Connection, feed: str) -> Iterator[bool]:
         connection.commit()
 
 
-def hold(connection: Connection, feed: str, who: str, reason: str) -> None:
-    """Hold a feed. When the caller's commit returns, nothing of it commits any more."""
+def lock(connection: Connection, feed: str) -> Control:
+    """The feed's control row, which stays as it is until the caller's transaction ends. May wait for a chunk."""
     with translated():
-        run(connection, "control.hold", feed=feed, who=who, reason=reason)
-        write(connection, "hold", feed, who, reason)
+        run(connection, "control.ensure", feed=feed)  # a row that is not there cannot be locked
+        return fetch_one(connection, Control, "control.lock", feed=feed) or Control()
 
 
-def free(connection: Connection, feed: str, who: str, reason: str) -> bool:
-    """Lift a hold, a block and a wait, and end every request's deferral; False when there was none of them."""
+def hold(
+    connection: Connection,
+    feed: str,
+    who: str,
+    reason: str,
+    *,
+    signed_in: str | None = None,
+    with_all: bool = False,
+    take_over: bool = False,
+) -> bool:
+    """Hold a feed. When the caller's commit returns, nothing of it commits any more. False: another person holds it."""
+    about = {"who": who, "signed_in": signed_in or who, "reason": reason, "with_all": with_all, "take_over": take_over}
     with translated():
-        lifted = run(connection, "control.free", feed=feed) + request.hasten(connection, feed) > 0
-        if lifted:
-            write(connection, "free", feed, who, reason)
-    return lifted
+        return run(connection, "control.hold", feed=feed, **about) == 1
 
 
-def free_all(connection: Connection, code: int, who: str, reason: str) -> list[LiftedBlock]:
-    """Lift the blocks of that exit code, of every feed. A hold stays."""
+def free(connection: Connection, feed: str, only: Lift | None = None) -> Lifted:
+    """Lift a hold, a block, a wait, or (None) all of them and every request's deferral. The caller commits."""
     with translated():
-        lifted = sorted(fetch_all(connection, LiftedBlock, "control.free_all", code=code), key=lambda each: each.feed)
-        for each in lifted:
-            write(connection, "free", each.feed, who, reason, code=code, stage=each.stage, blocked_reason=each.reason)
-    return lifted
+        before = lock(connection, feed)
+        lifts = {each: only in (None, each) for each in Lift}
+        run(connection, "control.free", feed=feed, **lifts)
+        hastened = request.hasten(connection, feed) if only is not Lift.HOLD and only is not Lift.BLOCK else 0
+    return Lifted(before, only, hastened)
+
+
+def held_with_all(connection: Connection, who: str, signed_in: str) -> list[str]:
+    """The feeds that this person holds by `hold --all`."""
+    with translated():
+        return [row[0] for row in rows(connection, "control.held_with_all", who=who, signed_in=signed_in)]
+
+
+def free_all(connection: Connection, code: int) -> list[LiftedBlock]:
+    """Lift the blocks of that exit code, of every feed. A hold stays. The caller commits."""
+    with translated():
+        return sorted(fetch_all(connection, LiftedBlock, "control.free_all", code=code), key=lambda each: each.feed)
 
 
 def block(connection: Connection, feed: str, stage: str, code: int, reason: str) -> None:

@@ -7,7 +7,9 @@
         ├── Misconfigured    a setting, a right, a table or a version is wrong
         ├── DataRefused      more bad rows than the feed allows: a changed contract
         ├── OffsetGap        Kafka no longer has what the checkpoint expects
-        └── LedgerBroken     the ledger does not add up
+        ├── LedgerBroken     the ledger does not add up
+        └── Refused          a person's act is refused as things stand, and changed nothing
+            └── Asked        it waits for a second person
 
 A bad row is none of these: it is a value, and goes to quarantine.
 """
@@ -49,6 +51,18 @@ class OffsetGap(Permanent):
 
 class LedgerBroken(Permanent):
     """The ledger does not add up."""
+
+
+class Refused(Permanent):
+    """A person's act is refused as things stand, and changed nothing."""
+
+
+class Asked(Refused):
+    """A person's act waits for a second person's decision: `approval` is its number."""
+
+    def __init__(self, words: str, approval: int | None = None, verb: str = "-", feed: str | None = None) -> None:
+        super().__init__(words)
+        self.approval, self.verb, self.feed = approval, verb, feed
 
 
 #: SQLSTATE classes of outside trouble: connection, transaction rolled back, resources, operator, system, failover.

@@ -65,7 +65,8 @@ WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.status = 'LOST'
 SELECT count(*) FROM feedfall.run r
 WHERE r.feed = %(feed)s AND r.stage = %(stage)s AND r.status = 'LOST'
   AND (r.partitions IS NULL OR r.partitions && %(partitions)s::int[]) AND r.started_at >
-    coalesce((SELECT max(j.at) FROM feedfall.journal j WHERE j.feed = %(feed)s AND j.verb = 'free'), '-infinity')
+    coalesce((SELECT max(j.at) FROM feedfall.journal j WHERE j.feed = %(feed)s AND j.verb = 'free'
+        AND (j.phase IS NULL OR j.phase = 'done')), '-infinity')
 
 -- name: holders
 -- Who has leases of a stage, and for how long.

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from ledger.database import Connection, fetch_one
 from ledger.errors import translated
-from ledger.journal import write
 
 #: The journal's verb. `verify.answers` reads it, with the number of rows that were accepted.
 VERB = "accept-repeat"
@@ -25,9 +24,3 @@ def find(connection: Connection, feed: str, correlation_id: UUID) -> Repeat | No
     """The answer, where it was given more than once."""
     with translated():
         return fetch_one(connection, Repeat, "repeat.given", feed=feed, id=correlation_id)
-
-
-def accept(connection: Connection, feed: str, correlation_id: UUID, rows: int, by: str, reason: str) -> None:
-    """Accept so many rows of an answer; one more is BROKEN again. The caller commits."""
-    with translated():
-        write(connection, VERB, feed, by, reason, correlation_id=str(correlation_id), rows=rows)

@@ -22,7 +22,7 @@ DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_datab
 GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.drain, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
     feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch,
-    feedfall.sweep TO {role};
+    feedfall.sweep, feedfall.acceptance TO {role};
 GRANT INSERT (feed, stage, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
@@ -45,7 +45,7 @@ GRANT INSERT (feed, run, transactional_id, topic, topic_id, ends, ids), UPDATE (
     ON feedfall.batch TO {role};
 GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
     UPDATE (blocked_at, blocked_code, blocked_stage, blocked_reason, wait_until) ON feedfall.feed_control TO {role};
-GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail) ON feedfall.journal TO {role};
+GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail, phase) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
 GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run) ON feedfall.sweep TO {role};
@@ -60,7 +60,13 @@ GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};
 -- name: operator
 -- Beside all that a pod may: hold and free, resolve quarantine, accept a gap, decide about days.
 GRANT SELECT ON feedfall.journal TO {role};
-GRANT INSERT (held_at, held_by, held_reason), UPDATE (held_at, held_by, held_reason) ON feedfall.feed_control TO {role};
+GRANT INSERT (act, phase, signed_in, acted_as, channel, address, before, after, words, ticket, approval)
+    ON feedfall.journal TO {role};
+GRANT INSERT (held_at, held_by, held_signed_in, held_reason, held_with_all),
+    UPDATE (held_at, held_by, held_signed_in, held_reason, held_with_all) ON feedfall.feed_control TO {role};
+GRANT SELECT, INSERT (verb, feed, arguments, preview, digest, reason, asked_by, asked_signed_in, asked_channel, asked_address),
+    UPDATE (decision, decided_by, decided_signed_in, decided_reason, used_at) ON feedfall.approval TO {role};
+GRANT INSERT (feed, base_date, accepted, who, signed_in, reason, approval, ticket) ON feedfall.acceptance TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, who, reason, moved_to) ON feedfall.gap TO {role};
 GRANT UPDATE (closed_at) ON feedfall.source TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who), UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
@@ -82,7 +88,8 @@ GRANT SELECT ON {tables} TO {role};
 GRANT SELECT ON feedfall.schema, feedfall.calendar_override TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who) ON feedfall.calendar_override TO {role};
 GRANT UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
-GRANT INSERT (who, verb, feed, reason, detail) ON feedfall.journal TO {role};
+GRANT INSERT (who, verb, feed, reason, detail, act, phase, signed_in, acted_as, channel, address, before, after, words, ticket,
+    approval) ON feedfall.journal TO {role};
 
 -- name: setting
 -- For sessions whose pooler drops the options that they are started with.

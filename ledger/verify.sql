@@ -160,7 +160,7 @@ SELECT q.correlation_id::text, q.base_date, q.count, q.settled + q.repeated, q.s
 FROM feedfall.request q LEFT JOIN feedfall.run r ON r.id = q.last_run
 WHERE q.feed = %(feed)s AND q.count IS NOT NULL AND q.status NOT IN ('empty', 'refused') AND (
     (q.settled + q.repeated > q.count AND %(relayed)s AND NOT EXISTS (
-        SELECT FROM feedfall.journal j WHERE j.feed = q.feed AND j.verb = 'accept-repeat'
+        SELECT FROM feedfall.journal j WHERE j.feed = q.feed AND j.verb = 'accept-repeat' AND (j.phase IS NULL OR j.phase = 'done')
             AND j.detail ->> 'correlation_id' = q.correlation_id::text
             AND j.detail ->> 'rows' = (q.settled + q.repeated)::text))
     OR (q.settled < q.count AND q.status = 'complete')

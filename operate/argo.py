@@ -114,6 +114,7 @@ def _read(found: Mapping[str, Any]) -> WorkflowState:
         message=message,
         ours="feedfall/stage" in labels,
         feed=_typed(feed, str) if (feed := labels.get("feedfall/feed")) is not None else None,
+        stage=_typed(stage, str) if (stage := labels.get("feedfall/stage")) is not None else None,
         parameters={each["name"]: str(each.get("value", "")) for each in given},
     )
 

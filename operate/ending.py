@@ -34,6 +34,7 @@ class WorkflowState:
     message: str = ""
     ours: bool = True
     feed: str | None = None
+    stage: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property

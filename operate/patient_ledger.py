@@ -29,9 +29,10 @@ class PatientLedger:
         self._close()
 
     def __call__(self, query: Callable[[Connection], T]) -> T:
-        return self._watch.patiently(lambda: self._once(query))
+        return self._watch.patiently(lambda: self.once(query))
 
-    def _once(self, query: Callable[[Connection], T]) -> T:
+    def once(self, query: Callable[[Connection], T]) -> T:
+        """Likewise, without a second try."""
         try:
             if self._connection is None:
                 self._connection = databases.open_session(

@@ -21,6 +21,7 @@ from ledger import chunk, gap, journal, lease, rebind
 from ledger.chunk import Source
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from operate.act import acting_apart
 from operate.reread import open_rereading
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ledger.database import Connection
     from ledger.lease import Lease
     from ledger.rebind import Bound, Match, Overlap
+    from operate.act import Act
     from steps.drain.kafka import Topic, Watermarks
     from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
@@ -90,12 +92,14 @@ def look(
     return RebindResult(Outcome(Status.SHOWN if moves else Status.NOTHING), moves)
 
 
-def move(settings: Settings, feed: Feed, given: OffsetMap, by: str, reason: str, stop: threading.Event) -> RebindResult:
+def move(settings: Settings, feed: Feed, given: OffsetMap, act: Act, stop: threading.Event) -> RebindResult:
     """Rebind every checkpoint of a feed in a run of its own, as `feedfall runs` shows it."""
-    with executing(settings, LeaseKey(feed.name, "rebind"), stop) as execution:
+    key = LeaseKey(feed.name, "rebind")
+    with acting_apart(settings.database_url, act) as record, executing(settings, key, stop) as execution:
         moves = find(settings, execution.connection, feed, given, stop)
         execution.connection.rollback()
-        outcome = execution.outcome = _move_all(execution, feed, moves, by, reason)
+        outcome = execution.outcome = _move_all(execution, feed, moves, act.actor.who, record.act.reason)
+        record.settle(outcome)
     return RebindResult(outcome, moves)
 
 

@@ -22,6 +22,7 @@ from ledger.database import commit
 from ledger.errors import translated
 from ledger.key import LeaseKey
 from operate import redriven
+from operate.act import acting_apart
 from operate.reread import gap_before, open_rereading
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from catalog import Feed
     from ledger.chunk import Source
     from ledger.lease import Lease
+    from operate.act import Act
     from operate.reread import RereadChunk, Rereading
     from steps.drain.kafka import Watermarks
     from steps.drain.lease_keeper import Keeper
@@ -98,11 +100,13 @@ def offsets(text: str) -> Offsets:
 
 
 def replay_range(
-    settings: Settings, feed: Feed, wanted: Offsets | tuple[date, date], by: str, reason: str, stop: threading.Event
+    settings: Settings, feed: Feed, wanted: Offsets | tuple[date, date], act: Act, stop: threading.Event
 ) -> Outcome:
     """Replay a range in a run of its own, as `feedfall runs` shows it. Its counts are those of `FATES`, and more."""
-    with executing(settings, LeaseKey(feed.name, "replay"), stop) as execution:
-        outcome = execution.outcome = run(execution, feed, wanted, by, reason)
+    key = LeaseKey(feed.name, "replay")
+    with acting_apart(settings.database_url, act) as record, executing(settings, key, stop) as execution:
+        outcome = execution.outcome = run(execution, feed, wanted, act.actor.who, record.act.reason)
+        record.settle(outcome)
     return outcome
 
 

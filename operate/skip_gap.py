@@ -13,8 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger import chunk, gap, journal, lease
+from ledger.database import session
 from ledger.errors import translated
 from ledger.key import LeaseKey
+from operate import approval, previews
+from operate.act import acting_apart
+from operate.previews import Facts
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
 from steps.run.execution import Execution, Outcome, executing
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from ledger.chunk import Source
     from ledger.database import Connection
     from ledger.lease import Lease
+    from operate.act import Act, Record
+    from operate.previews import Preview
     from steps.drain.kafka import Topic
     from steps.drain.lease_keeper import Keeper
     from steps.run.settings import Settings
@@ -64,12 +70,30 @@ def look(settings: Settings, connection: Connection, feed: Feed) -> SkipResult:
     return SkipResult(Outcome(Status.SHOWN if gaps else Status.NOTHING), gaps)
 
 
-def skip(settings: Settings, feed: Feed, by: str, reason: str, stop: threading.Event) -> SkipResult:
+def skip(settings: Settings, feed: Feed, act: Act, stop: threading.Event) -> SkipResult:
     """Accept every gap of a feed in a run of its own, as `feedfall runs` shows it."""
-    with executing(settings, LeaseKey(feed.name, "skip-gap"), stop) as execution:
-        result = accept(execution, feed, by, reason)
-        execution.outcome = result.outcome
+    with acting_apart(settings.database_url, act) as record:
+        _second_person(settings, feed, record)
+        with executing(settings, LeaseKey(feed.name, "skip-gap"), stop) as execution:
+            result = accept(execution, feed, act.actor.who, record.act.reason)
+            execution.outcome = result.outcome
+        record.settle(result.outcome)
+        if result.outcome.status is Status.SUCCEEDED and result.gaps:
+            with session(settings.database_url, "feedfall act") as connection:
+                approval.use(connection, record)
     return result
+
+
+def _second_person(settings: Settings, feed: Feed, record: Record) -> None:
+    """Raises Asked."""
+    with session(settings.database_url, "feedfall act") as connection:
+        approval.obtain(connection, record, preview(feed, look(settings, connection, feed).gaps))
+
+
+def preview(feed: Feed, gaps: Sequence[Gap]) -> Preview:
+    """What accepting these gaps would do."""
+    lines = [f"{each.topic}[{each.source.partition}] {each.source.next_offset} to {each.end}" for each in gaps]
+    return previews.preview("skip-gap", Facts(feed.name, gaps=lines))
 
 
 def find(settings: Settings, connection: Connection, feed: Feed) -> list[Gap]:

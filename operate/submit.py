@@ -22,7 +22,7 @@ from uuid import UUID
 
 from catalog import Feed, Policy, find
 from catalog.message import correlation
-from ledger import control, journal, request
+from ledger import acceptance, control, journal, request
 from ledger.absence import fetch_facts
 from ledger.databases import variable
 from ledger.request import RequestState
@@ -276,6 +276,8 @@ class Submission:
             counts["request"] = state.status
             if ending := of_request(state, refusal):
                 return replace(ending, counts={**counts, **ending.counts})
+            if accepted := ledger(partial(acceptance.in_force, feed=target.feed.name, days=[target.day])):
+                return Ending(Status.ACCEPTED, Exit.OK, accepted[target.day].words, counts)
             if (words := _progress(state)) != status:
                 status = words
                 self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ledger import control
+from bank import PACKAGES
+from catalog import find
 from ledger.database import connect
+from operate import hold
+from operate.act import Actor
 
 if TYPE_CHECKING:
     from bank import Bank
@@ -41,7 +45,5 @@ def blocked(bank: Bank, feed: str) -> int | None:
 
 
 def free(bank: Bank, feed: str) -> None:
-    connection = connect(bank.url, "test")
-    assert control.free(connection, feed, "test", "repaired")
-    connection.commit()
-    connection.close()
+    with closing(connect(bank.url, "test")) as connection:
+        assert hold.free(connection, find.load(feed, PACKAGES), Actor("test"), "repaired")

@@ -18,7 +18,7 @@ from business_day.files import check_name
 from cli import show
 from cli.calendar import month
 from cli.calendar.override import CalendarName
-from cli.options import By, Json, aside
+from cli.options import By, Json, actor, aside
 from operate.calendar import bank_table, compare, kasi, overrides, proposals
 from operate.calendar.compare import CalendarComparison, Difference
 from operate.calendar.source import open_calendar
@@ -73,7 +73,8 @@ def import_(
     origin = "standard input" if file == "-" else Path(file).name
     found = proposals.import_table(calendar, content, meanings, origin)
     if apply and found.differences:
-        overrides.declare(os.environ, [each.override for each in found.differences], by)
+        wanted = [each.override for each in found.differences]
+        overrides.declare(os.environ, wanted, actor(by), f"the table of {origin}")
     return _show(calendar, found, toml=toml, as_json=as_json, applied=apply)
 
 

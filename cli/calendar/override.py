@@ -10,7 +10,7 @@ import typer
 from business_day import Override, read_date
 from business_day.dates import FORMS
 from cli import show
-from cli.options import By, Json, Reason, visible
+from cli.options import By, Json, Reason, actor, visible
 from operate.calendar import overrides as decisions
 
 CalendarName = Annotated[
@@ -32,13 +32,13 @@ def declare(
 ) -> None:
     """Declare a day open or closed, whatever its table says. Holds from the next run on; nothing is deployed."""
     wanted = Override(name, read_date(day), is_open=is_open, reason=reason, evidence=evidence)
-    [declared] = decisions.declare(os.environ, [wanted], by)
+    [declared] = decisions.declare(os.environ, [wanted], actor(by), reason)
     show.say(f"{name} {declared.day} is declared {_word(declared)}: {reason}. It holds from the next run on.")
 
 
 def withdraw(name: CalendarName, day: BaseDay, reason: Reason, by: By) -> None:
     """Withdraw the override of a day: its table decides again. The override stays in the history."""
-    gone = decisions.withdraw(os.environ, name, read_date(day), by, reason)
+    gone = decisions.withdraw(os.environ, name, read_date(day), actor(by), reason)
     show.say(f"{name} {gone.day} is no longer declared {_word(gone)}.")
 
 

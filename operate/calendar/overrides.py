@@ -5,7 +5,7 @@ A file does the same without a database (FEEDFALL_CALENDARS); the calendar servi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 
@@ -14,23 +14,28 @@ from business_day import Override
 from ledger import calendar, databases
 from ledger.database import Connection
 from ledger.errors import Misconfigured
+from operate.act import Act, Actor, acting, check_reason
 from operate.calendar.source import own_calendars
 
 
-def declare(environ: Mapping[str, str], overrides: Iterable[Override], by: str) -> list[Override]:
-    """Declare overrides in the name of `by`: all of them or none, a journal line each. Raises Conflict."""
-    own, signed = own_calendars(environ), [_signed(each, by) for each in overrides]
-    with _home(environ) as connection:
+def declare(environ: Mapping[str, str], overrides: Sequence[Override], actor: Actor, reason: str) -> list[Override]:
+    """Declare overrides in a person's name: all of them or none, a journal line each. Raises Conflict."""
+    own, signed = own_calendars(environ), [_signed(each, actor.who) for each in overrides]
+    for each in signed:
+        check_reason(each.reason)
+    asked = {"days": [f"{each.calendar} {each.day}" for each in signed][:100]}
+    with _home(environ) as connection, acting(connection, Act("declare", actor, reason, arguments=asked)):
         for name in sorted({each.calendar for each in signed}):
             table = business_day.calendar(name, own=own)
             calendar.declare_overrides(connection, table, [each for each in signed if each.calendar == name])
     return signed
 
 
-def withdraw(environ: Mapping[str, str], name: str, day: date, by: str, reason: str) -> Override:
+def withdraw(environ: Mapping[str, str], name: str, day: date, actor: Actor, reason: str) -> Override:
     """Withdraw the override of a day; what it was stays in the history. Raises NoOverride."""
-    with _home(environ) as connection:
-        return calendar.withdraw_override(connection, name, day, by, reason)
+    asked = {"days": [f"{name} {day}"]}
+    with _home(environ) as connection, acting(connection, Act("withdraw", actor, reason, arguments=asked)) as record:
+        return calendar.withdraw_override(connection, name, day, actor.who, record.act.reason)
 
 
 def list_overrides(

@@ -22,6 +22,7 @@ from business_day import Override, Policy, document, read_date
 from business_day.card import card
 from ledger import printable
 from ledger.calendar import check_override, declare_overrides, withdraw_override
+from ledger.journal import check_reason
 from service import problem
 from service.calendar_api import answers, schemas
 from service.calendar_api.page import add_page
@@ -181,6 +182,7 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
         **spec(schemas.Decision, 401, 403, 409),
     )
     def declare(request: Request, name: CalendarName, declaration: schemas.Declaration) -> Response:
+        check_reason(declaration.reason, "reason")
         sent, day, by = declaration, read_date(declaration.day), request.state.holder.name
         wanted = Override(name, day, is_open=sent.is_open, reason=sent.reason, evidence=sent.evidence, by=by)
         check_override(wanted)
@@ -196,7 +198,8 @@ def _override_routes(current: Current, tokens: Tokens, now: Callable[[], datetim
         **spec(schemas.Decision, 401, 403),
     )
     def withdraw(request: Request, name: CalendarName, day: DayText, reason: WithdrawReason) -> Response:
-        printable.check(calendar=name, reason=reason)
+        check_reason(reason, "reason")
+        printable.check(calendar=name)
         at, by = read_date(day), request.state.holder.name
         allow(request, name, at)
         with current.transaction() as connection:

@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 
 from service import problem
 from service.desk_api.repeats import Repeats
-from service.desk_api.verbs import Answer, Caller, Kind, Role, Verb
+from service.desk_api.verbs import Answer, Caller, Kind, Verb
 from service.limits import BodyLimit
-from service.problem import MEDIA_TYPE, Problem
+from service.problem import MEDIA_TYPE
 from service.refusals import RefusalLog
 
 if TYPE_CHECKING:
@@ -185,6 +185,3 @@ def _token_first(tokens: DeskTokens, verb: Verb) -> type[APIRoute]:
             return check_and_answer
 
     return TokenFirst
-
-
-__all__ = ["Problem", "Role", "api", "routes"]

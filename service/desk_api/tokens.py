@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from ledger import printable
 from ledger.errors import Misconfigured
-from service.desk_api.verbs import Role
+from operate.act import Role
 from service.problem import Problem
 from service.token_folder import TokenFolder
 
@@ -40,7 +40,8 @@ class DeskHolder:
 
     def check_may(self, verb: str, needed: Role) -> None:
         """Raises Problem 403 for a verb that needs more."""
-        if self.role.rank < needed.rank:
+        order = list(Role)
+        if order.index(self.role) < order.index(needed):
             raise Problem(
                 403, "forbidden", f"{verb} needs the role {needed}: the token of {self.name} is a {self.role}'s"
             )

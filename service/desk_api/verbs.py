@@ -6,17 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Role(StrEnum):
-    """What a holder may do, in the order of what they may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    APPROVER = "approver"
-
-    @property
-    def rank(self) -> int:
-        return list(Role).index(self)
+from operate.act import Role
 
 
 class Kind(StrEnum):

@@ -16,6 +16,7 @@ from ledger.errors import (
     Misconfigured,
     OffsetGap,
     Permanent,
+    Refused,
     Transient,
 )
 
@@ -37,7 +38,10 @@ class Exit(IntEnum):
     PARTNER = 69, "the partner answered with an error; its answer is recorded"
     BUG = 70, "an internal error (a bug in feedfall); the traceback is in the log", True
     TRANSIENT = 75, "outside trouble: database, broker or partner out of reach"
-    NOT_DONE = 77, "a command did nothing: held, blocked, busy, skipped, or the partner had nothing"
+    NOT_DONE = (
+        77,
+        "a command did nothing: refused, not approved, held, blocked, busy, skipped, or the partner had nothing",
+    )
     CONFIG = 78, "a setting, right, topic, table or version is wrong", True
     GAP = 81, "Kafka lost what the checkpoint expects (retention, a topic made anew)", True
     NO_RESPONSE = 82, "`feedfall submit --wait`: no response in time"
@@ -58,6 +62,7 @@ EXITS: dict[type, Exit] = {
     DataRefused: Exit.DATA,
     OffsetGap: Exit.GAP,
     LedgerBroken: Exit.LEDGER,
+    Refused: Exit.NOT_DONE,
     Permanent: Exit.CONFIG,
 }
 
@@ -81,6 +86,7 @@ __all__ = [
     "Misconfigured",
     "OffsetGap",
     "Permanent",
+    "Refused",
     "Transient",
     "exit_of",
 ]

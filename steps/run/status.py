@@ -76,6 +76,7 @@ class Status(StrEnum):
     # -- of `feedfall submit`, beside those of the pod --
     STARTED = "STARTED", Exit.OK, "started, and not waited for"
     ALREADY_ORDERED = "ALREADY_ORDERED", Exit.OK, "requested before, and not waited for"
+    ACCEPTED = "ACCEPTED", Exit.OK, "a person has accepted the base date: it counts as done without its rows"
     EMPTY = "EMPTY", Exit.NOT_DONE, "the partner has nothing for this date"
     REFUSED = "REFUSED", Exit.PARTNER, "the partner refused"
     NO_RESPONSE = (
@@ -85,6 +86,14 @@ class Status(StrEnum):
         "the same command waits on",
     )
     UNKNOWN = "UNKNOWN", Exit.TRANSIENT, "it ended, and its log is gone", "`feedfall runs` tells what it did"
+
+    # -- of a person's acts --
+    ASKED = (
+        "ASKED",
+        Exit.NOT_DONE,
+        "it waits for a second person; the number of the approval is on the line",
+        "`feedfall approve`",
+    )
 
     # -- of `feedfall skip-gap` --
     SHOWN = "SHOWN", Exit.NOT_DONE, "shown only", "`--yes` accepts it"

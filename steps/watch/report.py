@@ -35,7 +35,7 @@ def watch(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = N
         with faults.turn(feed.name):  # its table, its rights, its calendar: no reason to leave the others alone
             try:
                 found["absent"] += sum(watching.report(feed, each) for each in watching.missing(feed))
-                found["arrived"] += sum(watching.close(each, words) for each, words in watching.returned(feed))
+                found["arrived"] += sum(watching.close(*each) for each in watching.returned(feed))
             except Failure as error:
                 _say(f"UNWATCHED {feed.name}: {error}")
                 raise
@@ -64,19 +64,21 @@ class Watching:
         days = {each.day: each for each in due if not each.uncovered}
         for day, facts in self._facts(feed, days):
             found = finding(feed, facts, self._now) if watchable(feed, facts) else None
-            if found:
+            if found and not facts.accepted:
                 yield Report(feed.name, day, days[day].due, found.situation, found.words, self._now)
 
-    def returned(self, feed: Feed) -> Iterator[tuple[Report, str]]:
-        """What was reported and is here now, with the sentence that says so."""
+    def returned(self, feed: Feed) -> Iterator[tuple[Report, str, str]]:
+        """What was reported and is here now, or accepted, with the sentence that says so, and its verb."""
         mine = {day: each for (subject, day), each in self._reports.items() if subject == feed.name}
         for day, facts in self._facts(feed, mine):
             if finding(feed, facts, self._now) is None:
                 late = (self._now - mine[day].due_at) // timedelta(minutes=1)
-                yield mine[day], f"its rows are here, {late:,} min after {_local(feed, mine[day].due_at)}"
+                yield mine[day], f"its rows are here, {late:,} min after {_local(feed, mine[day].due_at)}", "arrived"
+            elif facts.accepted:
+                yield mine[day], facts.accepted.words, "accepted"
         for (subject, day), each in self._reports.items():
             if subject == _calendar(feed) and self._covers(feed, day):
-                yield each, f"calendar {feed.calendar} covers {day} now"
+                yield each, f"calendar {feed.calendar} covers {day} now", "arrived"
 
     def report(self, feed: Feed, each: Report) -> bool:
         """Report it, once; False when it was reported before."""
@@ -86,13 +88,13 @@ class Watching:
             _say(f"ABSENT {each.subject} {each.base_date}, due {_local(feed, each.due_at)}: {each.words}")
         return first
 
-    def close(self, each: Report, words: str) -> bool:
-        """Report its arrival, once; False when it was reported before."""
-        body = self._body("feed.arrived", each, words) if self._tells else None
-        first = absence.close(self._connection, each, words, body, self._now)
+    def close(self, each: Report, words: str, verb: str) -> bool:
+        """Report its arrival, or that it is accepted, once; is it an arrival that was not reported before?"""
+        body = self._body(f"feed.{verb}", each, words) if self._tells else None
+        first = absence.close(self._connection, each, words, body, self._now, verb)
         if first:
-            _say(f"ARRIVED {each.subject} {each.base_date}: {words}")
-        return first
+            _say(f"{verb.upper()} {each.subject} {each.base_date}: {words}")
+        return first and verb == "arrived"
 
     def _expected(self, feed: Feed) -> list[Expected]:
         try:

@@ -135,7 +135,7 @@ def test_found__a_hold_and_a_block(bank: Bank, sweeps: Sweeps) -> None:
     sweeps(at(17))
     assert "held by kim: late close; `feedfall free` lifts it; no request sent" in sweeps.log
     with connect(bank.url, "test") as connection:
-        control.free(connection, "fx", "kim", "closed")
+        control.free(connection, "fx")
         control.block(connection, "fx", "sub", 65, "too many bad rows")
     sweeps(at(17, day=date(2026, 11, 2)))
     assert "ABSENT fx 2026-11-02, due 17:00 CET: sub ended with 65: too many bad rows" in sweeps.log

@@ -258,7 +258,7 @@ def test_release__waits_for_a_person(deferred: Bank, door: Door, act: str, statu
         control.block(connection, "fx", "sub", 65, "test")
     connection.commit()
     assert door("release", "--feed=fx").status == status
-    control.free(connection, "fx", "kim", "test")
+    control.free(connection, "fx")
     connection.commit()
     connection.close()
     assert door("release", "--feed=fx").counts("loaded") == [3]

@@ -70,7 +70,7 @@ def test_markers__are_counted_as_such_once_the_feed_says_so(marked: Bank, door: 
     assert door("sub", "--feed=tick").exit == 78  # the source is opened by a run that knew of none
     feed = replace(find.load("tick", PACKAGES), transactional=True)
     with closing(connect(marked.url, "free")) as connection:
-        assert control.free(connection, "tick", "kim", "the feed's definition is right now")
+        assert control.free(connection, "tick")
         connection.commit()
     done = _sub(marked, feed)
     assert (done.status, done.reason, done.counts["loaded"]) == (Status.SUCCEEDED, None, 3)

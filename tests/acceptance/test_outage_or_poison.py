@@ -20,8 +20,10 @@ import pytest
 
 from bank import PACKAGES, Bank, Door
 from catalog import find
-from ledger import control, rights
+from ledger import rights
 from ledger.database import connect
+from operate import hold
+from operate.act import Actor
 from steps.run import settings
 from steps.run.execution import Execution
 from steps.sweep import due
@@ -255,8 +257,7 @@ def do(bank: Bank, what: str | Callable[[Bank], None]) -> None:
 
 def free(bank: Bank) -> None:
     with closing(connect(bank.url, "test")) as connection:
-        control.free(connection, "tick", "test", "healed")
-        connection.commit()
+        hold.free(connection, find.load("tick", PACKAGES), Actor("test"), "healed")
 
 
 def swept(bank: Bank) -> list[str]:

@@ -252,7 +252,7 @@ def test_topic_made_anew_under_a_run__nothing_of_the_new_one_is_taken_for_the_ol
     done = ended(pod.returncode, out, err)
     assert (done.exit, "deleted and created anew" in done.words["reason"]) == (81, True)
     assert bank.value("SELECT count(*) FROM tick WHERE volume >= 1000") == 0
-    words = ["skip-gap", "tick", "--reason=made anew", "--by=kim", "--yes"]
+    words = ["skip-gap", "tick", "--reason=made anew", "--by=kim", "--yes", "--break-glass", "--ticket=7"]
     assert CliRunner().invoke(app, words, env=bank.environ).exit_code == 0
     assert door("sub", "--feed=tick").counts("loaded") == [1000]
     assert bank.rows("SELECT count(*), count(DISTINCT volume) FROM tick WHERE volume >= 1000") == [(1000, 1000)]

@@ -86,7 +86,7 @@ def test_ci__deploys_orders_reads_and_kills(lane: Lane, figure: Figures) -> None
         said, errors = kill.communicate(timeout=180)
         assert kill.returncode == 0, errors
         assert f"{name} was stopped" in said
-    journal = "SELECT reason FROM feedfall.journal WHERE verb = 'kill' AND detail->>'workflow' = %s"
+    journal = "SELECT reason FROM feedfall.journal WHERE verb = 'kill' AND phase = 'done' AND detail->>'workflow' = %s"
     assert lane.cluster.bank.rows(journal, name) == [("a test",)]
     until("the row, from this run's last chunk or by the sweep", lambda: lane.loaded(36_001), 180)
     figure.append(("deploy, submit --wait, logs, kill on a real Argo Server", f"an order's rows after {took:.1f} s"))

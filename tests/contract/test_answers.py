@@ -110,7 +110,9 @@ def test_accept_repeat__is_a_decision_about_these_rows_alone(bank: Bank, door: D
         done = CliRunner().invoke(app, accept, env=bank.environ, catch_exceptions=False)
         assert f"Accepted: {4 - times} rows of answer {known}, which has 1." in done.stdout
         assert (door("verify", "--feed=fx").exit, bank.broken("fx")) == (0, [])
-    said = bank.rows("SELECT who, reason, detail FROM feedfall.journal WHERE verb = 'accept-repeat' ORDER BY id")
+    said = bank.rows(
+        "SELECT who, reason, detail FROM feedfall.journal WHERE verb = 'accept-repeat' AND phase = 'done' ORDER BY id"
+    )
     assert said == [("kim", "the backup of Monday", {"correlation_id": known, "rows": rows}) for rows in (2, 3)]
 
 
@@ -121,7 +123,7 @@ def test_accept_repeat__refuses_an_answer_that_was_given_once(bank: Bank, door: 
     known = str(correlation("fx", DAY, 1))
     with pytest.raises(Misconfigured, match=f"no answer {known} of fx was given twice"):
         CliRunner().invoke(app, ["accept-repeat", "fx", known, "--reason=x"], env=bank.environ, catch_exceptions=False)
-    assert bank.value("SELECT count(*) FROM feedfall.journal WHERE verb = 'accept-repeat'") == 0
+    assert bank.value("SELECT count(*) FROM feedfall.journal WHERE verb = 'accept-repeat' AND phase = 'done'") == 0
 
 
 def test_answer__of_another_feed_under_the_same_id_changes_nothing(bank: Bank, database: Connection) -> None:

@@ -121,7 +121,7 @@ class World:
             control.hold(connection, FEED.name, "operator", "test")
             connection.commit()
             pod.before("free")
-            control.free(connection, FEED.name, "operator", "test")
+            control.free(connection, FEED.name)
             connection.commit()
             return "FREED"
 

@@ -14,10 +14,11 @@ from calendar_requests import Client
 from cli.__main__ import app
 from cli.verbs import ACTS, QUESTIONS, arguments, find, verbs
 from ledger.errors import Misconfigured
+from operate.act import Role
 from service.desk_api.repeats import Repeats
 from service.desk_api.routes import api
 from service.desk_api.tokens import DeskTokens
-from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Role, Verb
+from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Verb
 from service.problem import Problem
 
 if TYPE_CHECKING:
