@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-import business_day
-from catalog import find
-from cli import show
 from cli.commands import Commands
-from cli.options import aside
-from ledger.errors import Asked, Failure
-from operate.stopped import Stopped
-from steps.run.exits import Exit, exit_of
-from steps.run.status import Status
+from cli.leave import Leaving, leaving
 
 app = typer.Typer(
     name="feedfall",
@@ -32,27 +26,17 @@ def feedfall() -> None:
 
 
 def main() -> None:
-    """Run the command. A failure is one line on stderr, and its exit code."""
+    """Run the command, here or by FEEDFALL_URL's service. A failure is one line on stderr, and its exit code."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a log may hold letters that this terminal cannot show
     try:
-        app(prog_name="feedfall")
-    except (find.UnknownFeed, business_day.CalendarError) as error:
-        _leave(str(error), Exit.CONFIG)
-    except Asked as error:
-        from steps.run.execution import Outcome  # noqa: PLC0415 -- no other ending of a command pays for it
+        with leaving():
+            if os.environ.get("FEEDFALL_URL"):
+                from cli import remote  # noqa: PLC0415 -- only who calls from outside pays for it
 
-        outcome = Outcome(Status.ASKED, reason=str(error), counts={"approval": error.approval})
-        show.say(outcome.line(error.feed or "-", error.verb, "-", 0.0))
-        sys.exit(Exit.NOT_DONE)
-    except Failure as error:
-        _leave(str(error), exit_of(error))
-    except Stopped:
-        _leave("Stopped.", Exit.STOPPED)
-
-
-def _leave(words: str, code: Exit) -> None:
-    aside(words)
-    sys.exit(code)
+                remote.redirect(os.environ)
+            app(prog_name="feedfall")
+    except Leaving as end:
+        sys.exit(end.code)
 
 
 if __name__ == "__main__":

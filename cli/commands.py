@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,20 @@ class Commands(TyperGroup):
         return [*COMMANDS, *(name for name in super().list_commands(ctx) if name not in COMMANDS)]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        return _command(cmd_name, getattr(import_module(module), name))
+        return find(cmd_name) if cmd_name in COMMANDS else super().get_command(ctx, cmd_name)
+
+
+@cache
+def find(name: str) -> Any:  # noqa: ANN401 -- click's, which typer does not name
+    """The command of a name such as `today` or `quarantine list`, the same object each time; None where none is."""
+    first, _, rest = name.partition(" ")
+    if rest:
+        group = find(first)
+        return group.commands.get(rest) if group else None
+    if name not in COMMANDS:
+        return None
+    module, _, function = COMMANDS[name].partition(":")
+    return _command(name, getattr(import_module(module), function))
 
 
 def _command(name: str, found: Any) -> Command:  # noqa: ANN401 -- a function, or a Typer

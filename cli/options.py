@@ -18,6 +18,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Feed, find
 from cli import show
+from cli.seat import SEAT
 from ledger import databases, printable
 from ledger.database import Connection, session
 from ledger.errors import Failure, Misconfigured
@@ -81,6 +82,8 @@ def actor(by: str, role: Role = Role.OPERATOR) -> Actor:
 
     The address says the login and the machine in any case, and where a remote shell came from.
     """
+    if seat := SEAT.get():  # the service does it, for the holder of a token
+        return Actor(by, Role(seat.role), Channel.API, seat.address, seat.holder)
     login = getpass.getuser()
     remote = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
     address = f"{login}@{socket.gethostname()}" + (f" from {remote}" if remote else "")

@@ -1,4 +1,4 @@
-"""Who has a command done by the service, and where its words go: set by `cli/desk.py` for the time of one request.
+"""Who has a command done by the service, and where its words go: set by `cli/verbs.py` for the time of one request.
 
 Without a seat a command runs in a terminal's own process, prints there, and acts for who is signed in there.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from operate.progress import Resume
+    from operate.follow import Watch
+    from operate.progress import Progress, Resume
 
 #: At most so many lines, and characters of one, go into one answer. The next answer hands on the rest.
 LINES, LONGEST = 2_000, 8_000
@@ -31,6 +32,15 @@ class Seat:
     stderr: list[str] = field(default_factory=list)
     more: int = 0
     """Lines that found no place."""
+
+    progress: Progress | None = None
+    """How far a submission has come."""
+
+    def bound(self, watch: Watch) -> None:
+        """Let a watch wait for one slice. An outage ends it sooner: who asks has the patience, not the service."""
+        watch.slice, watch.patience = self.slice, min(watch.patience, self.slice / 2)
+        if self.resume and self.resume.left is not None:
+            watch.timeout = self.resume.left
 
     def put(self, text: str, *, err: bool = False) -> None:
         """Keep the lines of a text: no more than LINES of them, and a RESULT line always."""

@@ -17,8 +17,23 @@ MetricsPort = Annotated[
 Board = Annotated[bool, typer.Option("--board", help="Serve the board (상황판) instead: the night desk in a browser.")]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort = 0, *, board: Board = False) -> None:
+Desk = Annotated[
+    bool,
+    typer.Option("--desk", help="Serve the desk instead: every verb over HTTPS, to holders of FEEDFALL_DESK_TOKENS."),
+]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    metrics_port: MetricsPort = 0,
+    *,
+    board: Board = False,
+    desk: Desk = False,
+) -> None:
     """Serve the business days over HTTP until Ctrl-C: every calendar, with what was declared in DATABASE_URL."""
+    if desk:
+        return serve_desk(host, port)
     if board:
         import service.board.__main__ as night_desk  # noqa: PLC0415 -- likewise
 
@@ -28,3 +43,13 @@ def serve(host: Host = "127.0.0.1", port: Port = 8080, metrics_port: MetricsPort
     scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"
     show.say(f"{scheme}://{host}:{port}/docs")
     return calendar_service.serve(host, port, {**os.environ, "FEEDFALL_METRICS_PORT": str(metrics_port)})
+
+
+def serve_desk(host: str, port: int) -> None:
+    """Serve the commands of this environment: its databases and its Argo Server. Raises Misconfigured."""
+    from cli.verbs import verbs  # noqa: PLC0415 -- no other command pays for a web server
+    from service.desk_api import server  # noqa: PLC0415 -- likewise
+
+    scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"
+    show.say(f"{scheme}://{host}:{port}/api/docs")
+    server.serve(host, port, os.environ, list(verbs()))

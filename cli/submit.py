@@ -24,7 +24,7 @@ from business_day import NoSuchDay, read_date
 from business_day.dates import FORMS
 from catalog import Policy
 from cli import show
-from cli.options import By, Grace, Patience, aside, seconds, visible
+from cli.options import By, Grace, Patience, actor, aside, seconds, visible
 from cli.seat import SEAT, bound
 from operate.ending import of_error
 from operate.follow import Watch
@@ -76,15 +76,15 @@ def submit(
     lenient: Lenient = False,
 ) -> None:
     """Request a feed's rows of a date, or start a template. With --wait: follow it, and exit as it ended."""
-    began = time.monotonic()
+    began, seat = time.monotonic(), SEAT.get()
     with stopping() as stop:
         try:
-            seat = SEAT.get()
             watch = Watch(stop, seconds(patience), seconds(timeout or DEFAULT_TIMEOUT), aside, seconds(grace))
-            watch.slice = seat.slice if seat else None
+            if seat:
+                seat.bound(watch)
             wanted = SubmitRequest(
                 name=name,
-                by=by,
+                by=actor(by).words if seat else by,
                 stage=stage or "",
                 day=_date(day),
                 seq=seq,
@@ -100,6 +100,8 @@ def submit(
             result = SubmitResult(of_error(error, Progress()), Progress())
         else:
             result = operate.submit.submit(wanted, os.environ, watch, bound(show.say))
+    if seat:
+        seat.progress = result.progress
     _leave(result, time.monotonic() - began, lenient=lenient)
 
 

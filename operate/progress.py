@@ -20,6 +20,8 @@ class Resume:
     seq: int = 1
     until: datetime | None = None
     counts: Mapping[str, str | int] = field(default_factory=dict)
+    left: float | None = None
+    """Seconds that the whole submission may still take."""
     stop: bool = False
 
 
@@ -38,5 +40,5 @@ class Progress:
 
     @classmethod
     def of(cls, resume: Resume) -> Progress:
-        own = {name: value for name, value in vars(resume).items() if name not in ("stop", "counts")}
+        own = {name: value for name, value in vars(resume).items() if name not in ("stop", "left", "counts")}
         return cls(**own, counts=dict(resume.counts))

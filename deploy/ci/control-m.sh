@@ -1,5 +1,6 @@
 #!/bin/sh
-# Control-M, an OS job: control-m.sh fx %%ODATE, with %%ODATE as YYYYMMDD. Its host has ARGO_SERVER, ARGO_NAMESPACE,
+# Control-M, an OS job: control-m.sh fx %%ODATE, with %%ODATE as YYYYMMDD. Its host has FEEDFALL_URL and FEEDFALL_TOKEN_FILE
+# (docs/operate.md, From outside the cluster) and feedfall's .venv; or in place of the two ARGO_SERVER, ARGO_NAMESPACE,
 # ARGO_TOKEN_FILE (a token of account feedfall-submit, see rights.yaml) and DATABASE_URL in the job's environment, and
 # feedfall's .venv.
 #
