@@ -11,18 +11,17 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.sql import SQL, Identifier, Literal
 
-from ledger import heartbeat
+from ledger import desk_tables, heartbeat
 from ledger.absence import Report, RequestFacts, Stuck
 from ledger.acceptance import Acceptance
 from ledger.control import Control
 from ledger.database import Connection, fetch_all, one, rows
 from ledger.errors import translated
-from ledger.statements import with_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -159,9 +158,28 @@ class Ledger:
     locks: Sequence[Lock] = ()
     accepted: Mapping[tuple[str, date], Acceptance] = field(default_factory=dict)
 
-    def is_recent(self, run: DeskRun) -> bool:
-        """Did a run that holds no lease begin within the hour? One that was killed stays RUNNING for ever."""
-        return run.started_at > self.taken_at - timedelta(hours=1)
+    @cached_property
+    def runs(self) -> Mapping[str, Sequence[DeskRun]]:
+        """Feed → its runs that are at work and the last of each stage, each once, the oldest first."""
+        found: dict[str, dict[int, DeskRun]] = defaultdict(dict)
+        for each in sorted((*self.last, *self.live), key=lambda run: run.id):
+            found[each.feed][each.id] = each
+        return {feed: list(each.values()) for feed, each in found.items()}
+
+    @cached_property
+    def troubles(self) -> Mapping[str, Sequence[Trouble]]:
+        """Feed → its failed runs, by stage."""
+        found: dict[str, list[Trouble]] = defaultdict(list)
+        for each in self.trouble:
+            found[each.feed].append(each)
+        return found
+
+    def is_at_work(self, run: DeskRun) -> bool:
+        """Does it hold a lease? A pub holds none: did it begin within the hour? A killed one never ends."""
+        if run.expires_at:
+            return run.expires_at > self.taken_at
+        is_recent = run.started_at > self.taken_at - timedelta(hours=1)
+        return run.stage == STAGES[0] and run.ended_at is None and is_recent
 
 
 @contextmanager
@@ -196,7 +214,7 @@ def fetch(connection: Connection, questions: Sequence[Question], now: datetime, 
     outside = [each for each in questions if each.feed.partner is None]
     with translated():
         requests = _requests(connection, questions)
-        tables, asked = _in_tables(connection, questions, requests)
+        tables, asked = desk_tables.look_up(connection, questions, requests)
         return Ledger(
             one(connection, "desk.moment")[0],
             _controls(connection),
@@ -260,33 +278,3 @@ def _unread(connection: Connection, outside: Sequence[Question]) -> dict[tuple[s
     since = [began for each in outside for began in each.days.values()]
     found = rows(connection, "desk.unread", **_pairs(outside), since=since)
     return {(feed, day): count for feed, day, count in found}
-
-
-def _in_tables(
-    connection: Connection, questions: Sequence[Question], requests: Mapping[tuple[str, date], Sequence[RequestFacts]]
-) -> tuple[dict[tuple[str, date], datetime | None], frozenset[tuple[str, date]]]:
-    """Base dates that no complete answer settles, looked up where an index answers; and which those were."""
-    wanted: dict[str, tuple[Feed, list[date]]] = {}
-    for each in questions:
-        days = [day for day in each.in_table if not _is_settled(requests.get((each.feed.name, day), ()))]
-        if days and each.feed.key[:1] == ("base_date",):
-            wanted[each.feed.table] = (each.feed, days)
-    readable = {name for (name,) in rows(connection, "desk.tables", names=list(wanted))}
-    parts = [
-        with_names("desk.in_table", feed=Literal(feed.name), days=Literal(days), table=Identifier(table))
-        for table, (feed, days) in wanted.items()
-        if table in readable
-    ]
-    if not parts:
-        return {}, frozenset()
-    try:
-        with connection.transaction():  # a savepoint: who locks a feed's table now must not hide all feeds
-            found = connection.execute(SQL(" UNION ALL ").join(parts)).fetchall()
-    except psycopg.errors.LockNotAvailable:
-        return {}, frozenset()
-    asked = {(feed.name, day) for table, (feed, days) in wanted.items() if table in readable for day in days}
-    return {(feed, day): ended or at for feed, day, at, ended in found}, frozenset(asked)
-
-
-def _is_settled(requests: Sequence[RequestFacts]) -> bool:
-    return any(each.status == "complete" for each in requests)

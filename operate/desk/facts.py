@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from ledger.absence import Facts
 from ledger.control import Control
-from ledger.desk import STAGES
-from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +49,7 @@ def facts_of(ledger: Ledger, feed: Feed, day: date) -> DayFacts:
         ),
         ledger.in_table.get(key),
         ledger.arrivals.get(feed.name),
-        at_work(ledger, feed.name),
+        [each for each in ledger.runs.get(feed.name, ()) if ledger.is_at_work(each)],
         [each for each in ledger.locks if each.feed == feed.name],
         ledger.sweep.ended_at if ledger.sweep else None,
     )
-
-
-def at_work(ledger: Ledger, feed: str) -> list[DeskRun]:
-    """The feed's runs that are at work: those with leases, and a pub that has just begun."""
-    live = [each for each in ledger.live if each.feed == feed]
-    pubs = (each for each in ledger.last if each.feed == feed and each.stage == STAGES[0])
-    return live + [each for each in pubs if each.status == Status.RUNNING and ledger.is_recent(each)]

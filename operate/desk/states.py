@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from catalog import Feed
-    from ledger.desk import DeskRun, Ledger, Sweep, Trouble
+    from ledger.desk import DeskRun, Ledger, Sweep
 
 MISSED = timedelta(minutes=3)
 MINUTE = timedelta(minutes=1)
@@ -23,7 +23,8 @@ def feed_state(ledger: Ledger, feed: Feed) -> FeedState:
     name, control = feed.name, ledger.controls.get(feed.name, Control())
     backlog = ledger.backlog.get(name)
     bad, deferred = ledger.aside.get((name, "quarantined")), ledger.aside.get((name, "deferred"))
-    trouble = _newest(ledger, name)
+    troubles = ledger.troubles.get(name, ())
+    trouble = max(troubles, key=lambda each: each.last_at, default=None)
     return FeedState(
         name,
         feed.database,
@@ -41,7 +42,7 @@ def feed_state(ledger: Ledger, feed: Feed) -> FeedState:
         bad.oldest_at if bad else None,
         ledger.arrivals.get(name),
         ((ledger.sweep.lag or {}) if ledger.sweep else {}).get(name),
-        sum(each.failures for each in ledger.trouble if each.feed == name),
+        sum(each.failures for each in troubles),
         trouble.last_at if trouble else None,
         trouble.reason if trouble else None,
     )
@@ -55,8 +56,7 @@ def held_by(control: Control) -> str | None:
 
 def run_lines(ledger: Ledger, feed: Feed) -> Iterator[RunLine]:
     """The feed's runs that are at work, and the last of each stage; each once, the newest first."""
-    found = {each.id: each for each in (*ledger.last, *ledger.live) if each.feed == feed.name}
-    for _, each in sorted(found.items(), reverse=True):
+    for each in reversed(ledger.runs.get(feed.name, ())):
         yield run_line(each, feed.database)
 
 
@@ -111,7 +111,3 @@ def sweep_why(sweep: Sweep | None, now: datetime) -> Why | None:
     if sweep.good_at is None or now - sweep.good_at > MISSED:
         return Why("sweep-faulty", {"at": sweep.good_at})
     return None
-
-
-def _newest(ledger: Ledger, feed: str) -> Trouble | None:
-    return max((each for each in ledger.trouble if each.feed == feed), key=lambda each: each.last_at, default=None)

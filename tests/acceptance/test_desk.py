@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -117,3 +118,37 @@ def test_reader__a_database_that_never_answered_makes_its_feeds_unknown(bank: Ba
     found = read(FEEDS, away, at(12))
     assert [(each.feed, each.state) for each in found.days] == [(feed.name, State.UNKNOWN) for feed in FEEDS]
     assert found.databases[0].read_at is None
+
+
+def test_reader__one_database_away_of_two_costs_only_its_own_feeds(bank: Bank, sweeps: Sweeps) -> None:
+    elsewhere = replace(FEEDS[0], name="fx-stk", database="stk")
+    environ = {**bank.environ, "DATABASE_URL_STK": "postgresql://nobody@127.0.0.1:9/none"}
+    reader = Reader([*FEEDS, elsewhere], environ)
+    found = reader.read(at(12))
+    assert {each.feed: each.why.code for each in found.days if each.feed.startswith("fx")} == {
+        "fx": "expected",
+        "fx-stk": "database-away",
+    }
+    assert [(each.name, each.failure_code) for each in found.databases] == [("", None), ("stk", 75)]
+    environ["DATABASE_URL_STK"] = bank.environ["DATABASE_URL"]
+    back = {each.feed: each.why.code for each in reader.read(at(13)).days}
+    assert back["fx-stk"] == "calendar-unknown"  # its home is the other database, and no service is set
+    reader.close()
+
+
+def test_desk__runs_at_work_are_those_with_a_lease_and_a_pub_that_has_just_begun(bank: Bank, sweeps: Sweeps) -> None:
+    bank.rows(
+        "INSERT INTO feedfall.run (feed, stage, uid, name, code, started_at, expires_at) VALUES"
+        " ('fx', 'relay', 'a', 'alive', 14, now(), now() + interval '1 minute'),"
+        " ('fx', 'relay', 'b', 'dead', 14, now(), now() - interval '1 minute'),"
+        " ('bulletin', 'pub', 'c', 'ordering', 14, now(), NULL)"
+    )
+    bank.rows(
+        "INSERT INTO feedfall.request (correlation_id, feed, base_date, seq, ordered, status, sent_at)"
+        " SELECT gen_random_uuid(), f, %s, 1, true, 'sent', now() FROM unnest(ARRAY['fx', 'bulletin']) f",
+        DAY,
+    )
+    assert day(bank, at(16, 7)).why.parameters["run"] == "alive"
+    assert day(bank, at(16, 59), "bulletin").why.parameters["run"] == "ordering"
+    bank.rows("UPDATE feedfall.run SET started_at = now() - interval '2 hours' WHERE name = 'ordering'")
+    assert day(bank, at(16, 59), "bulletin").why.code == "unanswered"

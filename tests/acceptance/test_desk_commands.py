@@ -188,7 +188,7 @@ def test_handover__has_holds_with_owner_and_age_acts_and_cases(bank: Bank) -> No
 
 def test_handover__begins_with_what_was_done_without_a_second_person(bank: Bank, sweeps: Sweeps) -> None:
     assert sweeps(at(17))["absent"] == 1
-    act(bank, "kim", "accept", "fx", str(DAY), "--break-glass", "--ticket=INC-7", "--reason=partner is closed")
+    act(bank, "kim", "accept", "fx", f"--date={DAY}", "--break-glass", "--ticket=INC-7", "--reason=partner is closed")
     parts = said(bank, "handover").split("\n\n")
     assert parts[1].startswith("Break-glass (1)")
     assert "kim accept fx without a second person, ticket INC-7: partner is closed" in parts[1]
