@@ -3,8 +3,9 @@
     a run ended with 75 ─▶ Argo starts it again, for 20 minutes, under the same Workflow     nothing to do for the sweep
                         ─▶ Argo gave up, and the pause is over                              another Workflow
 
-Each pause is longer than Argo's own before that attempt: the sweep starts nothing beside a Workflow that still tries.
-A run that was killed without a word, and one that did something, are followed at once.
+Each pause is longer than Argo's own before that attempt (10 s, twice as much each time, 5 min at most): the sweep
+starts nothing beside a Workflow that still tries. A run that was killed without a word, and one that did something, are
+followed at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.run import LastRun
 
 #: After the first failure in a row, the second, …; the last one stays.
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 1, 2, 3, 4, 6))
 #: How a run ends that Argo starts again though nothing has moved.
 HOPELESS = (Status.FAILED, Status.OPEN_TXN)
 

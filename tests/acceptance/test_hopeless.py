@@ -75,7 +75,7 @@ def night(bank: Bank, sweeps: Sweeps, stage: str, code: int) -> list[str]:
 def test_hopeless__a_sub_is_started_again_when_argo_has_given_it_up(bank: Bank, sweeps: Sweeps) -> None:
     bank.respond("fx", [{"base_date": "2026-10-30", "currency": "USD", "rate": "1"}], DAY)
     names = night(bank, sweeps, "sub", 75)
-    assert HOURS <= len(names) <= 2 * HOURS + 1, names
+    assert HOURS <= len(names) <= 3 * HOURS, names
 
 
 @pytest.mark.parametrize("code", [75, 78])
@@ -85,7 +85,7 @@ def test_hopeless__a_pub_of_kept_orders_too(bank: Bank, door: Door, sweeps: Swee
     feedfall(bank, "free", "fx", "--reason=x", "--by=kim")
     bank.rows("DELETE FROM feedfall.run WHERE stage = 'pub'")  # the simulated night begins with none
     names = night(bank, sweeps, "pub", code)
-    most = 2 if code == 75 else timedelta(hours=1) // PAUSES[-1]
+    most = 3 if code == 75 else timedelta(hours=1) // PAUSES[-1]
     assert HOURS <= len(names) <= most * HOURS + len(PAUSES), names
 
 
@@ -93,15 +93,15 @@ def test_hopeless__once_it_is_repaired_a_pause_is_the_longest_wait(bank: Bank, s
     """And a person's run, or a doorbell's, that ends well ends the pauses at once."""
     bank.respond("fx", [{"base_date": "2026-10-30", "currency": "USD", "rate": "1"}], DAY)
     argo = Argo(bank, 78)
-    for minute in (0, 1, 3, 8):
+    for minute in (0, 1, 2, 4, 7, 11):
         with sweeps.execution(at(18, minute)) as execution:
             [start] = due(execution, [FX])
         argo._attempt(start.at, start.key)  # noqa: SLF001 -- its own helper
         bank.rows("UPDATE feedfall.run SET exit_code = 75 WHERE stage = 'sub'")
-    for minute, starts in ((17, 0), (18, 1)):
+    for minute, starts in ((16, 0), (17, 1)):
         with sweeps.execution(at(18, minute)) as execution:
             assert len(due(execution, [FX])) == starts
     last = "(SELECT max(id) FROM feedfall.run WHERE stage = 'sub')"
     bank.rows(f"UPDATE feedfall.run SET status = 'SUCCEEDED', exit_code = 0 WHERE id = {last}")
-    with sweeps.execution(at(18, 9)) as execution:
+    with sweeps.execution(at(18, 12)) as execution:
         assert len(due(execution, [FX])) == 1
