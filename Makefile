@@ -4,7 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PROOF = tests/proof$(if $(PAIRS),/test_pairs.py,$(if $(POINT),/test_points.py,$(if $(SEED),/test_instants.py)))
-STORM = $(if $(PAIRS)$(POINT)$(SEED),,tests/acceptance/test_parallel_storm.py)
+# What `make test` plays a few of: all of them.
+LONG = test_parallel_storm.py test_deep.py::test_deep_and_replay__hold_for_any_order_of_rows \
+	test_protocol.py::test_a_message_while_a_run_leaves__is_loaded_by_the_run_or_by_its_doorbell
+STORM = $(if $(PAIRS)$(POINT)$(SEED),,$(addprefix tests/acceptance/,$(LONG)))
 
 .PHONY: help setup demo test check render bench e2e proof
 help: ## list these commands
