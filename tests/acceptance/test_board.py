@@ -32,8 +32,9 @@ class People:
     def browser(self, name: str) -> Browser:
         """A board of their own that has read once: the role and the ledger are what is shared."""
         printed: list[str] = []
-        app = build(self.environ, ByCookie(LocalSessions(name, printed.append)), "local", read_first=True)
-        return signed_in(app, printed[0])
+        built = build(self.environ, ByCookie(LocalSessions(name, printed.append)), "local")
+        built.current.refresh()
+        return signed_in(built.app, printed[0])
 
 
 @pytest.fixture
