@@ -15,18 +15,21 @@ import operate.accept
 import operate.approve
 import operate.hold
 import operate.kill
+import operate.submit
 from catalog import find
 from ledger import approval, databases
 from ledger.database import session
-from ledger.errors import Asked, Misconfigured, Refused
+from ledger.errors import Asked, Misconfigured, Refused, Transient
 from operate import previews
 from operate.approve import World
 from operate.follow import Watch
 from operate.kill import KillRequest
+from operate.submit import SubmitRequest
 from service.board.sources import Changed, Outcome, Preview
 from service.board.texts import text
 from service.board.texts.previews import NOTHING_TO_DO, sentences
 from steps.run import settings
+from steps.run.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -169,6 +172,27 @@ def _do_accept(call: Call) -> str:
     return ""
 
 
+def _look_rerun(call: Call) -> previews.Preview:
+    with call.ledger() as connection:
+        waits = operate.hold.state(connection, call.feed).held_at is not None
+    about = {"feed": call.feed.name, "date": f"{call.day}"}
+    return previews.Preview("rerun.again", about, "reversible.withdraw", "next.waits" if waits else "next.nothing")
+
+
+def _do_rerun(call: Call) -> str:
+    """A Workflow of pub does it: it is started, and not waited for. Raises Refused in the command's own words."""
+    actor, feed = call.actor, call.feed
+    wanted = SubmitRequest(
+        feed.name, actor.who, day=call.day, rerun=True, reason=call.reason, channel=actor.channel, wait=False
+    )
+    found = operate.submit.submit(wanted, call.environ, _watch(), lambda _: None)
+    if found.ending.code == Exit.TRANSIENT:
+        raise Transient(found.ending.reason or "Argo or the database does not answer")
+    if found.ending.code != Exit.OK:
+        raise Refused(f"{found.ending.status}: {found.ending.reason or found.ending.status.sentence}")
+    return f"{found.ending.status} {found.progress.run}."
+
+
 def _look_approval(call: Call) -> previews.Preview:
     _, asked = _asked(call)
     found = operate.approve.look(World(call.environ), asked)
@@ -202,6 +226,7 @@ VERBS: Mapping[str, Verb] = {
     "hold": Verb(_look_hold, _do_hold),
     "free": Verb(_look_free, _do_free),
     "kill": Verb(_look_kill, _do_kill),
+    "rerun": Verb(_look_rerun, _do_rerun),
     "accept": Verb(_look_accept, _do_accept),
     "approve": Verb(_look_approval, _do_approve),
     "reject": Verb(_look_approval, _do_reject),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from bank import Bank, as_role
+from bank import Bank, as_role, eventually
 from board_client import Browser, signed_in
 from ledger.errors import Misconfigured
 from ledger.rights import Roles
@@ -17,10 +17,12 @@ from operate import previews
 from service.board.__main__ import build, key_of, place_of, sign_in_of
 from service.board.local_sessions import LocalSessions
 from service.board.sign_in import ByCookie
-from service.board.texts.previews import KO
+from service.board.texts.previews import EN, KO
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from submit_command import Desk
 
 
 class People:
@@ -140,9 +142,33 @@ def bank_locked(bank: Bank) -> psycopg.Connection:
     return connection
 
 
+def test_rerun__starts_a_workflow_that_requests_it_again(desk: Desk, people: People) -> None:
+    here = desk.play(bells=False)
+    people.environ |= here.environ | {"DATABASE_URL": people.environ["DATABASE_URL"]}
+    kim = people.browser("kim")
+    assert "다음 순번" in kim.get("/do/rerun?feed=fx&day=2026-10-30").text
+    do(kim, "rerun", "feed=fx&day=2026-10-30", "잘못된 환율")
+    lines = "SELECT who, reason, detail->>'channel' FROM feedfall.journal WHERE verb = 'rerun'"
+    assert desk.bank.rows(lines) == [("kim", "잘못된 환율", "board")]
+    eventually(lambda: desk.bank.value("SELECT count(*) FROM feedfall.request WHERE feed = 'fx'") == 1, 30)
+
+
+def test_kill__of_what_does_not_run_offers_no_button(desk: Desk, people: People) -> None:
+    here = desk.play(bells=False)
+    people.environ |= here.environ | {"DATABASE_URL": people.environ["DATABASE_URL"]}
+    assert "실행 중인 것이 없음" in people.browser("kim").get("/do/kill?feed=fx").text
+
+
+def test_kill__without_argo_says_so_and_the_other_verbs_stay(bank: Bank, people: People) -> None:
+    people.environ |= {"ARGO_SERVER": "http://127.0.0.1:1", "ARGO_NAMESPACE": "argo"}
+    kim = people.browser("kim")
+    assert kim.get("/do/kill?feed=fx").status_code == 503
+    assert kim.get("/do/hold?feed=fx").status_code == 200
+
+
 def test_previews__have_korean_for_every_code() -> None:
-    assert KO.keys() == previews.WORDS.keys()
-    for code, words in previews.WORDS.items():
+    assert KO.keys() == EN.keys() >= previews.WORDS.keys()
+    for code, words in EN.items():
         assert set(re.findall(r"{\w+}", KO[code])) <= {*re.findall(r"{\w+}", words), "{feed}"}, code
 
 
