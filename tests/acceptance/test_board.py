@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import psycopg
 import pytest
 
-from bank import Bank, as_role, eventually
+from bank import ROOT, Bank, as_role, eventually
 from board_client import Browser, signed_in
 from ledger.errors import Misconfigured
 from ledger.rights import Roles
@@ -164,6 +168,31 @@ def test_kill__without_argo_says_so_and_the_other_verbs_stay(bank: Bank, people:
     kim = people.browser("kim")
     assert kim.get("/do/kill?feed=fx").status_code == 503
     assert kim.get("/do/hold?feed=fx").status_code == 200
+
+
+def test_local__serves_the_board_of_its_world(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "local", f"--folder={tmp_path}", "--board"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        try:
+            line = next(each for each in parent.stdout if each.startswith("The board: "))
+            address = line.split()[2]
+            with httpx.Client(headers={"Accept": "text/html"}, timeout=20) as client:
+                eventually(lambda: listens(address), 20)
+                assert client.get(address).status_code == 200
+                home = address.partition("/sign-in")[0]
+                eventually(lambda: ">fx</a>" in client.get(home).text, 20)
+                assert client.get(address).status_code == 401  # it worked once
+        finally:
+            parent.terminate()
+    assert (tmp_path / "board.log").stat().st_mode & 0o077 == 0
+    assert not listens(address)
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.split("/")[2].partition(":")
+    with socket.socket() as found:
+        return found.connect_ex((host, int(port))) == 0
 
 
 def test_previews__have_korean_for_every_code() -> None:
