@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from operate.act import Actor
     from service.board.sources import Language, Target
 
+OTHERS = ".others"
+"""The end of a preview's code where another person holds the feed."""
 PATIENCE, GRACE = 5.0, 20.0
 """Seconds that a kill retries Argo, and then waits for the run's end: a browser waits no longer."""
 
@@ -53,8 +55,8 @@ class Call:
     actor: Actor
     target: Target
     reason: str = ""
-    seen: bool = False
-    """Has a person read the preview, which says whose hold it is?"""
+    others: bool = False
+    """Has a person read that the hold is another one's, and goes on?"""
 
     @property
     def feed(self) -> Feed:
@@ -98,10 +100,11 @@ class Verbs:
 
     def act(self, actor: Actor, verb: str, target: Target, reason: str, digest: str, language: Language) -> Outcome:
         """Do it. Raises Changed, Failure."""
-        call = Call(self._environ, actor, target, reason, seen=bool(digest))
+        call = Call(self._environ, actor, target, reason)
         before = VERBS[verb].look(call)
         if digest and before.digest != digest:
             raise Changed
+        call = replace(call, others=bool(digest) and before.code.endswith(OTHERS))
         words = sentences(before, language)
         try:
             said = VERBS[verb].do(call)
@@ -127,7 +130,7 @@ def _look_hold(call: Call) -> previews.Preview:
 
 def _do_hold(call: Call) -> str:
     with call.ledger() as connection:
-        operate.hold.hold(connection, call.feed, call.actor, call.reason, take_over=call.seen)
+        operate.hold.hold(connection, call.feed, call.actor, call.reason, take_over=call.others)
     return ""
 
 
@@ -138,7 +141,7 @@ def _look_free(call: Call) -> previews.Preview:
 
 def _do_free(call: Call) -> str:
     with call.ledger() as connection:
-        operate.hold.free(connection, call.feed, call.actor, call.reason, others=call.seen)
+        operate.hold.free(connection, call.feed, call.actor, call.reason, others=call.others)
     return ""
 
 

@@ -79,7 +79,10 @@ def test_hold_and_free__are_done_in_the_ledger_with_who_and_channel(bank: Bank, 
         "SELECT who, verb, channel, acted_as, reason FROM feedfall.journal WHERE phase = 'done' ORDER BY id"
     )
     assert lines == [("kim", "hold", "board", "operator", "월말 점검"), ("lee", "free", "board", "operator", "끝남")]
-    assert "월말 점검" in kim.get("/audit").text
+    audit = kim.get("/audit").text
+    assert "월말 점검" in audit
+    assert "take_over" not in audit  # nobody's hold was taken over
+    assert "others_hold" in audit  # lee lifted another's
 
 
 def test_free__of_what_nobody_holds_offers_no_button(people: People) -> None:
