@@ -129,7 +129,15 @@ OWNERS = {"schema.applied"}
 BOARDS = {
     *("acceptance.write", "approval.ask", "approval.decide", "approval.find", "approval.use"),
     *("control.ensure", "control.free", "control.free_all", "control.held_with_all", "control.hold", "control.lock"),
-    *("control.share", "control.wait", "gap.unblock", "journal.sign", "journal.write", "request.hasten"),
+    *(
+        "control.share",
+        "control.wait",
+        "gap.unblock",
+        "journal.sign",
+        "journal.write",
+        "request.hasten",
+        "request.unsent",
+    ),
 }
 SERVICES = {
     "calendar.declare",
