@@ -9,7 +9,7 @@ LONG = test_parallel_storm.py test_deep.py::test_deep_and_replay__hold_for_any_o
 	test_protocol.py::test_a_message_while_a_run_leaves__is_loaded_by_the_run_or_by_its_doorbell
 STORM = $(if $(PAIRS)$(POINT)$(SEED),,$(addprefix tests/acceptance/,$(LONG)))
 
-.PHONY: help setup demo test check render bench e2e proof
+.PHONY: help setup demo test check render bench browser e2e proof
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -40,6 +40,11 @@ e2e: setup ## the same on a Kubernetes: KUBECONFIG's, or (Linux, root) one that 
 
 proof: setup ## strike a pod at its every call to the outside, then 1,000 times at random (PAIRS=1: two in one story)
 	@POINT="$(POINT)" SEED="$(SEED)" PAIRS="$(PAIRS)" SAMPLE="$(SAMPLE)" STORMS=1000 $(BIN)/python -m pytest -s $(PROOF) $(STORM)
+
+browser: $(READY) ## the board in Debian's chromium, by mouse and keyboard, with axe (PICTURES=folder: keep what was seen)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/browser.txt
+	@npm install --prefix .local/axe --silent --no-audit --no-fund --ignore-scripts axe-core@4.14.1
+	@$(BIN)/python -m pytest tests/machine/test_board_browser.py
 
 bench: setup ## the numbers of docs/evidence.md, as ratios to a floor in the same run
 	@$(BIN)/python -m benchmarks

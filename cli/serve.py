@@ -37,7 +37,7 @@ def serve(
     if board:
         import service.board.__main__ as night_desk  # noqa: PLC0415 -- likewise
 
-        return night_desk.serve(host, port, say=show.say)
+        return night_desk.serve(host, port, {**os.environ, "FEEDFALL_METRICS_PORT": str(metrics_port)}, show.say)
     import service.__main__ as calendar_service  # noqa: PLC0415 -- no other command pays for a web server
 
     scheme = "https" if os.environ.get("FEEDFALL_TLS_CERT_FILE") else "http"

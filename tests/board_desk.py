@@ -157,7 +157,7 @@ def night(now: datetime = NOW, *, hostile: bool = True) -> Desk:
     swept = at(-0.005, now)
     databases = [
         DatabaseState("", now, sweep_ended_at=swept, sweep_good_at=swept),
-        DatabaseState("stk", at(-0.14, now), "connection refused", swept, swept),
+        DatabaseState("stk", at(-0.14, now), "connection refused", sweep_ended_at=swept, sweep_good_at=swept),
     ]
     return Desk(now, days, feeds, runs, databases)
 

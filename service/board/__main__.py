@@ -11,7 +11,7 @@ FEEDFALL_BOARD_VIEWERS, _OPERATORS, _APPROVERS    groups, with commas between
 FEEDFALL_BOARD_KEY_FILE          32 bytes or more that all replicas share: it signs the forms
 FEEDFALL_BOARD_ARGO_URL          Argo's own pages, for links
 ARGO_SERVER, ARGO_NAMESPACE, ARGO_TOKEN_FILE, ARGO_CA_FILE    for kill, as for the command
-FEEDFALL_TLS_CERT_FILE, FEEDFALL_TLS_KEY_FILE    as for the calendar service
+FEEDFALL_METRICS_PORT, FEEDFALL_TLS_CERT_FILE, FEEDFALL_TLS_KEY_FILE    as for the calendar service
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ import ipaddress
 import os
 import secrets
 import sys
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import Failure, Misconfigured
-from service.__main__ import tls_of
+from service.__main__ import PLATFORM, port_of, tls_of
 from service.board.app import application
 from service.board.connect import connect
 from service.board.guard import FormTokens
 from service.board.html import Pages
 from service.board.local_sessions import LocalSessions
+from service.board.numbers import counting, metrics
 from service.board.oidc import read_issuer
 from service.board.picture import Current
 from service.board.sign_in import ByCookie, ByToken
@@ -43,29 +45,45 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from operate.desk.totals import Numbers
     from service.board.sign_in import SignIn
+    from service.repeated import Repeated
 
 #: Behind a proxy all connections are of a few addresses.
 CLIENTS = Limits(connections=200, peer=100)
 PLACES = ("production", "test", "local")
 SHORTEST_KEY = 32
+IMAGE = {"FEEDFALL_BOARD_PLACE": "production", "FEEDFALL_METRICS_PORT": "8081"}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A board that can be served: its application, what it reads, and what it counts."""
+
+    app: ASGIApp
+    current: Current
+    numbers: Repeated[Numbers]
 
 
 def serve(host: str, port: int, environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = print) -> None:
     """Serve until SIGTERM. Raises Misconfigured."""
-    place, tls = place_of(environ), tls_of(environ)
-    app = build(environ, sign_in_of(environ, place, host, port, say), place)
-    run(Endpoint(app, listen(host, port, CLIENTS), CLIENTS, tls), None)
+    place, tls, side_port = place_of(environ), tls_of(environ), port_of(environ)
+    built = build(environ, sign_in_of(environ, place, host, port, say), place)
+    main = Endpoint(built.app, listen(host, port, CLIENTS), CLIENTS, tls)
+    side = None
+    if side_port:
+        side = Endpoint(metrics(built.current, built.numbers), listen(host, side_port, PLATFORM), PLATFORM)
+    with built.numbers.follow() if side else nullcontext():
+        run(main, side)
 
 
-def build(environ: Mapping[str, str], sign_in: SignIn, place: str, *, read_first: bool = False) -> ASGIApp:
-    """The board of these ledgers; `read_first`: with a picture at once. Raises Misconfigured."""
+def build(environ: Mapping[str, str], sign_in: SignIn, place: str) -> Built:
+    """The board of these ledgers. Raises Misconfigured."""
     sources, ledgers = connect(environ)
     current = Current(sources.desk)
-    if read_first:
-        current.refresh()
     sources = replace(sources, handover=ledgers.handover(current))
-    return application(Board(sources, current, sign_in, place, Pages()), FormTokens(key_of(environ)))
+    board = Board(sources, current, sign_in, place, Pages())
+    return Built(application(board, FormTokens(key_of(environ))), current, counting(ledgers.feeds, environ))
 
 
 def place_of(environ: Mapping[str, str]) -> str:
@@ -112,6 +130,6 @@ def key_of(environ: Mapping[str, str]) -> bytes:
 
 if __name__ == "__main__":
     try:
-        serve("0.0.0.0", 8080, {"FEEDFALL_BOARD_PLACE": "production", **os.environ})  # noqa: S104 -- in a container
+        serve("0.0.0.0", 8080, {**IMAGE, **os.environ})  # noqa: S104 -- in a container
     except Failure as failure:
         sys.exit(str(failure))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
 """Signatures with a private key alone: with a shared secret whoever can check a token could also make one."""
+NEEDED = ("FEEDFALL_BOARD_ISSUER", "FEEDFALL_BOARD_AUDIENCE", "FEEDFALL_BOARD_JWKS")
 REQUIRED = ("iss", "aud", "exp", "iat", "sub")
 LONGEST_TOKEN = 16_384
 LEEWAY = 30.0
@@ -128,13 +129,13 @@ def parse(text: str) -> dict[str, jwt.PyJWK]:
 
 def read_issuer(environ: Mapping[str, str]) -> Issuer:
     """The settings of the sign-in. Raises Misconfigured with all that are missing."""
-    names = {each: f"FEEDFALL_BOARD_{each.upper()}" for each in ("issuer", "audience", "jwks")}
-    found = {each: environ.get(name, "") for each, name in names.items()}
-    if lacking := [names[each] for each, value in found.items() if not value]:
+    found = {name: environ.get(name, "") for name in NEEDED}
+    if lacking := [name for name, value in found.items() if not value]:
         raise Misconfigured(f"not set: {', '.join(lacking)}. The board's sign-in needs them; docs/board.md says how")
-    keys = Keys(reader(found["jwks"]))
+    issuer, audience, place = found.values()
+    keys = Keys(reader(place))
     claim = environ.get("FEEDFALL_BOARD_NAME_CLAIM") or "email"
-    return Issuer(found["issuer"], found["audience"], keys, read_groups(environ), claim)
+    return Issuer(issuer, audience, keys, read_groups(environ), claim)
 
 
 def reader(place: str) -> Callable[[], str]:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LONGEST_NAME = 100
+VARIABLES = {
+    Role.VIEWER: "FEEDFALL_BOARD_VIEWERS",
+    Role.OPERATOR: "FEEDFALL_BOARD_OPERATORS",
+    Role.APPROVER: "FEEDFALL_BOARD_APPROVERS",
+}
 
 
 def needed(verb: str) -> Role:
@@ -65,17 +70,13 @@ class Groups:
 def read_groups(environ: Mapping[str, str]) -> Groups:
     """FEEDFALL_BOARD_VIEWERS, _OPERATORS and _APPROVERS: groups, with commas between. Raises Misconfigured."""
     of = {
-        role: frozenset(filter(None, (each.strip() for each in environ.get(variable(role), "").split(","))))
-        for role in Role
+        role: frozenset(filter(None, (each.strip() for each in environ.get(name, "").split(","))))
+        for role, name in VARIABLES.items()
     }
     if not any(of.values()):
-        names = ", ".join(variable(role) for role in Role)
+        names = ", ".join(VARIABLES.values())
         raise Misconfigured(f"no group may use the board: name your groups in {names}")
     return Groups(of)
-
-
-def variable(role: Role) -> str:
-    return f"FEEDFALL_BOARD_{role.upper()}S"
 
 
 def check_name(name: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from operate.desk.desk import State
+from operate.desk.desk import Band, State
 from service.board.html import ZONE
 from service.board.tonight import FAR
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BEGINS, LASTS = time(18), timedelta(hours=15)
 MIDDAY = 12
+BANDS = tuple(Band)
 LABEL, WIDTH, LANE, TOP = 112, 1232, 16, 18
 """Pixels: the names on the left, the whole, one lane, the hours above."""
 MOST = 250
@@ -58,10 +59,10 @@ class Timeline:
 
 
 def timeline(desk: Desk, now: datetime) -> Timeline:
-    """The lanes of what falls into tonight, the earliest due first."""
+    """The lanes of what falls into tonight: what needs a person first, then the earliest due."""
     begins = beginning(now)
     inside = [each for each in desk.days if falls_into(each, begins)]
-    inside.sort(key=lambda each: (each.due_at or FAR, each.feed, each.base_date))
+    inside.sort(key=lambda each: (BANDS.index(each.band), each.due_at or FAR, each.feed, each.base_date))
     lanes = [_lane(day, number, desk.runs, begins, now) for number, day in enumerate(inside[:MOST])]
     hours = [(_clamped(begins + timedelta(hours=each), begins), f"{(18 + each) % 24:02d}") for each in range(0, 16, 3)]
     height = TOP + LANE * max(len(lanes), 1) + 2

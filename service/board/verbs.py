@@ -15,18 +15,21 @@ import operate.accept
 import operate.approve
 import operate.hold
 import operate.kill
+import operate.submit
 from catalog import find
 from ledger import approval, databases
 from ledger.database import session
-from ledger.errors import Asked, Misconfigured, Refused
+from ledger.errors import Asked, Misconfigured, Refused, Transient
 from operate import previews
 from operate.approve import World
 from operate.follow import Watch
 from operate.kill import KillRequest
+from operate.submit import SubmitRequest
 from service.board.sources import Changed, Outcome, Preview
 from service.board.texts import text
 from service.board.texts.previews import NOTHING_TO_DO, sentences
 from steps.run import settings
+from steps.run.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from operate.act import Actor
     from service.board.sources import Language, Target
 
+OTHERS = ".others"
+"""The end of a preview's code where another person holds the feed."""
 PATIENCE, GRACE = 5.0, 20.0
 """Seconds that a kill retries Argo, and then waits for the run's end: a browser waits no longer."""
 
@@ -50,8 +55,8 @@ class Call:
     actor: Actor
     target: Target
     reason: str = ""
-    seen: bool = False
-    """Has a person read the preview, which says whose hold it is?"""
+    others: bool = False
+    """Has a person read that the hold is another one's, and goes on?"""
 
     @property
     def feed(self) -> Feed:
@@ -95,10 +100,11 @@ class Verbs:
 
     def act(self, actor: Actor, verb: str, target: Target, reason: str, digest: str, language: Language) -> Outcome:
         """Do it. Raises Changed, Failure."""
-        call = Call(self._environ, actor, target, reason, seen=bool(digest))
+        call = Call(self._environ, actor, target, reason)
         before = VERBS[verb].look(call)
         if digest and before.digest != digest:
             raise Changed
+        call = replace(call, others=bool(digest) and before.code.endswith(OTHERS))
         words = sentences(before, language)
         try:
             said = VERBS[verb].do(call)
@@ -124,7 +130,7 @@ def _look_hold(call: Call) -> previews.Preview:
 
 def _do_hold(call: Call) -> str:
     with call.ledger() as connection:
-        operate.hold.hold(connection, call.feed, call.actor, call.reason, take_over=call.seen)
+        operate.hold.hold(connection, call.feed, call.actor, call.reason, take_over=call.others)
     return ""
 
 
@@ -135,7 +141,7 @@ def _look_free(call: Call) -> previews.Preview:
 
 def _do_free(call: Call) -> str:
     with call.ledger() as connection:
-        operate.hold.free(connection, call.feed, call.actor, call.reason, others=call.seen)
+        operate.hold.free(connection, call.feed, call.actor, call.reason, others=call.others)
     return ""
 
 
@@ -167,6 +173,27 @@ def _do_accept(call: Call) -> str:
     with call.ledger() as connection:
         operate.accept.accept(connection, call.feed, call.day, asked, datetime.now(UTC))
     return ""
+
+
+def _look_rerun(call: Call) -> previews.Preview:
+    with call.ledger() as connection:
+        waits = operate.hold.state(connection, call.feed).held_at is not None
+    about = {"feed": call.feed.name, "date": f"{call.day}"}
+    return previews.Preview("rerun.again", about, "reversible.withdraw", "next.waits" if waits else "next.nothing")
+
+
+def _do_rerun(call: Call) -> str:
+    """A Workflow of pub does it: it is started, and not waited for. Raises Refused in the command's own words."""
+    actor, feed = call.actor, call.feed
+    wanted = SubmitRequest(
+        feed.name, actor.who, day=call.day, rerun=True, reason=call.reason, channel=actor.channel, wait=False
+    )
+    found = operate.submit.submit(wanted, call.environ, _watch(), lambda _: None)
+    if found.ending.code == Exit.TRANSIENT:
+        raise Transient(found.ending.reason or "Argo or the database does not answer")
+    if found.ending.code != Exit.OK:
+        raise Refused(f"{found.ending.status}: {found.ending.reason or found.ending.status.sentence}")
+    return f"{found.ending.status} {found.progress.run}."
 
 
 def _look_approval(call: Call) -> previews.Preview:
@@ -202,6 +229,7 @@ VERBS: Mapping[str, Verb] = {
     "hold": Verb(_look_hold, _do_hold),
     "free": Verb(_look_free, _do_free),
     "kill": Verb(_look_kill, _do_kill),
+    "rerun": Verb(_look_rerun, _do_rerun),
     "accept": Verb(_look_accept, _do_accept),
     "approve": Verb(_look_approval, _do_approve),
     "reject": Verb(_look_approval, _do_reject),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import psycopg
 import pytest
 
-from bank import Bank, as_role
+from bank import ROOT, Bank, as_role, eventually
 from board_client import Browser, signed_in
 from ledger.errors import Misconfigured
 from ledger.rights import Roles
@@ -17,10 +21,12 @@ from operate import previews
 from service.board.__main__ import build, key_of, place_of, sign_in_of
 from service.board.local_sessions import LocalSessions
 from service.board.sign_in import ByCookie
-from service.board.texts.previews import KO
+from service.board.texts.previews import EN, KO
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from submit_command import Desk
 
 
 class People:
@@ -32,8 +38,9 @@ class People:
     def browser(self, name: str) -> Browser:
         """A board of their own that has read once: the role and the ledger are what is shared."""
         printed: list[str] = []
-        app = build(self.environ, ByCookie(LocalSessions(name, printed.append)), "local", read_first=True)
-        return signed_in(app, printed[0])
+        built = build(self.environ, ByCookie(LocalSessions(name, printed.append)), "local")
+        built.current.refresh()
+        return signed_in(built.app, printed[0])
 
 
 @pytest.fixture
@@ -72,7 +79,10 @@ def test_hold_and_free__are_done_in_the_ledger_with_who_and_channel(bank: Bank, 
         "SELECT who, verb, channel, acted_as, reason FROM feedfall.journal WHERE phase = 'done' ORDER BY id"
     )
     assert lines == [("kim", "hold", "board", "operator", "월말 점검"), ("lee", "free", "board", "operator", "끝남")]
-    assert "월말 점검" in kim.get("/audit").text
+    audit = kim.get("/audit").text
+    assert "월말 점검" in audit
+    assert "take_over" not in audit  # nobody's hold was taken over
+    assert "others_hold" in audit  # lee lifted another's
 
 
 def test_free__of_what_nobody_holds_offers_no_button(people: People) -> None:
@@ -139,9 +149,58 @@ def bank_locked(bank: Bank) -> psycopg.Connection:
     return connection
 
 
+def test_rerun__starts_a_workflow_that_requests_it_again(desk: Desk, people: People) -> None:
+    here = desk.play(bells=False)
+    people.environ |= here.environ | {"DATABASE_URL": people.environ["DATABASE_URL"]}
+    kim = people.browser("kim")
+    assert "다음 순번" in kim.get("/do/rerun?feed=fx&day=2026-10-30").text
+    do(kim, "rerun", "feed=fx&day=2026-10-30", "잘못된 환율")
+    lines = "SELECT who, reason, detail->>'channel' FROM feedfall.journal WHERE verb = 'rerun'"
+    assert desk.bank.rows(lines) == [("kim", "잘못된 환율", "board")]
+    eventually(lambda: desk.bank.value("SELECT count(*) FROM feedfall.request WHERE feed = 'fx'") == 1, 30)
+
+
+def test_kill__of_what_does_not_run_offers_no_button(desk: Desk, people: People) -> None:
+    here = desk.play(bells=False)
+    people.environ |= here.environ | {"DATABASE_URL": people.environ["DATABASE_URL"]}
+    assert "실행 중인 것이 없음" in people.browser("kim").get("/do/kill?feed=fx").text
+
+
+def test_kill__without_argo_says_so_and_the_other_verbs_stay(bank: Bank, people: People) -> None:
+    people.environ |= {"ARGO_SERVER": "http://127.0.0.1:1", "ARGO_NAMESPACE": "argo"}
+    kim = people.browser("kim")
+    assert kim.get("/do/kill?feed=fx").status_code == 503
+    assert kim.get("/do/hold?feed=fx").status_code == 200
+
+
+def test_local__serves_the_board_of_its_world(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "local", f"--folder={tmp_path}", "--board"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        try:
+            line = next(each for each in parent.stdout if each.startswith("The board: "))
+            address = line.split()[2]
+            with httpx.Client(headers={"Accept": "text/html"}, timeout=20) as client:
+                eventually(lambda: listens(address), 20)
+                assert client.get(address).status_code == 200
+                home = address.partition("/sign-in")[0]
+                eventually(lambda: ">fx</a>" in client.get(home).text, 20)
+                assert client.get(address).status_code == 401  # it worked once
+        finally:
+            parent.terminate()
+    assert (tmp_path / "board.log").stat().st_mode & 0o077 == 0
+    assert not listens(address)
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.split("/")[2].partition(":")
+    with socket.socket() as found:
+        return found.connect_ex((host, int(port))) == 0
+
+
 def test_previews__have_korean_for_every_code() -> None:
-    assert KO.keys() == previews.WORDS.keys()
-    for code, words in previews.WORDS.items():
+    assert KO.keys() == EN.keys() >= previews.WORDS.keys()
+    for code, words in EN.items():
         assert set(re.findall(r"{\w+}", KO[code])) <= {*re.findall(r"{\w+}", words), "{feed}"}, code
 
 

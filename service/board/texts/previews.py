@@ -46,6 +46,8 @@ KO: Mapping[str, str] = {
     "next.accepted": "더는 미도착으로 알리지 않음. 그래도 행이 오면 적재됨.",
     "next.goes-on": "{feed}: 다음 벨이나 점검(sweep) 때 그 뒤부터 이어 감.",
     "approval": "두 번째 사람의 승인이 필요함.",
+    "rerun.again": "{feed} {date}: 다음 순번(seq)으로 다시 요청함. 더 나은 행이 올 때까지 지금 행은 그대로.",
+    "reversible.withdraw": "응답이 오기 전에는 `feedfall withdraw {feed}` 명령으로 취소할 수 있음.",
 }
 #: The board does what the command needs an option for: who presses the button has read whose hold it is.
 EN: Mapping[str, str] = {
@@ -53,6 +55,8 @@ EN: Mapping[str, str] = {
     "hold.others": "{feed} is held by {by} since {since}: {reason}. If you go on, the hold becomes yours.",
     "free.others": "It lifts of {feed}: {lifted}. The hold is {by}'s, since {since}: {reason}.",
     "next.again": "The sweep starts it again within 60 s unless it is held.",
+    "rerun.again": "{feed} {date} is requested again, under the next seq. What is here stays until better rows come.",
+    "reversible.withdraw": "Until it is answered, `feedfall withdraw {feed}` takes it back.",
 }
 TABLES: Mapping[Language, Mapping[str, str]] = {"ko": KO, "en": EN}
 NOTHING_TO_DO = (".nothing", ".here", ".already")
