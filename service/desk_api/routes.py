@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-AT_ONCE = 64
-"""So many commands run at once; a further one waits for a place."""
+AT_ONCE, WAITING = 32, 96
+"""So many commands run at once, and beside them so many that only wait: a hold never queues behind those."""
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 TYPES: dict[Kind, Any] = {Kind.TEXT: Text, Kind.NUMBER: int, Kind.FLAG: bool, Kind.TEXTS: list[Text]}
 #: The HTTP status of a command that failed, by its exit code; of any other it is 500.
@@ -83,7 +83,7 @@ def api(verbs: Iterable[Verb], tokens: DeskTokens) -> FastAPI:
 
 def routes(verbs: Iterable[Verb], tokens: DeskTokens) -> APIRouter:
     """A route for each verb. A token is checked before the rest of a request is read."""
-    router, repeats, places = APIRouter(), Repeats(), CapacityLimiter(AT_ONCE)
+    router, repeats, places = APIRouter(), Repeats(), Places()
     for verb in verbs:
         more: dict[str, Any] = {"route_class_override": _token_first(tokens, verb), "dependencies": [TOKEN]}
         method, endpoint = ("GET", _question(verb, places)) if verb.asks else ("POST", _act(verb, repeats, places))
@@ -101,13 +101,23 @@ def routes(verbs: Iterable[Verb], tokens: DeskTokens) -> APIRouter:
     return router
 
 
+class Places:
+    """The threads of the commands."""
+
+    def __init__(self) -> None:
+        self._acting, self._waiting = CapacityLimiter(AT_ONCE), CapacityLimiter(WAITING)
+
+    def of(self, *, waits: bool) -> CapacityLimiter:
+        return self._waiting if waits else self._acting
+
+
 PROBLEM: dict[str, Any] = {
     "description": "a problem, RFC 9457; with exit, stdout and stderr where the command ran",
     "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
 }
 
 
-def _act(verb: Verb, repeats: Repeats, places: CapacityLimiter) -> Callable[..., Coroutine[Any, Any, Response]]:
+def _act(verb: Verb, repeats: Repeats, places: Places) -> Callable[..., Coroutine[Any, Any, Response]]:
     body = _model(verb, Going)
 
     async def act(request: Request, wanted: BaseModel, key: Key = "") -> Response:
@@ -119,20 +129,20 @@ def _act(verb: Verb, repeats: Repeats, places: CapacityLimiter) -> Callable[...,
         def once() -> tuple[Answer, bool]:
             return repeats.once(caller.holder, "" if resume else key, name, lambda: verb.do(caller, given))
 
-        answer, again = await to_thread.run_sync(once, limiter=places)
+        answer, again = await to_thread.run_sync(once, limiter=places.of(waits=resume is not None))
         return _reply(verb, answer, repeated=again)
 
     act.__annotations__ = {"request": Request, "wanted": body, "key": Key, "return": Response}
     return act
 
 
-def _question(verb: Verb, places: CapacityLimiter) -> Callable[..., Coroutine[Any, Any, Response]]:
+def _question(verb: Verb, places: Places) -> Callable[..., Coroutine[Any, Any, Response]]:
     model = _model(verb, BaseModel)
 
     async def question(request: Request, wanted: BaseModel) -> Response:
         given = wanted.model_dump(exclude_none=True, exclude_unset=True, by_alias=True)
         caller = _caller(request, 0, None)
-        return _reply(verb, await to_thread.run_sync(lambda: verb.do(caller, given), limiter=places))
+        return _reply(verb, await to_thread.run_sync(lambda: verb.do(caller, given), limiter=places.of(waits=False)))
 
     question.__annotations__ = {"request": Request, "wanted": Annotated[model, Query()], "return": Response}
     return question

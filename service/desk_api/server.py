@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from service.desk_api.verbs import Verb
 
+#: A scheduler's one host waits for many feeds at once.
+CLIENTS = Limits(connections=400, peer=300)
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -32,5 +34,4 @@ def serve(host: str, port: int, environ: Mapping[str, str], verbs: Iterable[Verb
         )
     if tls is None and host not in LOCAL:
         raise Misconfigured("the desk takes tokens: set FEEDFALL_TLS_CERT_FILE and FEEDFALL_TLS_KEY_FILE")
-    limits = Limits()
-    run(Endpoint(api(verbs, DeskTokens(Path(folder))), listen(host, port, limits), limits, tls), None)
+    run(Endpoint(api(verbs, DeskTokens(Path(folder))), listen(host, port, CLIENTS), CLIENTS, tls), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import date
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from cli.verbs import ACTS, QUESTIONS, arguments, find, verbs
 from ledger.errors import Misconfigured
 from operate.act import Role
 from service.desk_api.repeats import Repeats
-from service.desk_api.routes import api
+from service.desk_api.routes import WAITING, api
 from service.desk_api.tokens import DeskTokens
 from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Verb
 from service.problem import Problem
@@ -44,7 +45,8 @@ class Bench:
         )
         made = [("runs", Role.VIEWER, True), ("hold", Role.OPERATOR, False), ("approve", Role.APPROVER, False)]
         self.folder = folder
-        found = [Verb(name, role, asks, "words", parameters, self._do) for name, role, asks in made]
+        self.do = self._do
+        found = [Verb(name, role, asks, "words", parameters, lambda *what: self.do(*what)) for name, role, asks in made]  # noqa: PLW0108 -- a test may give another one
         self.client = Client(api(found, DeskTokens(folder, lambda: date(2026, 11, 24))))
 
     def _do(self, caller: Caller, given: Mapping[str, object]) -> Answer:
@@ -278,3 +280,29 @@ def test_arguments__a_value_is_never_taken_for_an_option(text: str) -> None:
     line = arguments(command, {"feed": text, "reason": reason})
     context = command.make_context("hold", line, resilient_parsing=True)
     assert (context.params["feed"], context.params["reason"]) == (text, reason)
+
+
+def test_act__is_done_while_every_place_of_those_that_wait_is_taken(bench: Bench) -> None:
+    go, taken = threading.Event(), threading.Semaphore(0)
+
+    def wait_or_act(caller: Caller, given: Mapping[str, object]) -> Answer:
+        if caller.resume:
+            taken.release()
+            assert go.wait(20)
+        return Answer(0, [str(given["feed"])])
+
+    async def story() -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKENS[Role.OPERATOR]}"}
+        transport = httpx.ASGITransport(bench.client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk", headers=headers) as http:
+            body = {"feed": "fx", "resume": {"run": "fx-pub-1"}}
+            waiting = [asyncio.create_task(http.post("/api/acts/hold", json=body)) for _ in range(WAITING + 8)]
+            for _ in range(WAITING):
+                assert await asyncio.to_thread(taken.acquire, timeout=20)
+            acted = await http.post("/api/acts/hold", json={"feed": "gold"})
+            go.set()
+            await asyncio.gather(*waiting)
+            return acted
+
+    bench.do = wait_or_act
+    assert asyncio.run(story()).json()["stdout"] == ["gold"]
