@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +43,14 @@ def given(option: typer.CallbackParam, text: str) -> str:
     return visible(option, text)
 
 
+def login() -> str:
+    """Whom the machine knows: not LOGNAME or USER, which anybody may set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        return f"uid-{os.getuid()}"
+
+
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds if absent.", metavar="[FEED]")]
 OneDatabase = Annotated[
@@ -54,7 +62,7 @@ Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callba
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
 By = Annotated[
     str,
-    typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=getpass.getuser, callback=visible),
+    typer.Option(help="Who does it.", envvar="FEEDFALL_BY", default_factory=login, callback=visible),
 ]
 Preview = Annotated[bool, typer.Option("--preview", help="Say what it would do now, and change nothing.")]
 BreakGlass = Annotated[
@@ -84,10 +92,9 @@ def actor(by: str, role: Role = Role.OPERATOR) -> Actor:
     """
     if seat := SEAT.get():  # the service does it, for the holder of a token
         return Actor(by, Role(seat.role), Channel.API, seat.address, seat.holder)
-    login = getpass.getuser()
     remote = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
-    address = f"{login}@{socket.gethostname()}" + (f" from {remote}" if remote else "")
-    return Actor(by, role, Channel.COMMAND, address, os.environ.get("FEEDFALL_BY") or login)
+    address = f"{login()}@{socket.gethostname()}" + (f" from {remote}" if remote else "")
+    return Actor(by, role, Channel.COMMAND, address, os.environ.get("FEEDFALL_BY") or login())
 
 
 def ticket_of(number: str | None, *, break_glass: bool) -> str | None:
@@ -101,7 +108,7 @@ def ticket_of(number: str | None, *, break_glass: bool) -> str | None:
 def open_ledger(feed: Feed, *, needs_kafka: bool = True) -> Iterator[tuple[Settings, Connection]]:
     """The settings, and a checked session of the feed's database: committed when the command ends well."""
     environment = read_settings(feed, needs_kafka=needs_kafka)
-    with session(environment.database_url, f"feedfall {getpass.getuser()}") as connection:
+    with session(environment.database_url, f"feedfall {login()}") as connection:
         yield environment, connection
 
 
