@@ -1,6 +1,6 @@
 """What a database has counted since its ledger began: runs, rows and acts, for metrics. Read every few seconds.
 
-    first read   everything, once            about a second for a million runs
+    first read   everything, once            seconds where there are a million runs
     each other   what is newer than what had come to its end at the read before
 
 The numbers are the ledger's: the same in each process, and the same after a restart.
