@@ -43,7 +43,7 @@ class Exit(IntEnum):
         "a command did nothing: refused, not approved, held, blocked, busy, skipped, or the partner had nothing",
     )
     CONFIG = 78, "a setting, right, topic, table or version is wrong", True
-    GAP = 81, "Kafka lost what the checkpoint expects (retention, a topic made anew)", True
+    GAP = 81, "Kafka lost what the checkpoint expects (retention, a topic made anew), or it is another topic", True
     NO_RESPONSE = 82, "`feedfall submit --wait`: no response in time"
     LEDGER = 83, "the ledger does not add up"
     STOPPED = 143, "stopped by a signal"
