@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks import api, beside, cold, days, pod, step, verify
+from benchmarks import api, beside, cold, days, parallel, pod, step, verify
 from benchmarks.servers import servers
 
 if TYPE_CHECKING:
@@ -53,11 +53,19 @@ def measure(found: Servers, asked: argparse.Namespace, folder: Path) -> dict[str
     print(f"\n{asked.messages:,} messages written to 4 partitions in {filled:.0f} s", flush=True)
     whole = step.measure(found, asked.messages, asked.repetitions, folder)
     print(step.table(whole), flush=True)
+    together = parallel.measure(found, asked.messages, A_FEW)
+    print(parallel.table(together), flush=True)
     peers = beside.measure(found, min(asked.messages, A_PEER), A_FEW)
     print(beside.table(peers, whole.messages / median(whole.pods)), flush=True)
     proofs = [verify.measure(found, asked.offsets, *books, asked.proofs) for books in BOOKS]
     print(verify.table(proofs, asked.offsets), flush=True)
-    parts = {"cold": vars(starts), "days": vars(questions), "api": vars(service), "step": vars(whole)}
+    parts = {
+        "cold": vars(starts),
+        "days": vars(questions),
+        "api": vars(service),
+        "step": vars(whole),
+        "parallel": vars(together),
+    }
     return {**parts, "peers": peers, "verify": [vars(each) for each in proofs]}
 
 

@@ -12,6 +12,9 @@ from catalog.message import Read
 from catalog.partner import Request
 from catalog.row import Column, Row, columns
 
+LONGEST_NAME = 63
+POLICIES = [f"Policy.{each.name}" for each in Policy]
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -69,6 +72,7 @@ class Feed:
                 f"feed {self.name!r}: shards is gone, pods share partitions out by themselves; for several pods at "
                 f"once write parallel={shards}"
             )
+        _check_forms(self)
         object.__setattr__(self, "columns", columns(self.row))
         for wrong, hint in _mistakes(self):
             if wrong:
@@ -94,6 +98,20 @@ class Feed:
         return self.partner is not None if self.transactional is None else self.transactional
 
 
+def _check_forms(feed: Feed) -> None:
+    """Python checks no type by itself, and a wrong one would be noticed only by a run at night. Raises ValueError."""
+    forms = [
+        (isinstance(feed.key, tuple), f'key is a tuple: write key=("{feed.key}",)'),
+        (isinstance(feed.due, time), f"due is {feed.due!r}: write a time such as time(15, 0)"),
+        (isinstance(feed.order, time | None), f"order is {feed.order!r}: write a time such as time(15, 0)"),
+        (isinstance(feed.policy, Policy), f"policy is {feed.policy!r}: write {' or '.join(map(str, POLICIES))}"),
+        (isinstance(feed.row, type), "row is a class: write row=Name, without parentheses"),
+    ]
+    for right, hint in forms:
+        if not right:
+            raise ValueError(f"feed {feed.name!r}: {hint}")
+
+
 def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
     return [
         (not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", feed.name), "a name is 1 to 31 of a-z, 0-9 and -, a letter first"),
@@ -101,6 +119,14 @@ def _mistakes(feed: Feed) -> list[tuple[bool, str]]:
         (not re.fullmatch(r"|[a-z][a-z0-9]{0,15}", feed.database), 'a database is 1 to 16 of a-z and 0-9, or ""'),
         (not set(feed.key) <= set(feed.columns), f"key {feed.key} names a column that the row does not have"),
         (len(set(feed.key)) != len(feed.key), f"key {feed.key} names a column twice"),
+        (
+            any(feed.columns[name].nullable for name in feed.key if name in feed.columns),
+            f"a column of the key {feed.key} is never null",
+        ),
+        (
+            any(len(name.encode()) > LONGEST_NAME for name in feed.columns),
+            f"a column's name is at most {LONGEST_NAME} bytes, as PostgreSQL keeps them",
+        ),
         (_base_dates(feed) > 1, "a row has one base date: give its other dates the type Day"),
         (any(column.base_date and column.nullable for column in feed.columns.values()), "a base date is never null"),
         (feed.closed not in ("load", "defer", "quarantine"), 'closed is "load", "defer" or "quarantine"'),

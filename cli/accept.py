@@ -8,19 +8,29 @@ from typing import Annotated
 import typer
 
 import operate.accept
-from business_day import read_date
-from business_day.dates import FORMS
 from cli import show
-from cli.options import BreakGlass, By, FeedName, Preview, Reason, Ticket, actor, load_feed, open_ledger, ticket_of
+from cli.options import (
+    BaseDate,
+    BreakGlass,
+    By,
+    FeedName,
+    Preview,
+    Reason,
+    Ticket,
+    actor,
+    base_date_of,
+    load_feed,
+    open_ledger,
+    ticket_of,
+)
 from operate import previews
 
-BaseDay = Annotated[str, typer.Argument(help=f"기준일자: {FORMS}.", metavar="DATE")]
 Undo = Annotated[bool, typer.Option("--undo", help="Take it back: the base date is watched again.")]
 
 
 def accept(
     feed: FeedName,
-    day: BaseDay,
+    day: BaseDate,
     reason: Reason,
     by: By,
     *,
@@ -30,7 +40,7 @@ def accept(
     ticket: Ticket = None,
 ) -> None:
     """Let a base date count as done without its rows. A second person approves it: exit 77, ASKED, until then."""
-    wanted, base_date, now = load_feed(feed), read_date(day), datetime.now(UTC)
+    wanted, base_date, now = load_feed(feed), base_date_of(day), datetime.now(UTC)
     number = ticket_of(ticket, break_glass=break_glass)
     with open_ledger(wanted, needs_kafka=False) as (_, connection):
         if preview:

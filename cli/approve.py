@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import operate.approve
-from catalog import find
 from cli import show
-from cli.options import By, Json, Limit, OneDatabase, Preview, Reason, actor, in_each_database
+from cli.options import By, Json, Limit, OneDatabase, Preview, Reason, actor, in_each_database, load_feeds
 from ledger.databases import variable
 from ledger.errors import Misconfigured
 from operate import approval, previews
 from operate.act import Role
 from operate.approve import World
-from steps.run import settings
 from steps.run.execution import stopping
 
 if TYPE_CHECKING:
@@ -66,10 +64,8 @@ def approve(
 
 
 def _ask(limit: int | None, database: str | None) -> dict[str, list[Approval]]:
-    feeds, _ = find.usable(settings.packages(os.environ))  # they name the databases
-    chosen = [feed for feed in feeds if database in (None, feed.database)]
     answers = in_each_database(
-        chosen,
+        load_feeds(None, database),
         lambda _, connection, __: approval.latest(connection, limit) if limit else approval.pending(connection),
         needs_kafka=False,
     )

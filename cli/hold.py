@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import operate.hold
-from catalog import find
 from cli import show
 from cli.options import (
     BreakGlass,
@@ -20,14 +19,15 @@ from cli.options import (
     actor,
     in_each_database,
     load_feed,
+    load_feeds,
     open_ledger,
     ticket_of,
 )
+from ledger import request
 from ledger.control import Lift, Lifted
 from ledger.errors import Misconfigured
 from operate import previews
 from operate.act import Act
-from steps.run import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,8 @@ def _hold_one(feed: str, by: str, reason: str, *, take_over: bool, preview: bool
 
 
 def _hold_all(by: str, reason: str, ticket: str | None, *, preview: bool) -> None:
-    feeds, unusable = find.usable(settings.packages(os.environ))
+    every = load_feeds(None)
+    feeds, unusable = every.usable, every.unusable
     if preview:
         return show.say(previews.words(operate.hold.look_all(os.environ, feeds)))
     act = Act("hold", actor(by), reason, arguments={"all": True}, ticket=ticket)
@@ -130,6 +131,7 @@ def _free_one(feed: str, by: str, reason: str, only: Lift | None, *, others: boo
     with open_ledger(wanted, needs_kafka=False) as (_, connection):
         lifted = operate.hold.free(connection, wanted, actor(by), reason, only=only, others=others)
         left = operate.hold.state(connection, wanted)
+        kept = request.count_kept(connection, wanted.name)
     if not lifted:
         show.say(f"{operate.hold.nothing_to_lift(feed, only)}.")
     for line in _lines(lifted):
@@ -137,7 +139,7 @@ def _free_one(feed: str, by: str, reason: str, only: Lift | None, *, others: boo
     if only and (left.held_at or left.blocked_at):
         show.say(f"{feed} does not move yet: {operate.hold.what_stays(left)}.")
     elif lifted:
-        show.say(f"{feed} is free.")
+        show.say(f"{feed} is free.{_kept(kept)}")
 
 
 def _lines(lifted: Lifted) -> Iterator[str]:
@@ -154,10 +156,9 @@ def _lines(lifted: Lifted) -> Iterator[str]:
 
 
 def _free_own(by: str, reason: str) -> None:
-    feeds, _ = find.usable(settings.packages(os.environ))  # they name the databases
     who = actor(by)
     answers = in_each_database(
-        feeds, lambda _, connection, __: operate.hold.free_own(connection, who, reason), needs_kafka=False
+        load_feeds(None), lambda _, connection, __: operate.hold.free_own(connection, who, reason), needs_kafka=False
     )
     lifted = list(chain(*answers.found.values()))
     for each in lifted:
@@ -166,12 +167,21 @@ def _free_own(by: str, reason: str) -> None:
     answers.check()
 
 
+def _kept(count: int) -> str:
+    """What becomes of orders that were given meanwhile."""
+    orders = (
+        "1 order was kept: the sweep sends it" if count == 1 else f"{count:,} orders were kept: the sweep sends them"
+    )
+    return f" {orders} within a minute." if count else ""
+
+
 def _free_all(code: int, by: str, reason: str) -> None:
     operate.hold.check_code(code)
-    feeds, _ = find.usable(settings.packages(os.environ))  # they name the databases
     who = actor(by)
     answers = in_each_database(
-        feeds, lambda _, connection, __: operate.hold.free_all(connection, code, who, reason), needs_kafka=False
+        load_feeds(None),
+        lambda _, connection, __: operate.hold.free_all(connection, code, who, reason),
+        needs_kafka=False,
     )
     lifted = list(chain(*answers.found.values()))
     for each in lifted:

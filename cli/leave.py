@@ -9,8 +9,7 @@ import business_day
 from catalog import find
 from cli import show
 from ledger.errors import Asked, Failure
-from operate.follow import Stopped
-from steps.run.execution import Outcome
+from operate.stopped import Stopped
 from steps.run.exits import Exit, exit_of
 from steps.run.status import Status
 
@@ -31,6 +30,8 @@ def leaving() -> Iterator[None]:
     except (find.UnknownFeed, business_day.CalendarError) as error:
         raise _failed(str(error), Exit.CONFIG) from error
     except Asked as error:
+        from steps.run.execution import Outcome  # noqa: PLC0415 -- no other ending of a command pays for it
+
         outcome = Outcome(Status.ASKED, reason=str(error), counts={"approval": error.approval})
         show.say(outcome.line(error.feed or "-", error.verb, "-", 0.0))
         raise Leaving(Exit.NOT_DONE) from None

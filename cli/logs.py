@@ -18,7 +18,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the ru
 
 
 def logs(name: RunName, *, follow: Follow = False, patience: Patience = "1m") -> None:
-    """Print the log of a run, all its attempts. Once Argo has removed the pods only `feedfall runs` shows the run."""
+    """Print the log of a run, all its attempts. Once Argo has removed the pods: what the ledger kept, if it failed."""
     with stopping() as stop:
         watch = Watch(stop, seconds(patience), 86_400 * 7, aside)
         result = read_log(name, os.environ, watch, show.say, follow=follow)

@@ -6,13 +6,16 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Generic, TypeVar
 
 import typer
 
+from business_day import NoSuchDay, read_date
+from business_day.dates import FORMS
 from catalog import Feed, find
 from cli import show
 from cli.seat import SEAT
@@ -33,13 +36,21 @@ def visible(option: typer.CallbackParam, text: T) -> T:
     return text
 
 
+def given(option: typer.CallbackParam, text: str) -> str:
+    """Refuse a reason that says nothing, and one that cannot be seen. Raises Misconfigured."""
+    if not text.strip():
+        raise Misconfigured(f"--{option.name} is empty: say why; it is written to the journal")
+    return visible(option, text)
+
+
 FeedName = Annotated[str, typer.Argument(help="The feed's name, such as fx.", metavar="FEED")]
 AnyFeed = Annotated[str | None, typer.Argument(help="Only this feed; all feeds if absent.", metavar="[FEED]")]
 OneDatabase = Annotated[
     str | None, typer.Option("--database", help="Only feeds of this database, as Feed(database=) names it.")
 ]
+BaseDate = Annotated[str, typer.Option("--date", help=f"기준일자, {FORMS}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=visible)]
+Reason = Annotated[str, typer.Option(help="Why; written to the journal.", callback=given)]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Print at most this many lines.")]
 By = Annotated[
     str,
@@ -99,6 +110,20 @@ def read_settings(feed: Feed, *, needs_kafka: bool = True) -> Settings:
     return settings.read(stage="" if needs_kafka else "verify", database=feed.database)
 
 
+@dataclass(frozen=True)
+class Feeds:
+    """The feeds that a command is about, and those that cannot be served: name → why."""
+
+    usable: Sequence[Feed]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+    def all_usable(self) -> Sequence[Feed]:
+        """Where one that cannot be served ends the command. Raises BrokenFeed."""
+        for name, words in self.unusable.items():
+            raise find.BrokenFeed(f"{name}: {words}")
+        return self.usable
+
+
 @dataclass
 class Answers(Generic[T]):
     """What each database answered, and the failures of those that did not."""
@@ -113,12 +138,15 @@ class Answers(Generic[T]):
 
 
 def in_each_database(
-    feeds: Sequence[Feed], ask: Callable[[Settings, Connection, Sequence[Feed]], T], *, needs_kafka: bool = True
+    feeds: Feeds, ask: Callable[[Settings, Connection, Sequence[Feed]], T], *, needs_kafka: bool = True
 ) -> Answers[T]:
     """Ask the database of each of these feeds, once. One that is away is said, and keeps nothing from the others."""
-    answers, names = Answers[T](), sorted({feed.database for feed in feeds})
+    answers, names = Answers[T](), sorted({feed.database for feed in feeds.usable})
+    for name, words in feeds.unusable.items():
+        aside(f"{name}: {words}")
+        answers.failures.append(Misconfigured(f"{len(feeds.unusable)} feeds cannot be served: see above"))
     for database in names:
-        its = [feed for feed in feeds if feed.database == database]
+        its = [feed for feed in feeds.usable if feed.database == database]
         try:
             with open_ledger(its[0], needs_kafka=needs_kafka) as (environment, connection):
                 answers.found[database] = ask(environment, connection, its)
@@ -130,19 +158,27 @@ def in_each_database(
     return answers
 
 
+def base_date_of(text: str) -> date:
+    """A base date as a person or Control-M writes it. Raises Misconfigured."""
+    try:
+        return read_date(text)
+    except NoSuchDay as error:
+        raise Misconfigured(f"--date {error}") from None
+
+
 def load_feed(name: str) -> Feed:
     """The feed of this name. Raises UnknownFeed."""
     return find.load(name, settings.packages(os.environ))
 
 
-def load_feeds(name: str | None, database: str | None = None) -> list[Feed]:
+def load_feeds(name: str | None, database: str | None = None) -> Feeds:
     """The feed of this name, or all, or all of a database. Raises UnknownFeed, Misconfigured."""
-    feeds = [load_feed(name)] if name else find.every(settings.packages(os.environ))
+    feeds, unusable = ([load_feed(name)], {}) if name else find.usable(settings.packages(os.environ))
     chosen = [feed for feed in feeds if database is None or feed.database == database]
     if database is not None and not chosen:
         there = ", ".join(sorted({repr(feed.database) for feed in feeds}))
         raise Misconfigured(f"--database {database!r} is the database of no feed; there are {there}")
-    return chosen
+    return Feeds(chosen, unusable)
 
 
 def aside(text: str) -> None:

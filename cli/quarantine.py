@@ -5,6 +5,7 @@
     feedfall quarantine redrive fx 0@1631 --value - --reason …        judged again by the feed's own rules, and loaded
     feedfall quarantine list fx --json > rows.json                    … many: correct the values in the file, then
     feedfall quarantine redrive fx --fixed rows.json --reason …
+    feedfall quarantine redrive fx 0@1631 --correct --value - …       … and again, where that was mended wrongly
     feedfall quarantine discard fx 0@1631 --reason …                  never loaded; the row stays here for ever
 
 An entry is PARTITION@OFFSET, with /ROW where its message held several, and TOPIC/ before it for another topic than the
@@ -40,7 +41,6 @@ from cli.options import (
     read_settings,
 )
 from ledger.quarantine import Entry
-from operate.follow import Stopped
 from operate.quarantine import (
     EntryResult,
     Fate,
@@ -51,6 +51,7 @@ from operate.quarantine import (
     list_entries,
     load_entry,
 )
+from operate.stopped import Stopped
 from steps.run.execution import stopping
 from steps.run.exits import DataRefused, Exit, Misconfigured
 from steps.run.status import Status
@@ -69,6 +70,10 @@ ValueFile = Annotated[str | None, typer.Option("--value", help="A file with the 
 FixedFile = Annotated[
     str | None,
     typer.Option("--fixed", help="A file of entries as `list --json` prints them, with correct values; - is stdin."),
+]
+Correct = Annotated[
+    bool,
+    typer.Option("--correct", help="The entries are resolved: load better values in the place of their rows (정정)."),
 ]
 AskCalendar = Annotated[
     bool, typer.Option("--calendar", help="Judge base dates by the calendar too, as when the rows came.")
@@ -137,11 +142,14 @@ def redrive(
     value: ValueFile = None,
     fixed: FixedFile = None,
     calendar: AskCalendar = False,
+    correct: Correct = False,
     as_json: Json = False,
 ) -> None:
     """Load entries after all, as they came or with correct values. A newer row in the table stays. Safe to repeat."""
     wanted = load_feed(feed)
-    _check_choice(entry, reason, fixed, every=every, narrowed=bool(fate or matching))
+    _check_choice(entry, fixed, every=every, narrowed=bool(fate or matching))
+    if correct and not (value or fixed):
+        raise Misconfigured("--correct needs the better value: --value for one entry, --fixed for many")
     _check_values(entry, value, fixed, calendar=calendar)
     request = RedriveRequest(
         by,
@@ -153,6 +161,7 @@ def redrive(
         value=_read(value) if value else None,
         values=operate.quarantine.read_values(_read(fixed).decode(), fixed) if fixed else {},
         ask_calendar=calendar,
+        correct=correct,
     )
     with stopping() as stop:
         result = operate.quarantine.redrive(read_settings(wanted, needs_kafka=False), wanted, request, stop)
@@ -169,10 +178,8 @@ def discard(feed: FeedName, entry: EntryNames, reason: Reason, by: By, *, as_jso
     _answer(result, as_json=as_json)
 
 
-def _check_choice(entry: list[str] | None, reason: str, fixed: str | None, *, every: bool, narrowed: bool) -> None:
+def _check_choice(entry: list[str] | None, fixed: str | None, *, every: bool, narrowed: bool) -> None:
     """Is it clear which entries are meant? Raises Misconfigured."""
-    if not reason.strip():
-        raise Misconfigured("--reason is empty: it is written to the journal")
     if sum((bool(entry), every, bool(fixed))) != 1:
         raise Misconfigured("name entries, or give --all, or --fixed with a file of them: one of the three")
     if narrowed and not every:
@@ -203,10 +210,15 @@ def _answer(result: QuarantineResult, *, as_json: bool) -> None:
         _show(lines)
     if result.outcome.exit == Exit.STOPPED:
         raise Stopped
+    if result.outcome.exit == Exit.DATA:
+        raise DataRefused(result.outcome.reason or "")
     if result.outcome.status is not Status.SUCCEEDED:
         _leave(result)
-    if bad := result.outcome.counts.get("quarantined", 0):
-        raise DataRefused(f"still bad, and waiting on: {bad}")
+    if unapplied := [each.entry for each in result.entries if each.unapplied]:
+        aside(
+            f"not loaded, for it is resolved: {', '.join(unapplied[:5])}. `--correct` loads the new value in its place"
+        )
+        raise typer.Exit(Exit.NOT_DONE)
 
 
 COLUMNS = ("entry", "became", "why")
@@ -233,3 +245,10 @@ def _already(entry: Entry) -> str:
 def _leave(result: QuarantineResult) -> None:
     aside(f"{result.outcome.status}: {result.outcome.reason or ''}")
     raise typer.Exit(Exit.NOT_DONE)
+
+
+app = typer.Typer(help="Quarantined and deferred rows.", no_args_is_help=True)
+app.command("list")(entries)
+app.command("show")(show_entry)
+app.command("redrive")(redrive)
+app.command("discard")(discard)

@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import operate.rebind
-from cli import show
+from cli.ending import Words, end
 from cli.options import By, FeedName, Json, Reason, actor, load_feed, open_ledger, read_settings
 from operate.act import Act
-from operate.rebind import Move, RebindResult
+from operate.mirror import Place
+from operate.moves import Given, Move, read_map
+from operate.rebind import RebindResult
 from steps.run.execution import stopping
-from steps.run.exits import Exit, Misconfigured
-from steps.run.status import Status
+from steps.run.exits import Misconfigured
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without this it is only shown.")]
 MapFile = Annotated[
     str | None, typer.Option("--map", help="A CSV of PARTITION,OFFSET: where each partition of the responses goes on.")
 ]
+Mirrors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mirror",
+        help="mm2-offset-syncs.ALIAS.internal or ALIAS.checkpoints.internal of MirrorMaker 2; may be repeated.",
+    ),
+]
+MirrorServers = Annotated[
+    str | None,
+    typer.Option("--mirror-servers", help="HOST:PORT of the Kafka that has these topics, where it is not the new one."),
+]
 
 
 def rebind(
-    feed: FeedName, reason: Reason, by: By, offsets: MapFile = None, *, yes: Yes = False, as_json: Json = False
+    feed: FeedName,
+    reason: Reason,
+    by: By,
+    offsets: MapFile = None,
+    mirrors: Mirrors = None,
+    servers: MirrorServers = None,
+    *,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Let a feed go on in the topic that its own was moved, renamed or mirrored to (exit 81)."""
-    result = _rebind(feed, by, reason, offsets, yes=yes)
-    outcome = result.outcome
-    if as_json:
-        shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.moves]
-        show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, "moves": shown})
-    else:
-        _say(feed, result)
-    if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
-        sys.exit(Exit.NOT_DONE)
+    result = _rebind(feed, by, reason, _given(offsets, mirrors or [], servers), yes=yes)
+    end(feed, result.outcome, WORDS, list(map(_line, result.moves)), as_json=as_json)
 
 
-def _rebind(feed: str, by: str, reason: str, offsets: str | None, *, yes: bool) -> RebindResult:
+def _given(offsets: str | None, mirrors: list[str], servers: str | None) -> Given:
+    if (offsets and mirrors) or (servers and not mirrors):
+        raise Misconfigured("give --map, or --mirror, with --mirror-servers where it is needed")
+    if offsets:
+        return Given(read_map(_read(offsets), offsets))
+    return Given(mirror=Place(mirrors, servers)) if mirrors else Given()
+
+
+def _rebind(feed: str, by: str, reason: str, given: Given, *, yes: bool) -> RebindResult:
     wanted = load_feed(feed)
-    given = operate.rebind.read_map(_read(offsets), offsets) if offsets else {}
     with stopping() as stop:
         if yes:
             act = Act("rebind", actor(by), reason, feed)
@@ -56,18 +75,13 @@ def _read(file: str) -> str:
         raise Misconfigured(f"{file} cannot be read: {error}") from error
 
 
-def _say(feed: str, result: RebindResult) -> None:
-    outcome, moves = result.outcome, result.moves
-    show.table(COLUMNS, map(_line, moves), empty=f"{feed} reads the topics that it has: there is nothing to rebind.")
-    if outcome.status is Status.SHOWN:
-        show.say("Nothing was changed. With --yes each goes on at `to`.")
-    elif outcome.status is Status.BUSY:
-        show.say(f"BUSY: {outcome.reason}. Try again.")
-    elif moves:
-        show.say("Rebound." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
-
-
-COLUMNS = ("stage", "old topic", "partition", "from", "new topic", "to", "how sure")
+WORDS = Words(
+    "moves",
+    ("stage", "old topic", "partition", "from", "new topic", "to", "how sure"),
+    empty="reads the topics that it has: there is nothing to rebind.",
+    shown="With --yes each goes on at `to`.",
+    done="Rebound.",
+)
 
 
 def _line(each: Move) -> tuple[object, ...]:

@@ -22,11 +22,13 @@ from typing import Any
 from uuid import uuid4
 
 from cli import show, verbs
+from cli.commands import find
 from cli.options import aside, seconds
 from cli.remote_client import URL, DeskClient, Lost, Reply
 from cli.submit import DEFAULT_TIMEOUT
 from ledger.errors import Misconfigured, Transient
-from operate.follow import Stopped, Watch
+from operate.follow import Watch
+from operate.stopped import Stopped
 from steps.run.execution import stopping
 from steps.run.exits import Exit
 
@@ -39,10 +41,10 @@ TOOK = re.compile(r"took=[\d.]+s$")
 LOST = "RESULT status=LOST "
 
 
-def redirect(root: Any, environ: Mapping[str, str]) -> None:  # noqa: ANN401 -- click's group, which typer does not name
+def redirect(environ: Mapping[str, str]) -> None:
     """Let each command that the service has go there. The others stay as they are."""
     for name in (*verbs.QUESTIONS, *verbs.ACTS):
-        command = verbs.find(root, name)
+        command = find(name)
         if command is not None:
             command.invoke = _invocation(name, command, environ)
 

@@ -21,6 +21,7 @@ ReaderRole = Annotated[str, typer.Option(help="The role of CI that waits, of das
 ServiceRole = Annotated[
     str, typer.Option("--service-role", "--calendar-role", help="The role of the calendar service.")
 ]
+BoardRole = Annotated[str, typer.Option(help="The role of the board.")]
 OwnerRole = Annotated[str, typer.Option(help="The role that owns the tables and runs `feedfall migrate`.")]
 RightsOnly = Annotated[bool, typer.Option("--rights", help="Only the roles and their rights: after an upgrade.")]
 Pooler = Annotated[bool, typer.Option("--pooler", help="With --rights: what roles need behind PgBouncer.")]
@@ -37,12 +38,13 @@ def print_schema(
     reader_role: ReaderRole = DEFAULT.reader,
     service_role: ServiceRole = DEFAULT.service,
     owner_role: OwnerRole = DEFAULT.owner,
+    board_role: BoardRole = DEFAULT.board,
     rights_only: RightsOnly = False,
     pooler: Pooler = False,
     database: OneDatabase = None,
 ) -> None:
     """Print the SQL of the ledger and of the feeds' tables, with a role for each duty and its rights."""
-    roles = Roles(pod, operator_role, reader_role, service_role, owner_role)
+    roles = Roles(pod, operator_role, reader_role, service_role, owner_role, board_role)
     if pooler and not rights_only:
         raise Misconfigured("--pooler is for the roles' settings: write --rights --pooler")
     script = schema.for_pooler if pooler else schema.rights_only if rights_only else schema.script
@@ -74,5 +76,6 @@ def migrate(names: Named = None, *, database: OneDatabase = None) -> None:
 
 def _by_database(names: list[str] | None, database: str | None) -> dict[str, list[Feed]]:
     """Database → its feeds, of those that are named; all if none is."""
-    feeds = [feed for name in names for feed in load_feeds(name, database)] if names else load_feeds(None, database)
+    chosen = [load_feeds(name, database) for name in names] if names else [load_feeds(None, database)]
+    feeds = [feed for each in chosen for feed in each.all_usable()]
     return {each: [feed for feed in feeds if feed.database == each] for each in sorted({f.database for f in feeds})}

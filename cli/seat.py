@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from operate.follow import Watch
-from operate.submit import Progress, Resume
+if TYPE_CHECKING:
+    from operate.follow import Watch
+    from operate.progress import Progress, Resume
 
-#: So many lines, and characters of one, go into one answer. A command that waits hands on the rest with the next.
+#: At most so many lines, and characters of one, go into one answer. The next answer hands on the rest.
 LINES, LONGEST = 2_000, 8_000
 
 

@@ -1,4 +1,4 @@
-"""How answers look: aligned tables, times of Seoul with their zone, and the same as JSON.
+"""How answers look: aligned tables, times of FEEDFALL_ZONE (Seoul) with their zone, and the same as JSON.
 
 Whatever a command prints goes through this module: a character that a terminal would obey is shown as its escape.
 """
@@ -10,7 +10,6 @@ import sys
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +17,10 @@ from rich.text import Text
 
 from cli.seat import SEAT
 from ledger import printable
+from operate.desk.words import desk_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-SEOUL = ZoneInfo("Asia/Seoul")
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[object]], *, empty: str) -> None:
@@ -79,7 +77,7 @@ def word(value: object) -> str:  # noqa: PLR0911 -- one return a kind
         case None:
             return ""
         case datetime():
-            return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S} KST"
+            return f"{value.astimezone(desk_zone()):%Y-%m-%d %H:%M:%S %Z}"
         case bool():
             return "yes" if value else "no"
         case int():
@@ -103,7 +101,7 @@ def _plain(value: Any) -> object:  # noqa: ANN401 -- whatever an answer holds
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, datetime):
-        return value.astimezone(SEOUL).isoformat()
+        return value.astimezone(desk_zone()).isoformat()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes | memoryview):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 import operate.skip_gap
 from cli import show
+from cli.ending import Words, end
 from cli.options import (
     BreakGlass,
     By,
@@ -27,8 +27,6 @@ from operate import previews
 from operate.act import Act
 from operate.skip_gap import Gap, SkipResult
 from steps.run.execution import stopping
-from steps.run.exits import Exit
-from steps.run.status import Status
 
 Yes = Annotated[bool, typer.Option("--yes", help="Accept it. Without this it is only shown.")]
 
@@ -52,15 +50,7 @@ def skip(
     result = _skip(Act("skip-gap", actor(by), reason, feed, ticket=number)) if yes and not preview else _look(feed)
     if preview:
         return show.say(previews.words(operate.skip_gap.preview(load_feed(feed), result.gaps)))
-    outcome = result.outcome
-    if as_json:
-        shown = [dict(zip(COLUMNS, _line(each), strict=True)) for each in result.gaps]
-        show.as_json({"feed": feed, "status": outcome.status, "reason": outcome.reason, "gaps": shown})
-    else:
-        _say(feed, result)
-    if outcome.status not in (Status.SUCCEEDED, Status.NOTHING):
-        sys.exit(Exit.NOT_DONE)
-    return None
+    return end(feed, result.outcome, WORDS, list(map(_line, result.gaps)), as_json=as_json)
 
 
 def _look(feed: str) -> SkipResult:
@@ -75,18 +65,13 @@ def _skip(act: Act) -> SkipResult:
         return operate.skip_gap.skip(read_settings(wanted), wanted, act, stop)
 
 
-def _say(feed: str, result: SkipResult) -> None:
-    outcome, gaps = result.outcome, result.gaps
-    show.table(COLUMNS, map(_line, gaps), empty=f"{feed} has no gap: there is nothing to skip.")
-    if outcome.status is Status.SHOWN:
-        show.say("Nothing was changed. With --yes these offsets are accepted as lost.")
-    elif outcome.status is Status.BUSY:
-        show.say(f"BUSY: {outcome.reason}. Try again.")
-    elif gaps:
-        show.say("Accepted as lost." + (f" {feed} is no longer blocked." if outcome.counts["freed"] else ""))
-
-
-COLUMNS = ("stage", "topic", "partition", "from", "to", "offsets", "why")
+WORDS = Words(
+    "gaps",
+    ("stage", "topic", "partition", "from", "to", "offsets", "why"),
+    empty="has no gap: there is nothing to skip.",
+    shown="With --yes these offsets are accepted as lost.",
+    done="Accepted as lost.",
+)
 
 
 def _line(each: Gap) -> tuple[object, ...]:

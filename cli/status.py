@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import operate.lag
+import typer
+
 from cli import show
+from cli.desk_options import Lang, day_json, said
 from cli.options import (
     AnyFeed,
     FeedName,
@@ -24,7 +26,8 @@ from cli.options import (
 from ledger.absence import Report
 from ledger.databases import variable
 from ledger.run import Run
-from operate.status import absences, latest_runs, newest_rows, sweep_alarm
+from operate.desk.words import state_word
+from operate.status import Absence, absences, latest_runs, newest_rows, sweep_alarm
 
 if TYPE_CHECKING:
     from catalog import Feed
@@ -35,18 +38,27 @@ T = TypeVar("T")
 Ask = Callable[["Settings", "Connection", "Sequence[Feed]"], T]
 
 
-def runs(feed: AnyFeed = None, limit: Limit = 20, *, database: OneDatabase = None, as_json: Json = False) -> None:
+def runs(
+    feed: AnyFeed = None,
+    limit: Limit = 20,
+    *,
+    sweeps: Annotated[bool, typer.Option("--sweeps", help="The sweeps too: one a minute.")] = False,
+    database: OneDatabase = None,
+    as_json: Json = False,
+) -> None:
     """Show the newest runs: what each did, and how it ended."""
     answers = in_each_database(
         load_feeds(feed, database),
-        _warned(lambda _, connection, feeds: latest_runs(connection, feeds[0] if feed else None, limit)),
+        _warned(lambda _, connection, feeds: latest_runs(connection, feeds[0] if feed else None, limit, sweeps=sweeps)),
+        needs_kafka=False,
     )
     found = [(where, each) for where, its in answers.found.items() for each in its]
     found = sorted(found, key=lambda each: each[1].started_at, reverse=True)[:limit]
     if as_json:
         show.as_json([{"database": where, **vars(each)} for where, each in found])
         return answers.check()
-    columns = ("run", "feed", "stage", "workflow", "partitions", "status", "exit", "started", "took s", "counts")
+    what = ("run", "feed", "stage", "base date", "workflow", "partitions")
+    columns = (*what, "status", "exit", "started", "took s", "counts", "reason")
     lines = [_line(each) for _, each in found]
     if len(answers.found) > 1:  # each ledger counts its own runs
         numbered = [(where, *line) for (where, _), line in zip(found, lines, strict=True)]
@@ -58,6 +70,8 @@ def runs(feed: AnyFeed = None, limit: Limit = 20, *, database: OneDatabase = Non
 
 def lag(feed: AnyFeed = None, *, database: OneDatabase = None, as_json: Json = False) -> None:
     """Show how far each partition's checkpoint is behind the end of its log."""
+    import operate.lag  # noqa: PLC0415 -- it alone reads Kafka
+
     answers = in_each_database(
         load_feeds(feed, database),
         _warned(lambda environment, connection, feeds: operate.lag.lag(connection, environment, feeds)),
@@ -81,20 +95,30 @@ def newest(feed: FeedName, limit: Limit = 20, *, as_json: Json = False) -> None:
     return show.table(found.columns, found.rows, empty=f"{wanted.table} is empty.")
 
 
-def absent(*, database: OneDatabase = None, as_json: Json = False) -> None:
-    """List what was due in the last 30 days and is missing: what was found instead, and the state of its webhook."""
+def absent(*, lang: Lang = "en", database: OneDatabase = None, as_json: Json = False) -> None:
+    """List what was due in the last 30 days and is missing: why that is so now, and what was reported when."""
     now = datetime.now(UTC)
     answers = in_each_database(
-        load_feeds(None, database), _warned(lambda _, connection, __: absences(connection, now)), needs_kafka=False
+        load_feeds(None, database),
+        _warned(lambda its, connection, feeds: absences(connection, feeds, its.calendars, now)),
+        needs_kafka=False,
     )
     found = list(chain(*answers.found.values()))
     if as_json:
-        show.as_json(found)
+        show.as_json([{**vars(a.report), "now": day_json(a.now, lang) if a.now else None} for a in found])
         return answers.check()
-    columns = ("feed", "base date", "due", "found", "reported", "webhook", "words")
-    lines = [(a.subject, a.base_date, a.due_at, a.found, a.reported_at, _delivery(a), a.words) for a in found]
+    columns = ("feed", "base date", "due", "now", "why", "reported", "as", "webhook")
+    lines = [_absent(each, lang) for each in found]
     show.table(columns, lines, empty="Nothing that was due is absent.")
     return answers.check()
+
+
+def _absent(each: Absence, lang: str) -> tuple[object, ...]:
+    """Its words are those of this moment; what was reported then stands beside them."""
+    report, now = each.report, each.now
+    current = (state_word(now.state, lang), said(now.why, lang)) if now else (report.found, report.words)
+    then = (report.reported_at, report.found, _delivery(report))
+    return (report.subject, report.base_date, report.due_at, *current, *then)
 
 
 def _warned(ask: Ask[T]) -> Ask[T]:
@@ -109,8 +133,8 @@ def _warned(ask: Ask[T]) -> Ask[T]:
 
 
 def _line(each: Run) -> tuple[object, ...]:
-    who = (each.id, each.feed, each.stage, each.name, partition_ranges(each.partitions or []))
-    return (*who, each.status, each.exit_code, each.started_at, _took(each), _counts(each))
+    who = (each.id, each.feed, each.stage, each.base_dates, each.name, partition_ranges(each.partitions or []))
+    return (*who, each.status, each.exit_code, each.started_at, _took(each), _counts(each), each.reason)
 
 
 def partition_ranges(numbers: Sequence[int]) -> str:
@@ -129,7 +153,7 @@ def _took(each: Run) -> float | None:
 
 
 def _counts(each: Run) -> str:
-    return " ".join(f"{name}={value}" for name, value in each.counts.items() if value) or (each.reason or "")
+    return " ".join(f"{name}={value}" for name, value in each.counts.items() if value and name != "date")
 
 
 def _delivery(each: Report) -> str:

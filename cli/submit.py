@@ -26,8 +26,10 @@ from catalog import Policy
 from cli import show
 from cli.options import By, Grace, Patience, actor, aside, seconds, visible
 from cli.seat import SEAT, bound
+from operate.ending import of_error
 from operate.follow import Watch
-from operate.submit import Progress, SubmitRequest, SubmitResult, of_error
+from operate.progress import Progress
+from operate.submit import SubmitRequest, SubmitResult
 from steps.run.execution import stopping
 from steps.run.exits import Misconfigured
 

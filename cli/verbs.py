@@ -12,15 +12,15 @@ from typing import Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from typer.main import get_command
 
+from cli.commands import find
 from cli.leave import Leaving, leaving
 from cli.seat import SEAT, Seat
 from ledger import printable
 from ledger.errors import Misconfigured
 from operate.act import Role
-from operate.follow import Paused
-from operate.submit import Progress, Resume
+from operate.progress import Progress, Resume
+from operate.stopped import Paused
 from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Verb
 from steps.run.exits import Exit
 
@@ -51,20 +51,12 @@ USAGE = 2
 RESUME = TypeAdapter(Resume)
 
 
-def verbs(app: typer.Typer) -> Iterator[Verb]:
+def verbs() -> Iterator[Verb]:
     """The verbs that this command line has."""
-    root = get_command(app)
     for name in (*QUESTIONS, *ACTS):
-        command = find(root, name)
+        command = find(name)
         if command is not None:
             yield verb_of(name, command)
-
-
-def find(root: Any, name: str) -> Any:  # noqa: ANN401 -- click's, which typer does not name
-    """The command of a name such as `quarantine list`; None where there is none."""
-    for word in name.split():
-        root = getattr(root, "commands", {}).get(word)
-    return root
 
 
 def verb_of(name: str, command: Any) -> Verb:  # noqa: ANN401 -- likewise

@@ -55,6 +55,13 @@ def show_account(account: Account) -> None:
         show.say(
             f"{account.deferred.count:,} requests are deferred, the first until {show.word(account.deferred.retry_at)}."
         )
+    if account.withdrawn.count:
+        late = (
+            f", and {account.withdrawn.overtaken:,} of them answered all the same"
+            if account.withdrawn.overtaken
+            else ""
+        )
+        show.say(f"{account.withdrawn.count:,} requests were withdrawn{late}.")
     for sentence in account.broken:
         show.say(f"BROKEN {sentence}")
     if not account.broken:

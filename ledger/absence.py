@@ -35,6 +35,21 @@ class RequestFacts:
     retry_at: datetime | None = None
     retry_reason: str | None = None
     """Where relay has deferred it: until when, and why."""
+    feed: str = ""
+    seq: int | None = None
+    discarded: int = 0
+    """Rows that a person has discarded."""
+    complete_at: datetime | None = None
+    """When the last of its rows got a fate."""
+    tries: int = 0
+    """How often it was deferred."""
+    last_run: int | None = None
+    """The run that recorded the latest of its rows."""
+    kept_at: datetime | None = None
+    """Ordered while the feed was held or blocked: it is sent when it is free."""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawn_reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ SELECT feed, since FROM feedfall.watched WHERE feed = ANY(%(feeds)s)
 -- What is known of the answers for these base dates, the newest try first.
 SELECT base_date, status, reason, count, settled, CASE WHEN settled > 0 THEN
     (SELECT count(*) FROM feedfall.quarantine q WHERE q.correlation_id = r.correlation_id AND q.settled_as IS NULL) ELSE 0 END
-    AS quarantined, new_at, sent_at, answered_at, retry_at, retry_reason
+    AS quarantined, new_at, sent_at, answered_at, retry_at, retry_reason, kept_at, withdrawn_at, withdrawn_by,
+    withdrawn_reason
 FROM feedfall.request r WHERE feed = %(feed)s AND base_date = ANY(%(days)s) ORDER BY base_date, seq DESC NULLS LAST, new_at DESC
 
 -- name: dated

@@ -52,6 +52,8 @@ class Source:
     """Of the leader that gave the offsets before the checkpoint; None: not known."""
     markers: bool = False
     """May it hold offsets that no message has?"""
+    cluster_id: str | None = None
+    """None: read before clusters were known, or Kafka names none."""
 
 
 @dataclass
@@ -138,17 +140,31 @@ def other_topics(connection: Connection, key: LeaseKey, topic: str) -> list[str]
 
 
 def open_source(
-    connection: Connection, lease: Lease, topic: str, topic_id: str, partition: int, low: int, *, markers: bool
+    connection: Connection,
+    lease: Lease,
+    topic: str,
+    topic_id: str,
+    partition: int,
+    low: int,
+    *,
+    markers: bool,
+    cluster_id: str | None = None,
 ) -> Source:
     """Record a partition that is seen for the first time. The caller commits."""
-    known = {"topic": topic, "topic_id": topic_id, "partition": partition, "markers": markers, "low": low}
+    where = {"topic": topic, "topic_id": topic_id, "cluster_id": cluster_id, "partition": partition}
+    known = {**where, "markers": markers, "low": low}
     found = one(connection, "chunk.open_source", **vars(lease.key), **known, epoch=lease.epoch_of(partition))
-    return Source(found[0], topic_id, partition, low, low, markers=markers)
+    return Source(found[0], topic_id, partition, low, low, markers=markers, cluster_id=cluster_id)
 
 
 def allow_markers(connection: Connection, key: LeaseKey, topic: str) -> None:
     """Record that a topic may hold offsets that no message has: its feed says so since. The caller commits."""
     run(connection, "chunk.allow_markers", **vars(key), topic=topic)
+
+
+def name_cluster(connection: Connection, key: LeaseKey, topic: str, topic_id: str, cluster_id: str) -> None:
+    """Record of which cluster the open sources of a topic are, where that is not known yet. The caller commits."""
+    run(connection, "chunk.name_cluster", **vars(key), topic=topic, topic_id=topic_id, cluster_id=cluster_id)
 
 
 def recent_bad(connection: Connection, key: LeaseKey) -> RecentBad:

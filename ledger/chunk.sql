@@ -1,6 +1,6 @@
 -- name: sources
 -- The partitions of a topic that this stage reads, with their checkpoints.
-SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch, markers FROM feedfall.source
+SELECT id, topic_id, partition, first_offset, next_offset, leader_epoch, markers, cluster_id FROM feedfall.source
 WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND closed_at IS NULL
 ORDER BY partition, id
 
@@ -11,14 +11,21 @@ WHERE feed = %(feed)s AND stage = %(stage)s AND topic <> %(topic)s AND closed_at
 
 -- name: open_source
 -- A partition seen for the first time starts at its low watermark.
-INSERT INTO feedfall.source (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch)
-VALUES (%(feed)s, %(stage)s, %(topic)s, %(topic_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
+INSERT INTO feedfall.source (feed, stage, topic, topic_id, cluster_id, partition, markers, first_offset, next_offset,
+                             epoch)
+VALUES (%(feed)s, %(stage)s, %(topic)s, %(topic_id)s, %(cluster_id)s, %(partition)s, %(markers)s, %(low)s, %(low)s, %(epoch)s)
 RETURNING id
 
 -- name: allow_markers
 -- What a feed says of its topic now holds for all of it: verify counts absent offsets as what they are.
 UPDATE feedfall.source SET markers = true
 WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND NOT markers
+
+-- name: name_cluster
+-- A source that was read before clusters were known, or where Kafka named none.
+UPDATE feedfall.source SET cluster_id = %(cluster_id)s
+WHERE feed = %(feed)s AND stage = %(stage)s AND topic = %(topic)s AND topic_id = %(topic_id)s
+  AND closed_at IS NULL AND cluster_id IS NULL
 
 -- name: advance
 -- The fence: only a lease's own epoch of this partition, only from where it was read.

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The schema version that this code was written for. A migration that this code needs raises it.
-CODE = 12
+CODE = 15
 #: The oldest code that reads the header `feedfall`: its messages are written where the schema serves no older one.
 ONE_HEADER = 8
 

@@ -51,17 +51,21 @@ def accept(
     if to_offset is not None:
         lost = Span(source, from_offset, to_offset, absent=[(from_offset, to_offset)])
         chunk.record(connection, lease, [lost])
-    elif run(connection, "gap.close", **where, **lease.epochs) != 1:
-        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was skipped")
+    else:
+        close(connection, lease, source, from_offset)
     run(connection, "gap.accept", **where, to_offset=to_offset, run=lease.run, who=who, reason=reason, moved_to=None)
 
 
-def move(connection: Connection, lease: Lease, source: int, from_offset: int, to: int, who: str, reason: str) -> None:
-    """Close a source at its checkpoint: source `to` goes on in its place. The caller commits. Raises Fenced."""
-    where = {"source": source, "from_offset": from_offset}
-    if run(connection, "gap.close", **where, **lease.epochs) != 1:
-        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was rebound")
-    run(connection, "gap.accept", **where, to_offset=None, run=lease.run, who=who, reason=reason, moved_to=to)
+def close(connection: Connection, lease: Lease, source: int, from_offset: int) -> None:
+    """Close a source at its checkpoint. The caller says why, and commits. Raises Fenced."""
+    if run(connection, "gap.close", source=source, from_offset=from_offset, **lease.epochs) != 1:
+        raise Fenced(f"the checkpoint of {lease.key} was moved by another run; nothing was changed")
+
+
+def moved(connection: Connection, lease: Lease, source: int, from_offset: int, to: int, who: str, reason: str) -> None:
+    """Source `to` goes on in the place of one that was closed. The caller commits."""
+    where = {"source": source, "from_offset": from_offset, "to_offset": None}
+    run(connection, "gap.accept", **where, run=lease.run, who=who, reason=reason, moved_to=to)
 
 
 def unblock(connection: Connection, feed: str, code: int) -> bool:

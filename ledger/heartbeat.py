@@ -1,7 +1,10 @@
 """The sweep's heartbeat: its last round, and its last good one. A sweep that is gone says nothing by itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from psycopg.types.json import Jsonb
 
 from ledger.database import Connection, commit, fetch_one, run
 from ledger.errors import translated
@@ -24,6 +27,13 @@ def record(connection: Connection, number: int, *, good: bool) -> None:
     """A sweep has come to its end; `good`: it served every feed. Commits."""
     with translated():
         run(connection, "heartbeat.record", run=number, good=good)
+    commit(connection)
+
+
+def record_lag(connection: Connection, lag: Mapping[str, int]) -> None:
+    """What the sweep saw of the topics: feed → offsets that wait for sub. Before the first heartbeat lost. Commits."""
+    with translated():
+        run(connection, "heartbeat.lag", lag=Jsonb(lag))
     commit(connection)
 
 

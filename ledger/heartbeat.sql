@@ -9,3 +9,7 @@ ON CONFLICT (single) DO UPDATE SET ended_at = excluded.ended_at, run = excluded.
 -- name: last
 -- The last sweep and the last good one, and how long ago they were, by the server's clock.
 SELECT run, clock_timestamp() - ended_at AS age, good_run, clock_timestamp() - good_at AS good_age FROM feedfall.sweep
+
+-- name: lag
+-- What the sweep saw of the topics.
+UPDATE feedfall.sweep SET lag = %(lag)s

@@ -14,8 +14,8 @@ from psycopg.types.json import Jsonb
 
 from ledger import printable
 from ledger.chunk import storable
-from ledger.database import run
-from ledger.errors import Misconfigured
+from ledger.database import one, run
+from ledger.errors import Misconfigured, translated
 from ledger.statements import sql
 
 if TYPE_CHECKING:
@@ -87,3 +87,9 @@ def sign(
     values = {"phase": phase, "verb": verb, "feed": feed, "reason": reason, "words": storable(words) if words else None}
     states = {"before": None if before is None else Jsonb(before), "after": None if after is None else Jsonb(after)}
     run(connection, "journal.sign", **vars(signature), **values, **states, detail=Jsonb(detail or {}))
+
+
+def may_write(connection: Connection) -> bool:
+    """May this session's role add lines?"""
+    with translated():
+        return bool(one(connection, "journal.may_write")[0])

@@ -30,6 +30,7 @@ class Bound:
     stage: str
     topic: str
     topic_id: str
+    cluster_id: str | None
     partition: int
     next_offset: int
 
@@ -70,6 +71,13 @@ class Overlap:
             if blocks:
                 copy = self._table.copy
                 load_by_halves(self._connection, blocks, lambda some: copy(self._connection, some, into=AGAIN))
+
+    def oldest(self, source: int, limit: int) -> int:
+        """The offset of the oldest of the last rows of an old source; -1: none stands in the table."""
+        statement = self._table.statement("rebind.oldest", source=Literal(source), limit=Literal(limit))
+        with translated():
+            [[offset]] = self._connection.execute(statement).fetchall()
+        return int(offset)
 
     def matches(self, source: int, limit: int) -> list[Match]:
         """The last messages of an old source whose rows stand in the table, newest first."""

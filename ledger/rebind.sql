@@ -1,6 +1,6 @@
 -- name: known
 -- The open sources of a feed, with what they are bound to.
-SELECT id, stage, topic, topic_id, partition, next_offset FROM feedfall.source
+SELECT id, stage, topic, topic_id, cluster_id, partition, next_offset FROM feedfall.source
 WHERE feed = %(feed)s AND closed_at IS NULL ORDER BY stage, partition, id
 
 -- name: compare
@@ -13,6 +13,11 @@ SELECT t._offset, array_agg(DISTINCT i._offset ORDER BY i._offset) FILTER (WHERE
 FROM last t LEFT JOIN _again i ON i._source = t._source AND i._at = t._at
     AND ROW(i._seq, i._row, {i_facts}) IS NOT DISTINCT FROM ROW(t._seq, t._row, {t_facts})
 GROUP BY t._offset ORDER BY t._offset DESC
+
+-- name: oldest
+-- The offset of the oldest of the last rows of a source; -1: none stands in the table.
+SELECT coalesce(min(_offset), -1) FROM (
+    SELECT _offset FROM {table} WHERE _source = {source} ORDER BY _offset DESC LIMIT {limit}) AS last
 
 -- name: tail
 -- Rows of the old partition, recorded after an offset, that do not stand in the table: they may be read again.

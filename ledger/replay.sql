@@ -22,11 +22,15 @@ WITH gone AS (
 SELECT _source, 'passed', count(*) FROM gone GROUP BY _source
 
 -- name: restored
--- A row that says where it came from and not what came from there: set back.
+-- A row that says where it came from and not what came from there: set back. A correction has the place of the row that it
+-- replaced, and is another row.
 WITH changed AS (
     UPDATE {table} t SET ({values}, _at, _seq) = ROW({i_values}, i._at, i._seq) FROM _incoming i
     WHERE {joined} AND (t._source, t._offset, t._row) = (i._source, i._offset, i._row)
       AND ROW({t_values}, t._at, t._seq) IS DISTINCT FROM ROW({i_values}, i._at, i._seq)
+      AND (t._run = i._run OR NOT EXISTS (
+        SELECT FROM feedfall.correction c WHERE c.source = t._source AND c."offset" = t._offset
+            AND c.row IN (t._row, -1) AND c.run IN (t._run, i._run)))
     RETURNING i._source, i._offset, i._row
 ), gone AS (
     DELETE FROM _incoming i USING changed c

@@ -1,9 +1,12 @@
 """Requests, and whether their responses are there. pub records and sends, relay answers, sub completes.
 
 new ──▶ sent ──▶ answered ──▶ complete      every row of the response has a fate
-         │ ▲ ├──────────────▶ empty         the partner had nothing, and said so
-         ▼ │ └──────────────▶ refused       the partner said no
-       deferred (`retry_at`)                no answer now; relay sends it again when its time has come
+ │       │ ▲ ├──────────────▶ empty         the partner had nothing, and said so
+ │       ▼ │ └──────────────▶ refused       the partner said no
+ │     deferred (`retry_at`)                no answer now; relay sends it again when its time has come
+ ├─ kept (`kept_at`)                        ordered during a hold or a block; sent when the feed is free
+ └────────┴─────────────────▶ withdrawn     by a person, before an answer. One that comes all the same is loaded as
+                                            ever, and `withdrawn_at` stays: the withdrawal was overtaken
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,31 +62,136 @@ class RequestState:
     quarantined: int = 0
     retry_at: datetime | None = None
     retry_reason: str | None = None
+    kept_at: datetime | None = None
+    """Since when it waits until the feed is free."""
+    withdrawn_by: str | None = None
+    withdrawn_reason: str | None = None
 
     @property
     def settled(self) -> bool:
-        return self.status in ("complete", "empty", "refused")
+        return self.status in ("complete", "empty", "refused", "withdrawn")
 
 
-def record_requests(connection: Connection, feed: str, requests: Sequence[Request]) -> set[UUID]:
-    """Record requests of one seq and commit; which of them are still to be sent (a half-way run is resumed)."""
+@dataclass(frozen=True)
+class Left:
+    """Orders of a feed that are recorded and not in Kafka. `base_date`, `seq`: of the first of them."""
+
+    feed: str
+    kept: int
+    """Of them, those that waited until the feed is free."""
+    count: int
+    since: datetime
+    base_date: date
+    seq: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """A request that relay does not send, and whose it is. `withdrawn`: and not answered."""
+
+    feed: str
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A request of a base date, as a person sees it who takes it back."""
+
+    correlation_id: UUID
+    base_date: date
+    seq: int | None
+    status: str
+    sent_at: datetime | None = None
+    kept_at: datetime | None = None
+    retry_at: datetime | None = None
+    answered_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+
+
+@dataclass(frozen=True)
+class WithdrawnCount:
+    """How many requests were withdrawn; `overtaken`: those whose answer came all the same."""
+
+    count: int
+    overtaken: int
+
+
+def record_requests(connection: Connection, feed: str, requests: Sequence[Request]) -> None:
+    """Record requests of one seq that are not there yet, and commit."""
     ids = [request.correlation_id for request in requests]
     with translated(), at_once(connection):
         dates = [request.base_date for request in requests]
         run(connection, "request.order", feed=feed, seq=requests[0].seq, ids=ids, base_dates=dates)
-        return {row[0] for row in rows(connection, "request.unsent", ids=ids)}
+
+
+def keep(connection: Connection, ids: Sequence[UUID]) -> int:
+    """The feed is held or blocked: how many of them are kept until it is free. Commits."""
+    with translated(), at_once(connection):
+        return run(connection, "request.keep", ids=list(ids))
+
+
+def lock_unsent(connection: Connection, ids: Sequence[UUID]) -> list[Request]:
+    """Those of them that are to be sent, in their order, locked until the caller's transaction ends."""
+    with translated():
+        return [Request(*line) for line in rows(connection, "request.unsent", ids=list(ids))]
 
 
 def record_sent(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Kafka has them. Commits."""
-    with translated(), at_once(connection):
+    """Kafka has them. The caller commits."""
+    with translated():
         run(connection, "request.sent", ids=list(ids))
 
 
-def fetch_known(connection: Connection, feed: str, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Which of them relay does not send: answered, deferred, or another feed's; with the feed. Ends its transaction."""
+def fetch_left(connection: Connection, feed: str, before: datetime, since: datetime, limit: int) -> list[UUID]:
+    """Orders that were kept, or recorded between `since` and `before` and never sent. Ends its transaction."""
     with translated():
-        known = dict(rows(connection, "request.known", ids=list(ids), feed=feed))
+        found = rows(connection, "request.left", feed=feed, before=before, since=since, limit=limit)
+        connection.rollback()
+    return [line[0] for line in found]
+
+
+def fetch_left_feeds(connection: Connection, before: datetime, since: datetime) -> list[Left]:
+    """The feeds that have such orders."""
+    with translated():
+        return fetch_all(connection, Left, "request.left_feeds", before=before, since=since)
+
+
+def count_kept(connection: Connection, feed: str) -> int:
+    """How many orders of a feed wait until it is free."""
+    with translated():
+        number: int = one(connection, "request.kept", feed=feed)[0]
+    return number
+
+
+def fetch_of_date(connection: Connection, feed: str, base_date: date, seq: int | None = None) -> list[Ordered]:
+    """The requests of a base date, the newest first."""
+    with translated():
+        return fetch_all(connection, Ordered, "request.of_date", feed=feed, base_date=base_date, seq=seq)
+
+
+def withdraw(connection: Connection, ids: Sequence[UUID], by: str, reason: str) -> set[UUID]:
+    """Take back those of them that have no answer; which those are. The caller commits."""
+    with translated():
+        return {line[0] for line in rows(connection, "request.withdraw", ids=list(ids), by=by, reason=reason)}
+
+
+def fetch_withdrawn(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of them a person has withdrawn."""
+    with translated():
+        return {line[0] for line in rows(connection, "request.withdrawn", ids=list(ids))}
+
+
+def count_withdrawn(connection: Connection, feed: str) -> WithdrawnCount:
+    """How many requests of a feed were withdrawn."""
+    with translated():
+        return WithdrawnCount(*one(connection, "request.count_withdrawn", feed=feed))
+
+
+def fetch_known(connection: Connection, feed: str, ids: Sequence[UUID]) -> dict[UUID, Known]:
+    """Which of them relay does not send: answered, deferred, withdrawn, or another feed's. Ends its transaction."""
+    with translated():
+        known = {line[0]: Known(*line[1:]) for line in rows(connection, "request.known", ids=list(ids), feed=feed)}
         connection.rollback()
     return known
 

@@ -2,7 +2,7 @@
 
     owner      migrations and DDL                            pod       what the stages do, column by column
     operator   a pod's rights, and what a person decides     service   decisions about days (the calendar service)
-    reader     looks at everything, changes nothing
+    reader     looks at everything, changes nothing          board     looks, and what a person decides on it
 
 What a GRANT of columns cannot say (a run that has ended stays as it is), a trigger of migration 0007 says.
 """
@@ -32,6 +32,7 @@ class Roles:
     reader: str = "feedfall_reader"
     service: str = "feedfall_service"
     owner: str = "feedfall_owner"
+    board: str = "feedfall_board"
 
     def names(self) -> list[str]:
         return list(dict.fromkeys(getattr(self, each.name) for each in fields(self)))
@@ -53,6 +54,7 @@ def grants(feeds: Sequence[Feed], roles: Roles) -> Iterator[str]:
     yield operator(roles)
     yield reader(feeds, roles.reader)
     yield service(roles.service)
+    yield board(feeds, roles.board)
 
 
 def pooler(roles: Roles) -> Iterator[str]:
@@ -86,6 +88,11 @@ def reader(feeds: Iterable[Feed], role: str) -> str:
 def service(role: str) -> str:
     """What the calendar service needs."""
     return _text("service", role)
+
+
+def board(feeds: Iterable[Feed], role: str) -> str:
+    """What the board needs."""
+    return reader(feeds, role) + _text("board", role)
 
 
 def _tables(statement: str, feeds: Iterable[Feed], role: str) -> str:

@@ -22,13 +22,14 @@ DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_datab
 GRANT SELECT ON feedfall.schema, feedfall.run, feedfall.drain, feedfall.lease, feedfall.source, feedfall.span, feedfall.replaced,
     feedfall.gap, feedfall.quarantine, feedfall.request, feedfall.feed_control, feedfall.calendar_override,
     feedfall.calendar_copy, feedfall.watched, feedfall.absence, feedfall.notice, feedfall.batch,
-    feedfall.sweep, feedfall.acceptance TO {role};
+    feedfall.sweep, feedfall.acceptance, feedfall.correction, feedfall.run_log TO {role};
+GRANT INSERT (run, feed, lines), DELETE ON feedfall.run_log TO {role};
 GRANT INSERT (feed, stage, uid, name, code),
     UPDATE (status, exit_code, reason, counts, ended_at, expires_at, partitions) ON feedfall.run TO {role};
 GRANT INSERT (feed, stage), UPDATE (claims) ON feedfall.drain TO {role};
 GRANT INSERT (feed, stage, partition), UPDATE (run, held, epoch, taken_at) ON feedfall.lease TO {role};
-GRANT INSERT (feed, stage, topic, topic_id, partition, markers, first_offset, next_offset, epoch),
-    UPDATE (next_offset, epoch, leader_epoch, markers) ON feedfall.source TO {role};
+GRANT INSERT (feed, stage, topic, topic_id, cluster_id, partition, markers, first_offset, next_offset, epoch),
+    UPDATE (next_offset, epoch, leader_epoch, markers, cluster_id) ON feedfall.source TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, records, absent, rows_read, loaded, superseded, duplicate, quarantined,
     deferred, late) ON feedfall.span TO {role};
 GRANT INSERT ON feedfall.replaced TO {role};
@@ -39,7 +40,7 @@ GRANT INSERT (source, "offset", row, part, run, fate, reason, until, by_date, co
 GRANT INSERT (correlation_id, feed, base_date, seq, ordered, status, reason, count, settled, repeated, last_run,
         answered_at, complete_at, retry_at, retry_reason, tries, deferred_at),
     UPDATE (ordered, base_date, seq, status, reason, count, settled, repeated, last_run, sent_at, answered_at, complete_at,
-        retry_at, retry_reason, tries, deferred_at)
+        retry_at, retry_reason, tries, deferred_at, kept_at)
     ON feedfall.request TO {role};
 GRANT INSERT (feed, run, transactional_id, topic, topic_id, ends, ids), UPDATE (answered, closed_at, closed_by)
     ON feedfall.batch TO {role};
@@ -48,7 +49,7 @@ GRANT INSERT (feed, blocked_at, blocked_code, blocked_stage, blocked_reason),
 GRANT INSERT (who, verb, feed, reason, detail), SELECT (feed, verb, at, detail, phase) ON feedfall.journal TO {role};
 GRANT INSERT, UPDATE ON feedfall.calendar_copy TO {role};
 GRANT INSERT ON feedfall.watched TO {role};
-GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run) ON feedfall.sweep TO {role};
+GRANT INSERT (ended_at, run, good_at, good_run), UPDATE (ended_at, run, good_at, good_run, lag) ON feedfall.sweep TO {role};
 GRANT INSERT (subject, base_date, due_at, found, words), UPDATE (closed_at) ON feedfall.absence TO {role};
 GRANT INSERT (subject, base_date, body, made_at),
     UPDATE (tries, trouble, delivered_at, given_up_at) ON feedfall.notice TO {role};
@@ -58,7 +59,7 @@ GRANT INSERT (subject, base_date, body, made_at),
 GRANT SELECT, INSERT, UPDATE ON {tables} TO {role};
 
 -- name: operator
--- Beside all that a pod may: hold and free, resolve quarantine, accept a gap, decide about days.
+-- Beside all that a pod may: hold and free, withdraw a request, resolve quarantine and correct, accept a gap, decide about days.
 GRANT SELECT ON feedfall.journal TO {role};
 GRANT INSERT (act, phase, signed_in, acted_as, channel, address, before, after, words, ticket, approval)
     ON feedfall.journal TO {role};
@@ -69,6 +70,9 @@ GRANT SELECT, INSERT (verb, feed, arguments, preview, digest, reason, asked_by, 
 GRANT INSERT (feed, base_date, accepted, who, signed_in, reason, approval, ticket) ON feedfall.acceptance TO {role};
 GRANT INSERT (source, from_offset, to_offset, run, who, reason, moved_to) ON feedfall.gap TO {role};
 GRANT UPDATE (closed_at) ON feedfall.source TO {role};
+GRANT UPDATE (withdrawn_at, withdrawn_by, withdrawn_reason) ON feedfall.request TO {role};
+GRANT INSERT (source, "offset", row, run, value, seq, sent_at, became, replaced_run, who, reason)
+    ON feedfall.correction TO {role};
 GRANT INSERT (calendar, day, is_open, reason, evidence, who), UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 
 -- name: member
@@ -90,6 +94,18 @@ GRANT INSERT (calendar, day, is_open, reason, evidence, who) ON feedfall.calenda
 GRANT UPDATE (withdrawn_at) ON feedfall.calendar_override TO {role};
 GRANT INSERT (who, verb, feed, reason, detail, act, phase, signed_in, acted_as, channel, address, before, after, words, ticket,
     approval) ON feedfall.journal TO {role};
+
+-- name: board
+-- The board: beside what a reader sees: hold and free (which also hastens requests), ask, approve, accept. It loads nothing.
+GRANT INSERT (who, verb, feed, reason, detail, act, phase, signed_in, acted_as, channel, address, before, after, words, ticket,
+    approval) ON feedfall.journal TO {role};
+GRANT INSERT (feed, held_at, held_by, held_signed_in, held_reason, held_with_all),
+    UPDATE (held_at, held_by, held_signed_in, held_reason, held_with_all, blocked_at, blocked_code, blocked_stage, blocked_reason,
+    wait_until) ON feedfall.feed_control TO {role};
+GRANT INSERT (verb, feed, arguments, preview, digest, reason, asked_by, asked_signed_in, asked_channel, asked_address),
+    UPDATE (decision, decided_by, decided_signed_in, decided_reason, used_at) ON feedfall.approval TO {role};
+GRANT INSERT (feed, base_date, accepted, who, signed_in, reason, approval, ticket) ON feedfall.acceptance TO {role};
+GRANT UPDATE (retry_at) ON feedfall.request TO {role};
 
 -- name: setting
 -- For sessions whose pooler drops the options that they are started with.

@@ -29,6 +29,23 @@ class Run:
     """That it has claimed; None: none."""
     started_at: datetime
     ended_at: datetime | None
+    dates: Sequence[str | None] | None = None
+    """The first and the last base date that it requested, answered or recorded; None: it has none."""
+
+    @property
+    def base_dates(self) -> str:
+        """`2026-10-30`, or `2026-10-29..2026-10-30`; empty: not known."""
+        return "..".join(sorted({each for each in self.dates or () if each}))
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How a run ended; None: it has not, or nobody could write it down."""
+
+    status: str
+    exit_code: int | None
+    ended_at: datetime | None
+    loaded: int
 
 
 def start(connection: Connection, key: LeaseKey, uid: str, name: str) -> int:
@@ -48,7 +65,13 @@ def finish(
         database.run(connection, "run.finish", **ended, counts=Jsonb(counts))
 
 
-def latest(connection: Connection, feed: str | None = None, limit: int = 20) -> list[Run]:
-    """The newest runs first."""
+def latest(connection: Connection, feed: str | None = None, limit: int = 20, *, sweeps: bool = True) -> list[Run]:
+    """The newest runs first; without the sweeps, where they are not wanted."""
     with translated():
-        return database.fetch_all(connection, Run, "run.latest", feed=feed, limit=limit)
+        return database.fetch_all(connection, Run, "run.latest", feed=feed, limit=limit, sweeps=sweeps)
+
+
+def last(connection: Connection, key: LeaseKey, limit: int) -> list[LastRun]:
+    """How the last runs of a stage ended, the newest first."""
+    with translated():
+        return database.fetch_all(connection, LastRun, "run.last", **vars(key), limit=limit)

@@ -13,7 +13,7 @@ from psycopg.sql import Identifier
 from ledger.database import fetch_all, rows
 from ledger.errors import translated
 from ledger.gap import fetch_accepted
-from ledger.request import DeferredCount, count_deferred
+from ledger.request import DeferredCount, WithdrawnCount, count_deferred, count_withdrawn
 from ledger.statements import with_names
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Line:
     """Its topic was made anew: another line goes on in its place."""
 
 
-NOT_DEFERRED = DeferredCount(0, None)
+NOT_DEFERRED, NOT_WITHDRAWN = DeferredCount(0, None), WithdrawnCount(0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Account:
     """How far it was compared with Kafka; None: not at all."""
     deferred: DeferredCount = NOT_DEFERRED
     """Requests that relay sends again later."""
+    withdrawn: WithdrawnCount = NOT_WITHDRAWN
+    """Requests that a person took back."""
 
 
 def verify(connection: Connection, feed: Feed) -> Account:
@@ -72,8 +74,9 @@ def verify(connection: Connection, feed: Feed) -> Account:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         partitions, skipped = lines(connection, feed), fetch_accepted(connection, feed.name)
         broken, deferred = list(_broken(connection, feed)), count_deferred(connection, feed.name)
+        withdrawn = count_withdrawn(connection, feed.name)
         connection.rollback()
-    return Account(feed.name, partitions, broken, skipped, deferred=deferred)
+    return Account(feed.name, partitions, broken, skipped, deferred=deferred, withdrawn=withdrawn)
 
 
 def lines(connection: Connection, feed: Feed) -> list[Line]:
@@ -88,12 +91,13 @@ def rows_off(connection: Connection, feed: Feed) -> list[tuple[int, int, int]]:
     return connection.execute(statement, {"feed": feed.name}).fetchall()
 
 
-def beside_kafka(connection: Connection, feed: Feed, topic: str, topic_id: str) -> list[str]:
+def beside_kafka(connection: Connection, feed: Feed, topic: str, topic_id: str, cluster_id: str | None) -> list[str]:
     """For the deep proof: the run that each row names, one look-up a row; and sources closed for no reason."""
     lineage = with_names("verify.lineage", table=Identifier(feed.table))
     with translated():
         moved = connection.execute(lineage, {"feed": feed.name}).fetchall()
-        alive = rows(connection, "verify.alive", feed=feed.name, topic=topic, topic_id=topic_id)
+        where = {"topic": topic, "topic_id": topic_id, "cluster_id": cluster_id}
+        alive = rows(connection, "verify.alive", feed=feed.name, **where)
         connection.rollback()
     return [LINEAGE.format(*line) for line in moved] + [ALIVE.format(*line) for line in alive]
 
@@ -130,6 +134,7 @@ SENTENCES = {
     "answers": "answer {} of {}: its {} rows should have a fate and {} have ({})",
     "timeless": "request {} of {} was deferred {} times, and nothing says until when",
     "vanished": "{} requests were deferred when they were read, and the ledger has {}",
+    "taken_back": "request {} of {} is withdrawn, and the journal does not say by whom",
     "left_open": "batch {} is open, though batch {} came after it",
     "disowned": "batch {} says that {} was answered, and its request says otherwise",
     "doubled": "request {} was answered by {} batches, {} and {}",

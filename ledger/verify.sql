@@ -98,7 +98,7 @@ WHERE s.feed = %(feed)s AND s.closed_at IS NOT NULL
 ORDER BY 1, 2
 
 -- name: rows
--- Rows in the table by run: what it loaded or resolved, less what newer rows replaced.
+-- Rows in the table by run: what it loaded, resolved or corrected, less what newer rows replaced.
 WITH recorded AS (
     SELECT run, sum(rows)::bigint AS rows FROM (
         SELECT p.run, p.loaded AS rows FROM feedfall.span p JOIN feedfall.source s ON s.id = p.source
@@ -109,7 +109,11 @@ WITH recorded AS (
         UNION ALL
         SELECT m.run, m.rows FROM feedfall.quarantine q JOIN feedfall.source s ON s.id = q.source,
             LATERAL (VALUES (q.settled_run, 1), (q.replaced_run, -1)) AS m (run, rows)
-            WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.settled_as = 'loaded' AND m.run IS NOT NULL) AS moves
+            WHERE s.feed = %(feed)s AND s.stage = 'sub' AND q.settled_as = 'loaded' AND m.run IS NOT NULL
+        UNION ALL
+        SELECT m.run, m.rows FROM feedfall.correction c JOIN feedfall.source s ON s.id = c.source,
+            LATERAL (VALUES (c.run, 1), (c.replaced_run, -1)) AS m (run, rows)
+            WHERE s.feed = %(feed)s AND s.stage = 'sub' AND c.became = 'loaded' AND m.run IS NOT NULL) AS moves
     GROUP BY run
 ), there AS (
     SELECT _run AS run, count(*) AS rows FROM {table} GROUP BY _run
@@ -118,7 +122,8 @@ SELECT coalesce(b.run, t.run), coalesce(b.rows, 0), coalesce(t.rows, 0)
 FROM recorded b FULL JOIN there t ON t.run = b.run WHERE coalesce(b.rows, 0) <> coalesce(t.rows, 0) ORDER BY 1
 
 -- name: lineage
--- Each row in the table names the run that loaded it: the run of its span, or of whoever resolved its entry of quarantine.
+-- Each row in the table names the run that loaded it: the run of its span, or of whoever resolved or corrected its
+-- entry of quarantine.
 SELECT s.topic, s.partition, t._offset, t._row, t._run, p.run, count(*) OVER ()
 FROM {table} t JOIN feedfall.source s ON s.id = t._source AND s.feed = %(feed)s AND s.stage = 'sub', LATERAL (
     SELECT run FROM feedfall.span WHERE source = t._source AND from_offset <= t._offset
@@ -126,12 +131,18 @@ FROM {table} t JOIN feedfall.source s ON s.id = t._source AND s.feed = %(feed)s 
 WHERE t._run <> p.run AND NOT EXISTS (
     SELECT FROM feedfall.quarantine q
     WHERE q.source = t._source AND q."offset" = t._offset AND q.row IN (t._row, -1) AND q.settled_run = t._run)
+  AND NOT EXISTS (
+    SELECT FROM feedfall.correction c
+    WHERE c.source = t._source AND c."offset" = t._offset AND c.row IN (t._row, -1) AND c.run = t._run)
 ORDER BY 1, 2, 3, 4 LIMIT 20
 
 -- name: alive
--- A source that was closed because its topic was made anew, while Kafka still has that very topic.
-SELECT topic, partition, next_offset FROM feedfall.source
-WHERE feed = %(feed)s AND topic = %(topic)s AND topic_id = %(topic_id)s AND closed_at IS NOT NULL ORDER BY 1, 2
+-- A source that was closed because its topic was made anew, while that cluster still has that very topic. One that a
+-- person moved may have come back.
+SELECT s.topic, s.partition, s.next_offset FROM feedfall.source s
+WHERE s.feed = %(feed)s AND s.topic = %(topic)s AND s.topic_id = %(topic_id)s AND s.closed_at IS NOT NULL
+  AND coalesce(s.cluster_id, %(cluster_id)s) IS NOT DISTINCT FROM %(cluster_id)s
+  AND NOT EXISTS (SELECT FROM feedfall.gap g WHERE g.source = s.id AND g.moved_to IS NOT NULL) ORDER BY 1, 2
 
 -- name: more
 -- No more rows belong to answers than were read: a message that was split later counts as its rows.
@@ -183,6 +194,14 @@ SELECT spans.deferred, requests.deferred FROM (
     WHERE s.feed = %(feed)s AND s.stage = 'relay') AS spans, (
     SELECT count(*) AS deferred FROM feedfall.request WHERE feed = %(feed)s AND deferred_at IS NOT NULL) AS requests
 WHERE spans.deferred <> requests.deferred
+
+-- name: taken_back
+-- A request is withdrawn by a person, who said why.
+SELECT r.correlation_id::text, r.base_date FROM feedfall.request r
+WHERE r.feed = %(feed)s AND r.withdrawn_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM feedfall.journal j WHERE j.feed = r.feed AND j.verb = 'withdraw'
+        AND j.detail ->> 'correlation_id' = r.correlation_id::text)
+ORDER BY 2, 1
 
 -- name: left_open
 -- A relay closes what an earlier one left open before it opens a batch of its own.

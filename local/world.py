@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -131,10 +131,21 @@ def play_on(
         yield World(folder, every, url, kafka, partner_urls, api, environ, player)
 
 
-def run_local(folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say = print, simulate: bool = True) -> int:
+Beside = Callable[[World], AbstractContextManager[object]]
+
+
+def run_local(
+    folder: Path,
+    packages: Sequence[str] = find.PACKAGES,
+    *,
+    say: Say = print,
+    simulate: bool = True,
+    beside: Beside = nullcontext,
+) -> int:
     """Play the whole world until Ctrl-C or SIGTERM; the exit code of `feedfall local`.
 
     `simulate`: each partner that has a simulator is simulated; otherwise requests go to the real ones.
+    `beside`: what runs as long as the world does, such as the board.
     """
     simulated = simulators.every(find.every(packages)) if simulate else {}
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -143,8 +154,9 @@ def run_local(folder: Path, packages: Sequence[str] = find.PACKAGES, *, say: Say
             places = here.places()
             width = max(map(len, places)) + 1
             say("\n".join(f"{name:<{width}} {place}" for name, place in places.items()))
-            say("Ready. Ctrl-C stops everything; the data stays in " + str(here.folder))
-            threading.Event().wait()
+            with beside(here):
+                say("Ready. Ctrl-C stops everything; the data stays in " + str(here.folder))
+                threading.Event().wait()
     except KeyboardInterrupt:
         say("Stopped.")
     finally:

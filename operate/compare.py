@@ -34,7 +34,7 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     cluster = Cluster(settings)
     topic = cluster.topic(feed.topic("response", settings.topic_prefix))
     known = _sources(connection, feed, topic.name)
-    there = {each.partition: each for each in known if each.topic_id == topic.id}
+    there = {each.partition: each for each in known if topic.is_that(each.topic_id, each.cluster_id)}
     found = cluster.watermarks(topic, list(there)) if there else {}
     start, ends = _bounds(there, found)
     again = open_rereading(settings, feed, there, stop)
@@ -52,7 +52,7 @@ def deep(settings: Settings, connection: Connection, feed: Feed, stop: threading
     closed = sum(line.next_offset - line.first_offset for line in account.lines if line.closed and line.stage == "sub")
     recorded = closed + sum(each.next_offset - each.first_offset for each in known)
     broken, depth = comparison.compare(recorded - sum(ends[each] - start[each] for each in ends))
-    beside = verify.beside_kafka(connection, feed, topic.name, topic.id)
+    beside = verify.beside_kafka(connection, feed, topic.name, topic.id, topic.cluster_id)
     more = [*_cut(topic.name, there, found), *beside, *broken]
     return replace(account, broken=[*account.broken, *more], depth=depth)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
+import business_day
 from business_day import CalendarError
 from catalog import Feed, find
 from ledger import database, databases, doctor, schema
@@ -119,6 +120,9 @@ def _feeds(found: Doctor, name: str | None) -> list[Feed]:
         shared = [
             each.name for each in feeds[:-1] if (each.database, each.table) == (feeds[-1].database, feeds[-1].table)
         ]
+        calendars = settings.calendars(found.environ)
+        if not calendars.url:  # the service has calendars of its own
+            business_day.calendar(feeds[-1].calendar, own=business_day.read_own(calendars.files))
         if shared:
             yield State.TODO, f"shares the table {feeds[-1].table} with {shared[0]}: give one of them its own"
         else:

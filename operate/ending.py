@@ -1,7 +1,7 @@
 """How a submitted run ended: what was seen goes in, the exit code and the words of the RESULT line come out. Pure.
 
 0    rows are there, or were already          75   transient, or lost from sight: the same command goes on
-77   not done: held, skipped, busy, empty …   78   configuration: a setting, right, template or date is wrong
+77   not done: held, skipped, withdrawn …     78   configuration: a setting, right, template or date is wrong
 82   no response in time                      143  stopped: by a signal, or by an operator
      anything else is the pod's own code (steps/run/exits.py)
 """
@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ledger.request import RequestState
+from operate.progress import Progress
+from operate.stopped import Late, Stopped
 from steps.run.execution import Outcome
-from steps.run.exits import Exit
+from steps.run.exits import Exit, Failure, Transient, exit_of
 from steps.run.gate import Refusal
 from steps.run.status import Status
 
@@ -92,11 +94,37 @@ def of_request(state: RequestState, refusal: Refusal | None) -> Ending | None:
             return Ending(Status.EMPTY, Exit.NOT_DONE, state.reason or "the partner has nothing for this date", counts)
         case "refused":
             return Ending(Status.REFUSED, Exit.PARTNER, state.reason or "the partner refused", counts)
+        case "withdrawn":
+            why = f"withdrawn by {state.withdrawn_by}: {state.withdrawn_reason}; {Status.WITHDRAWN.action}"
+            return Ending(Status.WITHDRAWN, Exit.NOT_DONE, why, counts)
     if refusal:
         return Ending(refusal.status, Exit.NOT_DONE, refusal.reason, counts)
     return None
 
 
+def how_far(state: RequestState) -> str:
+    """How far a request has come, for who waits."""
+    if state.status not in ("new", "sent") or not state.retry_at:
+        return state.status
+    return f"{state.status}, and deferred until {state.retry_at:%Y-%m-%d %H:%M:%S %Z}: {state.retry_reason}"
+
+
 def words(line: str) -> dict[str, str]:
     """The words of a RESULT line."""
     return {key: json.loads(word) if word.startswith('"') else word for key, word in WORD.findall(line)}
+
+
+def of_error(error: Exception, progress: Progress) -> Ending:
+    """The ending of a submission that failed on its way."""
+    words = str(error) or None
+    match error:
+        case Stopped():
+            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
+        case Late():
+            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
+            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
+        case Transient():
+            lost = f"{words}. The same command goes on from here"
+            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
+    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
+    return Ending(Status.FAILED, code, words, progress.counts)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from operate.argo import Argo
 from operate.ending import WorkflowState
+from operate.stopped import Late, Paused, Stopped
 from steps.run.exits import Failure, Transient
 
 T = TypeVar("T")
@@ -23,21 +24,6 @@ Say = Callable[[str], None]
 POLL = 1.0
 """Seconds between two requests."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-
-
-class Stopped(Exception):  # noqa: N818 -- reads as what happened
-    """A signal was received."""
-
-
-class Late(Exception):  # noqa: N818 -- likewise
-    """The time is over."""
-
-
-class Paused(Exception):  # noqa: N818 -- likewise
-    """The slice of the time is over, not the time: the same is to be done again, from where it stands."""
-
-    progress: object = None
-    """How far it has come, as who waits for it knows."""
 
 
 @dataclass

@@ -218,7 +218,7 @@ WORDS: Mapping[str, str] = {
     "reversible.free": "`feedfall free {feed}` takes it back.",
     "reversible.free-all": "`feedfall free --all` takes back what it holds.",
     "reversible.hold": "`feedfall hold {feed}` stops it again.",
-    "reversible.accept-undo": "`feedfall accept {feed} {date} --undo` takes it back.",
+    "reversible.accept-undo": "`feedfall accept {feed} --date {date} --undo` takes it back.",
     "reversible.nothing-lost": "Nothing is lost: the next run goes on where it stopped.",
     "next.nothing": "",
     "next.waits": "Until then messages stay in Kafka, and orders wait.",

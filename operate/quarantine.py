@@ -1,4 +1,4 @@
-"""quarantine: look at quarantined and deferred rows, load them after all, or discard them.
+"""quarantine: look at quarantined and deferred rows, load them after all, correct what was resolved, or discard them.
 
 An entry is named PARTITION@OFFSET, with /ROW where its message held several rows, and with TOPIC/ before it for another
 topic than the feed's responses: TOPIC#SOURCE/ where a topic of that name was deleted and created anew. Called by
@@ -21,10 +21,11 @@ from ledger.database import Connection, session
 from ledger.errors import translated
 from ledger.key import LeaseKey
 from ledger.quarantine import Entry, HistoryLine, Key
+from steps.load.correct import Correcting, in_force
 from steps.load.entries import headers_of
 from steps.load.redrive import Instruction, Redrive
 from steps.run.execution import Outcome, executing
-from steps.run.exits import Misconfigured
+from steps.run.exits import Exit, Misconfigured
 from steps.run.settings import Settings
 from steps.run.status import Status
 
@@ -61,6 +62,8 @@ class RedriveRequest:
     values: Mapping[str, str | None] = field(default_factory=dict)
     """Entry → what replaces its value, as `read_values` gives it."""
     ask_calendar: bool = False
+    correct: bool = False
+    """The entries are resolved: load better values in the place of their rows (정정)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class EntryResult:
     became: str
     why: str = ""
     earlier: Entry | None = None
+    unapplied: bool = False
+    """A new value was given and not loaded: only a correction replaces the row of a resolved entry."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +115,60 @@ def redrive(settings: Settings, feed: Feed, wanted: RedriveRequest, stop: thread
         if wanted.every:
             fate = wanted.fate or Fate.QUARANTINED
             chosen = quarantine.fetch_unresolved(connection, feed.name, fate, matching=wanted.matching)
-    earlier = [_resolved_before(each) for each in found if each.settled_as]
+        fixed = {each.id: value for each in found if (value := _replacement(each, wanted)) is not None}
+        earlier = [_earlier(connection, each, fixed.get(each.id)) for each in found if each.settled_as]
+    if wanted.correct:
+        return _correct(settings, feed, wanted, [each for each in found if each.id in fixed], fixed, stop)
     if not chosen:
         return QuarantineResult(earlier, Outcome(Status.SUCCEEDED))
-    fixed = {each.id: value for each in found if (value := _replacement(each, wanted)) is not None}
     instruction = Instruction(wanted.by, wanted.reason, ask_calendar=wanted.ask_calendar, values=fixed)
     with executing(
         replace(settings, name=f"redrive by {wanted.by}"), LeaseKey(feed.name, "redrive"), stop
     ) as execution:
         redriving = Redrive(execution, feed, instruction)
-        outcome = execution.outcome = redriving.run(chosen)
+        outcome = execution.outcome = _judged(redriving.run(chosen))
     redriven = [EntryResult(each.entry, each.became, each.why) for each in redriving.resolutions]
     return QuarantineResult([*earlier, *redriven], outcome)
+
+
+def _judged(outcome: Outcome) -> Outcome:
+    """What is still bad is a failure, in the table of runs too."""
+    bad = outcome.counts.get("quarantined", 0)
+    if outcome.status is not Status.SUCCEEDED or not bad:
+        return outcome
+    return replace(outcome, status=Status.FAILED, code=Exit.DATA, reason=f"still bad, and waiting on: {bad}")
+
+
+def _correct(
+    settings: Settings,
+    feed: Feed,
+    wanted: RedriveRequest,
+    entries: Sequence[Entry],
+    values: Mapping[Key, bytes],
+    stop: threading.Event,
+) -> QuarantineResult:
+    """Load better values in the place of rows that resolved entries gave. Raises Misconfigured, DataRefused."""
+    for each in entries:
+        if each.settled_as not in ("loaded", "discarded"):
+            raise Misconfigured(f"{each.label} {NOT_CORRECTED[each.settled_as]}")
+    if not entries:
+        return QuarantineResult((), Outcome(Status.SUCCEEDED))
+    with executing(
+        replace(settings, name=f"correction by {wanted.by}"), LeaseKey(feed.name, "correct"), stop
+    ) as execution:
+        correcting = Correcting(execution, feed, wanted.by, wanted.reason, values)
+        outcome = execution.outcome = correcting.run(entries)
+    corrected = [EntryResult(each.entry, each.became, each.why) for each in correcting.resolutions]
+    return QuarantineResult(corrected, outcome)
+
+
+#: Why an entry has no row that could be corrected.
+NOT_CORRECTED = {
+    None: "still waits: redrive it with its value, without --correct",
+    "superseded": "was superseded: a newer row of its key stands, and nothing of this entry is in the table",
+    "duplicate": "was a duplicate: the row that stands came from elsewhere, and nothing of this entry is in the table",
+    "split": "was split: its rows are entries of their own, correct one of these (/0, /1 …)",
+}
 
 
 def discard(
@@ -204,6 +251,12 @@ def _unresolved_by_partition(found: Sequence[Entry]) -> Mapping[int, Sequence[Ke
 
 def _resolved_before(entry: Entry) -> EntryResult:
     return EntryResult(entry.label, entry.settled_as or "", earlier=entry)
+
+
+def _earlier(connection: Connection, entry: Entry, value: bytes | None) -> EntryResult:
+    """It was resolved before: does the value that is given now stand already?"""
+    unapplied = value is not None and in_force(connection, entry).value != value
+    return replace(_resolved_before(entry), unapplied=unapplied)
 
 
 def _replacement(entry: Entry, wanted: RedriveRequest) -> bytes | None:

@@ -1,6 +1,7 @@
 """Rows that a redrive or a release loaded, read again from quarantine. Called by replay.
 
 entries of some offsets ─▶ their own value, or the corrected one of the journal ─▶ judged as then ─▶ lines for COPY
+their corrections       ─▶ the value of each ───────────────────────────────────▶ judged, with its seq and time
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import quarantine
+from pydantic import ValidationError
+
+from catalog import Unreadable
+from ledger import correction, quarantine
+from steps.load.correct import line
 from steps.load.entries import EntryBatch
 from steps.load.judge import Judge
 from steps.load.redrive import BYTES, ENTRIES
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from catalog import Feed
+    from ledger.correction import Correction
     from ledger.database import Connection
     from ledger.quarantine import Key
 
@@ -44,6 +50,16 @@ def read(connection: Connection, feed: Feed, ranges: Mapping[int, tuple[int, int
     for run, numbers in quarantine.fetch_loaded(connection, ranges).items():
         for keys in quarantine.batches(connection, list(numbers), ENTRIES, BYTES):
             yield _read_batch(connection, judge, run, {key: numbers[key] for key in keys})
+    for key, each in correction.fetch_loaded(connection, ranges):
+        yield _read_correction(judge, key, each)
+
+
+def _read_correction(judge: Judge, key: Key, each: Correction) -> RedrivenRows:
+    try:
+        text = line(judge, key, each.value, (each.seq, each.sent), each.run)
+    except (Unreadable, ValidationError):
+        return RedrivenRows(each.run, 1, [], 1, Counter())
+    return RedrivenRows(each.run, 1, [text.encode()], 0, Counter())
 
 
 def _read_batch(connection: Connection, judge: Judge, run: int, numbers: Mapping[Key, Sequence[int]]) -> RedrivenRows:

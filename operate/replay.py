@@ -24,6 +24,7 @@ from ledger.key import LeaseKey
 from operate import redriven
 from operate.act import acting_apart
 from operate.reread import gap_before, open_rereading
+from steps.drain import checkpoint
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
 from steps.run import gate
@@ -139,8 +140,8 @@ def _ranges(
         known = {source.partition: source for source in chunk.sources(execution.connection, key, topic.name)}
         execution.connection.rollback()
     for source in known.values():
-        if source.topic_id != topic.id:
-            raise OffsetGap(f"{topic.name} was deleted and created anew: nothing of what was recorded is left in it")
+        if not topic.is_that(source.topic_id, source.cluster_id):
+            raise OffsetGap(f"nothing is read again: {checkpoint.another(topic, source, feed.name)}")
     ends = cluster.watermarks(topic, list(known)) if known else {}
     if isinstance(wanted, Offsets):
         return _range_of(wanted, topic.name, known, ends)

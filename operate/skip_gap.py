@@ -48,9 +48,16 @@ class Gap:
     topic: str
     source: Source
     end: int | None
+    elsewhere: bool = False
+    """It is in another cluster."""
 
     @property
     def why(self) -> str:
+        if self.elsewhere:
+            return (
+                "it is in another cluster: it is read from its beginning, and rows that were read already come "
+                "a second time. Where it is a copy: `feedfall rebind`"
+            )
         if self.end is None:
             return "the topic was made anew: it is read from its beginning, and what the old one held is lost"
         return "retention took them before they were read"
@@ -116,8 +123,8 @@ def _of_drain(cluster: Cluster, connection: Connection, key: LeaseKey, name: str
     topic = cluster.topic(name)
     ends = cluster.watermarks(topic)
     for source in known:
-        if source.topic_id != topic.id:
-            yield Gap(key, name, source, None)
+        if not topic.is_that(source.topic_id, source.cluster_id):
+            yield Gap(key, name, source, None, elsewhere=not topic.is_that(topic.id, source.cluster_id))
         elif source.next_offset < ends[source.partition].low:
             yield Gap(key, name, source, ends[source.partition].low)
         elif source.next_offset > ends[source.partition].high:

@@ -2,7 +2,9 @@
 
 a feed's rows ─▶ the calendar judges the date ─▶ is there such a request in the ledger?
                                                   ├─ its response is complete ─▶ ALREADY_DONE
+                                                  ├─ it was withdrawn ─────────▶ WITHDRAWN
                                                   ├─ it was sent ──────────────▶ wait for its rows
+                                                  ├─ kept, the feed is held ───▶ HELD: it is sent when the feed is free
                                                   └─ no ─▶ pub ────────────────▶ wait for its rows
 a template    ─▶ a run with these parameters that is not over, or a new one ──▶ its own end
 
@@ -17,44 +19,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import count
 from uuid import UUID
 
 from catalog import Feed, Policy, find
 from catalog.message import correlation
-from ledger import acceptance, control, journal, request
+from ledger import acceptance, control, request
 from ledger.absence import fetch_facts
 from ledger.databases import variable
 from ledger.request import RequestState
+from operate import order
 from operate.argo import MARK, TEMPLATE, Argo
-from operate.ending import Ending, of_pod, of_request
-from operate.follow import Late, Paused, Say, Stopped, Watch, follow, halt
+from operate.ending import Ending, how_far, of_error, of_pod, of_request
+from operate.follow import Say, Watch, follow, halt
+from operate.order import Author, Order
 from operate.patient_ledger import PatientLedger
+from operate.progress import Progress, Resume
+from operate.stopped import Late, Paused, Stopped
 from steps.run import calendars, gate, settings
-from steps.run.exits import Exit, Failure, Misconfigured, Transient, exit_of
+from steps.run.exits import Exit, Failure, Misconfigured
+from steps.run.gate import Refusal
 from steps.run.status import Status
 from steps.watch import absence
 
 #: Of these a run's suffix is made: without vowels, and without what looks alike.
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-@dataclass(frozen=True)
-class Resume:
-    """Where a submission stands that waits in slices: with it the next slice goes on, and decides nothing anew."""
-
-    feed: str = ""
-    stage: str = "-"
-    run: str = "-"
-    followed: bool = False
-    """A Workflow is followed: a signal stops it."""
-    base_date: date | None = None
-    seq: int = 1
-    until: datetime | None = None
-    counts: Mapping[str, str | int] = field(default_factory=dict)
-    left: float | None = None
-    """Seconds that the whole submission may still take."""
-    stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,7 @@ class SubmitRequest:
     seq: int = 1
     rerun: bool = False
     reason: str = ""
+    channel: str = "command"
     policy: Policy | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     wait: bool = False
@@ -75,25 +64,6 @@ class SubmitRequest:
     """Wait until the feed's due time, where that is still to come; False: as long as the watch says."""
     resume: Resume | None = None
     """Go on from here."""
-
-
-@dataclass
-class Progress:
-    """What a RESULT line can tell at any moment."""
-
-    feed: str = ""
-    stage: str = "-"
-    run: str = "-"
-    counts: dict[str, object] = field(default_factory=dict)
-    followed: bool = False
-    base_date: date | None = None
-    seq: int = 1
-    until: datetime | None = None
-
-    @classmethod
-    def of(cls, resume: Resume) -> Progress:
-        own = {name: value for name, value in vars(resume).items() if name not in ("stop", "left", "counts")}
-        return cls(**own, counts=dict(resume.counts))
 
 
 @dataclass(frozen=True)
@@ -132,37 +102,17 @@ def _stop(argo: Argo, progress: Progress, watch: Watch) -> None:
     raise Stopped(halt(argo, progress.run, watch, words).text if own else "")
 
 
-def of_error(error: Exception, progress: Progress) -> Ending:
-    """The ending of a submission that failed on its way."""
-    words = str(error) or None
-    match error:
-        case Stopped():
-            return Ending(Status.STOPPED, Exit.STOPPED, words or "stopped by a signal", progress.counts)
-        case Late():
-            late = f"{progress.run} did not end in time and goes on; the same command finds it again"
-            return Ending(Status.NO_RESPONSE, Exit.NO_RESPONSE, late, progress.counts)
-        case Transient():
-            lost = f"{words}. The same command goes on from here"
-            return Ending(Status.LOST, Exit.TRANSIENT, lost, progress.counts)
-    code = exit_of(error) if isinstance(error, Failure) else Exit.CONFIG
-    return Ending(Status.FAILED, code, words, progress.counts)
-
-
 @dataclass(frozen=True)
 class Target:
-    """The rows that a request is for. `day`: as the calendar judged it; `id` None: closed, and no request is made."""
+    """The rows that a request is for. `id` None: the calendar closes that day, and no request is made."""
 
-    feed: Feed
-    day: date
-    seq: int
+    order: Order
     id: UUID | None
     until: datetime | None
-    parameters: Mapping[str, str]
 
     @property
-    def key(self) -> str:
-        """The name of its first run."""
-        return f"{self.feed.name}-pub-{self.day:%Y%m%d}-{self.seq}"
+    def feed(self) -> Feed:
+        return self.order.feed
 
 
 class Submission:
@@ -193,18 +143,19 @@ class Submission:
         judged = self._judge(feed, base_date, ledger)
         day = judged or base_date
         due = absence.due(feed, day)
-        seq = resume.seq if resume else self._next_seq(feed, day, ledger) if wanted.rerun else wanted.seq
+        made = Order(feed, day, resume.seq if resume else wanted.seq, base_date, wanted.policy)
+        if wanted.rerun and not resume:
+            made = ledger(lambda connection: order.rerun(connection, made, self._author()))
         until = resume.until if resume else due if wanted.until_due and now < due else None
-        self._progress.base_date, self._progress.seq, self._progress.until = base_date, seq, until
-        parameters = {"base-date": base_date.isoformat(), "seq": str(seq)}
+        self._progress.base_date, self._progress.seq, self._progress.until = base_date, made.seq, until
         return Target(
-            feed,
-            day,
-            seq,
-            id=correlation(feed.name, judged, seq) if judged else None,
+            made,
+            id=correlation(feed.name, judged, made.seq) if judged else None,
             until=until,
-            parameters=parameters | ({"policy": wanted.policy} if wanted.policy else {}),
         )
+
+    def _author(self) -> Author:
+        return Author(self._wanted.by, self._wanted.channel, self._wanted.reason)
 
     def _judge(self, feed: Feed, day: date, ledger: PatientLedger) -> date | None:
         """The date that the pod will request, by the very calendar that it will open; None: none."""
@@ -215,28 +166,16 @@ class Submission:
         calendar = ledger(lambda connection: calendars.read_calendar(connection, feed.calendar, source))
         return gate.judge(calendar, day, policy)
 
-    def _next_seq(self, feed: Feed, day: date, ledger: PatientLedger) -> int:
-        """The next free seq, with a line in the journal."""
-        by, reason = self._wanted.by, self._wanted.reason
-        if not reason.strip():
-            raise Misconfigured("--rerun needs --reason: it is written to the journal")
-        seq: int = ledger(lambda connection: request.highest_seq(connection, feed.name, day)) + 1
-        detail = {"base_date": day.isoformat(), "seq": seq}
-        ledger(lambda connection: journal.write(connection, "rerun", feed.name, by, reason, **detail))
-        return seq
-
     def _rows(self, target: Target, ledger: PatientLedger) -> Ending:
-        progress, wait = self._progress, self._wanted.wait
+        progress, wait, made = self._progress, self._wanted.wait, target.order
         progress.feed, progress.stage = target.feed.name, "pub"
-        progress.run = progress.run if progress.followed else target.key
-        progress.counts = {"date": target.day.isoformat(), "seq": target.seq}
+        progress.run = progress.run if progress.followed else made.key
+        progress.counts = {"date": made.day.isoformat(), "seq": made.seq}
         state = _state(target, ledger)
         if state and state.settled:
             return self._already_done(state)
         if not state or state.status == "new":
-            # One that is followed has its name: a start finds it.
-            progress.run, there = (progress.run, False) if progress.followed else self._vacancy(target.key)
-            ending = self._run(f"{target.feed.name}-pub", target.parameters, there=there)
+            ending = self._order(target, state, ledger)
             lost_log = ending.status is Status.UNKNOWN and target.id is not None
             if not wait or (ending.code and not lost_log):  # where the log is lost, the ledger tells
                 return ending
@@ -247,20 +186,39 @@ class Submission:
         except Late:
             return self._absent(target, ledger)
 
+    def _order(self, target: Target, state: RequestState | None, ledger: PatientLedger) -> Ending:
+        """Let pub request it. Where the feed is held pub keeps the order, and one that is kept already stays so."""
+        refusal = _refusal(target, ledger)
+        if refusal and state and state.kept_at:
+            return self._kept(refusal, f"the order is kept since {state.kept_at:%Y-%m-%d %H:%M:%S %Z}")
+        ending = self._pub(target, ledger)
+        if refusal and ending.status is Status.STARTED:
+            return self._kept(refusal, f"{self._progress.run} keeps the order")
+        return ending
+
+    def _pub(self, target: Target, ledger: PatientLedger) -> Ending:
+        """Start pub, or find its run. Who ordered is written down first; a rerun has its own line."""
+        made, progress = target.order, self._progress
+        get = lambda name: self._watch.patiently(partial(self._argo.get, name))  # noqa: E731 -- a name for one line
+        if progress.followed:  # a start finds it by its name
+            return self._run(f"{target.feed.name}-pub", made.parameters, there=False)
+        progress.run, there = order.vacancy(get, made.key)
+        if not (there or self._wanted.rerun):
+            written = ledger(lambda connection: order.write(connection, made, self._author()))
+            if not written:
+                self._watch.say("the journal does not have this order: this role of the database may not write there")
+        return self._run(f"{target.feed.name}-pub", made.parameters, there=there)
+
+    def _kept(self, refusal: Refusal, words: str) -> Ending:
+        """The feed is held or blocked: nothing is requested now, and nothing is lost."""
+        reason = f"{refusal.reason}; {words}, and it is sent then"
+        return Ending(refusal.status, Exit.NOT_DONE, reason, self._progress.counts)
+
     def _already_done(self, state: RequestState) -> Ending:
         ending = of_request(state, None)
         assert ending  # noqa: S101 -- it has its response
         status = Status.ALREADY_DONE if ending.code == 0 else ending.status
         return replace(ending, status=status, counts={**self._progress.counts, **ending.counts})
-
-    def _vacancy(self, key: str) -> tuple[str, bool]:
-        """A key's run that is not over (True), or the next free name: an earlier run met a hold, a holiday, a fault."""
-        for number in count(1):
-            name = key if number == 1 else f"{key}-{number}"
-            seen = self._watch.patiently(partial(self._argo.get, name))
-            if seen is None or not seen.over:
-                return name, seen is not None
-        raise AssertionError
 
     def _response(self, target: Target, ledger: PatientLedger) -> Ending:
         """Wait until the rows are there, or until it is known why they will not come. Raises Late."""
@@ -273,14 +231,12 @@ class Submission:
                     f"{self._progress.run} ended, and the ledger has no such request: "
                     f"does {where} name the pods' database, and does their image have this calendar?"
                 )
-            known = ledger(lambda connection: control.state(connection, target.feed.name))
-            refusal = gate.refusal(known, "sub", datetime.now(UTC))
             counts["request"] = state.status
-            if ending := of_request(state, refusal):
+            if ending := of_request(state, _refusal(target, ledger)):
                 return replace(ending, counts={**counts, **ending.counts})
-            if accepted := ledger(partial(acceptance.in_force, feed=target.feed.name, days=[target.day])):
-                return Ending(Status.ACCEPTED, Exit.OK, accepted[target.day].words, counts)
-            if (words := _progress(state)) != status:
+            if accepted := ledger(partial(acceptance.in_force, feed=target.feed.name, days=[target.order.day])):
+                return Ending(Status.ACCEPTED, Exit.OK, accepted[target.order.day].words, counts)
+            if (words := how_far(state)) != status:
                 status = words
                 self._watch.say(f"the request of {counts['date']} seq {counts['seq']} is {status}")
             if target.until and datetime.now(UTC) >= target.until:
@@ -289,7 +245,7 @@ class Submission:
 
     def _absent(self, target: Target, ledger: PatientLedger) -> Ending:
         """The time is over: say what is there in place of the rows, in the words of the sweep."""
-        feed, day, now = target.feed, target.day, datetime.now(UTC)
+        feed, day, now = target.feed, target.order.day, datetime.now(UTC)
         due = absence.due(feed, day)
         known = ledger(lambda connection: fetch_facts(connection, feed, {day: absence.began(feed, day)}))
         finding = absence.finding(feed, known[day], now)
@@ -328,11 +284,10 @@ class Submission:
         return of_pod(seen, line)
 
 
-def _progress(state: RequestState) -> str:
-    """How far a request has come, for who waits."""
-    if state.status not in ("new", "sent") or not state.retry_at:
-        return state.status
-    return f"{state.status}, and deferred until {state.retry_at:%Y-%m-%d %H:%M:%S %Z}: {state.retry_reason}"
+def _refusal(target: Target, ledger: PatientLedger) -> Refusal | None:
+    """Why nothing of the feed moves now."""
+    known = ledger(lambda connection: control.state(connection, target.feed.name))
+    return gate.refusal(known, "sub", datetime.now(UTC))
 
 
 def _state(target: Target, ledger: PatientLedger) -> RequestState | None:

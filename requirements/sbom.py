@@ -4,6 +4,7 @@
 
     Python packages    from the metadata of what is installed: all that the lock names, and nothing else
       inside a wheel   shared libraries and scripts by their hash; Rust crates and rpms by the wheel's own SBOM
+    vendored files     those of licences.toml that are in this image
     Debian packages    from dpkg's list in this image, where there is one; their licences are in /usr/share/doc
     Python             by the version that runs this
 
@@ -14,6 +15,7 @@ unseen.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import platform
 import re
@@ -42,6 +44,7 @@ def main(name: str, version: str, folder: str, lock: str, licences: str) -> int:
         sys.stderr.writelines(f"sbom: {each}\n" for each in problems)
         return 1
     packages = [describe_package(each, locked[key], known) for key, each in sorted(installed.items())]
+    packages += list_vendored(Path(folder), known["vendored"])
     system = read_dpkg(DPKG.read_text(encoding="utf-8")) if DPKG.exists() else []
     document = build_bom(name, version, [*packages, describe_python(), *system])
     sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -98,6 +101,21 @@ def list_bundled_files(found: Distribution, purl: str, known: Mapping[str, Any])
         }
 
 
+def list_vendored(folder: Path, known: Mapping[str, list[str]]) -> Iterator[Component]:
+    """The files of other projects that are in the image beside the packages."""
+    for file, (project, version, licence) in known.items():
+        if (folder / file).exists():
+            digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            yield {
+                "type": "library",
+                "bom-ref": file,
+                "name": project,
+                "version": version,
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+                "licenses": [{"expression": licence}],
+            }
+
+
 def is_bundled(path: str) -> bool:
     return ".libs/" in path or (path.endswith(BUNDLED) and ".cpython-" not in path and ".abi3." not in path)
 
@@ -118,7 +136,8 @@ def read_wheel_sboms(found: Distribution, purl: str) -> Iterator[Component]:
             for each in json.loads(file.read_text(encoding="utf-8"))["components"]:
                 if re.sub(r"[-_.]+", "-", each["name"]).lower() != canonical(found):
                     fields = {key: each[key] for key in ("version", "purl", "licenses", "hashes") if key in each}
-                    yield {"type": each["type"], "bom-ref": f"{purl}#{each['bom-ref']}", "name": each["name"], **fields}
+                    reference = f"{purl}#{each.get('bom-ref') or each['name']}"
+                    yield {"type": each["type"], "bom-ref": reference, "name": each["name"], **fields}
 
 
 def read_dpkg(status: str) -> list[Component]:

@@ -13,6 +13,8 @@ from service.problem import Problem
 from service.refusals import RefusalLog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from service.metrics import Metrics
@@ -31,12 +33,18 @@ def management(current: Current, metrics: Metrics) -> Starlette:
     async def readyz(_: Request) -> Response:
         return ready(current)
 
-    async def numbers(_: Request) -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
-
-    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", numbers)])
+    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), exposed(metrics.text)])
     problem.install(app, RefusalLog())
     return app
+
+
+def exposed(text: Callable[[], bytes]) -> Route:
+    """The route of /metrics."""
+
+    async def numbers(_: Request) -> Response:
+        return Response(text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+
+    return Route("/metrics", numbers)
 
 
 def alive(current: Current) -> Response:

@@ -1,4 +1,4 @@
-"""A folder with a file a holder: its name is the holder's, its first line the token, further lines what that allows.
+"""A folder with a file a holder: its name is the holder's, its first line the token, more lines what it allows.
 
 A Kubernetes Secret is mounted in this form. The folder is read at each request: a token is replaced without a restart.
 At start a mistake is Misconfigured. Later it is logged, and the holder's requests are refused until it is corrected.

@@ -18,6 +18,7 @@ from ledger.key import LeaseKey
 from steps.run import encryption, gate, settings
 from steps.run.execution import Execution, Outcome, executing, stopping
 from steps.run.exits import Exit, Failure, Fenced, Misconfigured, Transient, exit_of
+from steps.run.last_lines import recording
 from steps.run.status import Status
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def main(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.env
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr] # a real stream
     arguments = argparse.Namespace(stage="-", feed="-")
     name = "-"
-    with stopping() as stop:
+    with stopping() as stop, recording() as printed:
+        arguments.printed = printed
         try:
             parser().parse_args(words, namespace=arguments)
             name = settings.run_name(environ)
@@ -80,7 +82,7 @@ def execute(
     environment: Settings, arguments: argparse.Namespace, feeds: Sequence[Feed], stop: threading.Event
 ) -> Outcome:
     """Open the ledger, run the stage, record how it ended; a fault that needs a person leaves the feed blocked."""
-    with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage), stop) as execution:
+    with executing(environment, LeaseKey(arguments.feed or "-", arguments.stage), stop, arguments.printed) as execution:
         try:
             with translated():  # a session that the server ended is outside trouble, wherever it shows
                 execution.outcome = run_stage(execution, arguments, feeds)

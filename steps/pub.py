@@ -1,17 +1,19 @@
-"""pub: request base dates. Checks the calendar, records the request, produces it, confirms, marks it sent.
+"""pub: request base dates. Checks the calendar, records each request, produces it, confirms, marks it as sent.
 
-    for each batch: record ─▶ is the feed held? ─▶ produce ─▶ confirm ─▶ mark as sent
-                                    └── from here to there no `hold` returns
+    for each batch: record ─▶ is the feed held? ─▶ lock ─▶ produce ─▶ confirm ─▶ mark as sent
+                                    │         └── from here to there no `hold` returns ──┘
+                                    └ yes: kept, and sent when the feed is free
 
 A run key (feed, base date, seq) is requested once: the same again is ALREADY_DONE, a run that died half-way is
 continued where it stopped. A request may reach the topic twice (a crash between confirm and mark); relay answers
-it once.
+it once. A run sends too what others have left: orders that were kept, and those of a pub that died (the sweep starts
+one for them).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,30 +32,111 @@ from steps.run.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from catalog import Feed
 
-#: Requests of a range that are recorded, produced and confirmed together.
+#: Requests that are recorded, produced and confirmed together.
 BATCH = 1000
+#: Counts that are told where there are any.
+SELDOM = ("kept", "withdrawn", "left")
+#: A pub that has not sent a recorded order after so long has died. After `FORGOTTEN` nobody expects it any more.
+DEAD, FORGOTTEN = timedelta(minutes=5), timedelta(days=3)
 
 
 def pub(execution: Execution, feed: Feed, days: Sequence[date], seq: int, policy: Policy) -> Outcome:
-    """Request these base dates, each at most once."""
-    if refusal := _refusal(execution, feed):
-        return Outcome(refusal.status, reason=refusal.reason)
+    """Request these base dates, each at most once. Where the feed is held or blocked they are kept until it is free."""
     open_days, version = _open_days(execution, feed, days, policy)
-    ordered = sent = 0
-    if open_days:
-        publisher = _publisher(execution, feed)
-        for batch in _batches(open_days):
-            if execution.stop.is_set():
-                return _outcome(days, open_days, ordered, sent, Status.STOPPED, version)
-            now = _send_requests(execution, feed, publisher, batch, seq)
-            if isinstance(now, Refusal):
-                stopped = _outcome(days, open_days, ordered, sent, now.status, version)
-                return replace(stopped, reason=now.reason)
-            ordered, sent = ordered + len(batch), sent + now
-    return _outcome(days, open_days, ordered, sent, _status(open_days, sent), version)
+    counts, stopped = Counts(closed=len(days) - len(open_days)), False
+    if not open_days:
+        return _outcome(days, counts, None, version, stopped=stopped)
+    orders = Orders(execution, feed)
+    orders.send_left()
+    for batch in _batches(open_days):
+        if stopped := execution.stop.is_set():
+            break
+        orders.send(batch, seq, counts)
+    counts.left = len(orders.sent) - counts.ordered
+    return _outcome(days, counts, orders.refusal, version, stopped=stopped)
+
+
+@dataclass
+class Counts:
+    """What became of a run's own base dates. `left`: orders of other runs that it sent."""
+
+    ordered: int = 0
+    already: int = 0
+    kept: int = 0
+    withdrawn: int = 0
+    closed: int = 0
+    left: int = 0
+
+
+class Orders:
+    """One run's way of sending: `refusal` says why nothing is sent (any more)."""
+
+    def __init__(self, execution: Execution, feed: Feed) -> None:
+        self._execution, self._feed = execution, feed
+        self.sent: set[UUID] = set()
+        self.refusal = _refusal(execution, feed)
+        # A missing topic is reported before anything is recorded. A feed that is held needs none.
+        self._publisher = None if self.refusal else _publisher(execution, feed)
+
+    def send_left(self) -> None:
+        """Send what was kept during a hold, or recorded by a pub that died: in the order in which it was ordered."""
+        before, since = left_between(self._execution.now())
+        while not self.refusal and not self._execution.stop.is_set():
+            ids = request.fetch_left(self._execution.connection, self._feed.name, before, since, BATCH)
+            if not ids or not self._send(ids):
+                return
+
+    def send(self, days: Sequence[date], seq: int, counts: Counts) -> None:
+        """Record these base dates, and send them; what is not sent now is kept."""
+        connection = self._execution.connection
+        requests = [Request(correlation(self._feed.name, day, seq), day, seq) for day in days]
+        ids = [each.correlation_id for each in requests]
+        request.record_requests(connection, self._feed.name, requests)
+        self._send(ids)
+        sent = len(self.sent.intersection(ids))
+        kept = request.keep(connection, ids) if self.refusal else 0
+        withdrawn = len(request.fetch_withdrawn(connection, ids))
+        counts.ordered += sent
+        counts.kept += kept
+        counts.withdrawn += withdrawn
+        counts.already += len(ids) - sent - kept - withdrawn
+
+    def _send(self, ids: Sequence[UUID]) -> bool:
+        """Lock, produce, confirm, mark; whether any was to be sent. Of two runs at once one sends them."""
+        self.refusal = self.refusal or _refusal(self._execution, self._feed)
+        if self.refusal:
+            return False
+        connection = self._execution.connection
+        with control.kept_open(connection, self._feed.name) as is_open:
+            unsent = request.lock_unsent(connection, ids) if is_open else []
+            if unsent:
+                self._produce(unsent)
+                request.record_sent(connection, [each.correlation_id for each in unsent])
+        self.sent.update(each.correlation_id for each in unsent)
+        if not is_open:  # a person was quicker
+            held = Refusal(Status.HELD, Status.HELD.sentence)
+            self.refusal = _refusal(self._execution, self._feed) or held
+        return bool(unsent)
+
+    def _produce(self, requests: Sequence[Request]) -> None:
+        assert self._publisher  # noqa: S101 -- the feed was open
+        topic = self._feed.topic("request", self._execution.settings.topic_prefix)
+        write_headers = headers_for(self._execution.connection, self._feed)
+        for each in requests:
+            envelope = Envelope(each.correlation_id, each.base_date, each.seq)
+            key = each.base_date.isoformat().encode()
+            self._publisher.send(topic, key, write(self._feed, each), write_headers(envelope))
+        self._publisher.confirm()
+
+
+def left_between(now: datetime) -> tuple[datetime, datetime]:
+    """(before, since): an order that was recorded between them, and not sent, was left by a pub that died."""
+    return now - DEAD, now - FORGOTTEN
 
 
 def span(first: date, last: date) -> list[date]:
@@ -83,32 +166,6 @@ def _refusal(execution: Execution, feed: Feed) -> Refusal | None:
     return gate.refusal(control.state(execution.connection, feed.name), "pub", execution.now())
 
 
-def _send_requests(
-    execution: Execution, feed: Feed, publisher: Publisher, days: Sequence[date], seq: int
-) -> int | Refusal:
-    """Record, produce, confirm, mark; how many were sent now. What is recorded and not sent, the next run sends."""
-    if refusal := _refusal(execution, feed):
-        return refusal
-    requests = [Request(correlation(feed.name, day, seq), day, seq) for day in days]
-    unsent = request.record_requests(execution.connection, feed.name, requests)
-    if unsent:
-        with control.kept_open(execution.connection, feed.name) as is_open:
-            if not is_open:  # a person was quicker
-                return _refusal(execution, feed) or Refusal(Status.HELD, Status.HELD.sentence)
-            _produce(execution, feed, publisher, [each for each in requests if each.correlation_id in unsent])
-        request.record_sent(execution.connection, list(unsent))
-    return len(unsent)
-
-
-def _produce(execution: Execution, feed: Feed, publisher: Publisher, requests: Sequence[Request]) -> None:
-    topic = feed.topic("request", execution.settings.topic_prefix)
-    write_headers = headers_for(execution.connection, feed)
-    for each in requests:
-        envelope = Envelope(each.correlation_id, each.base_date, each.seq)
-        publisher.send(topic, each.base_date.isoformat().encode(), write(feed, each), write_headers(envelope))
-    publisher.confirm()
-
-
 def write(feed: Feed, each: Request) -> bytes:
     """A request as a message: the feed's own shape, or ours."""
     if feed.request:
@@ -122,17 +179,34 @@ def _batches(days: Sequence[date]) -> Iterator[Sequence[date]]:
         yield days[start : start + BATCH]
 
 
-def _status(open_days: Sequence[date], sent: int) -> Status:
-    if not open_days:
-        return Status.SKIPPED
-    return Status.SUCCEEDED if sent else Status.ALREADY_DONE
+def _status(counts: Counts, refusal: Refusal | None) -> Status:
+    if refusal and counts.kept:
+        return refusal.status
+    if counts.ordered or counts.left:
+        return Status.SUCCEEDED
+    if counts.already:
+        return Status.ALREADY_DONE
+    return Status.WITHDRAWN if counts.withdrawn else Status.SKIPPED
 
 
 def _outcome(
-    days: Sequence[date], open_days: Sequence[date], ordered: int, sent: int, status: Status, version: str | None
+    days: Sequence[date], counts: Counts, refusal: Refusal | None, version: str | None, *, stopped: bool
 ) -> Outcome:
     named = days[0].isoformat() if len(days) == 1 else f"{days[0]}..{days[-1]}"
-    counts = {"date": named, "ordered": sent, "already": ordered - sent, "closed": len(days) - len(open_days)}
+    status = Status.STOPPED if stopped else _status(counts, refusal)
+    words = {name: count for name, count in vars(counts).items() if count or name not in SELDOM}
     decided = {"calendar": version} if version else {}
-    reason = f"{named} is no business day" if status is Status.SKIPPED and len(days) == 1 else None
-    return Outcome(status, reason=reason, counts={**counts, **decided})
+    reason = _reason(named, counts, refusal, status) if len(days) == 1 or counts.kept else None
+    return Outcome(status, reason=reason, counts={"date": named, **words, **decided})
+
+
+def _reason(named: str, counts: Counts, refusal: Refusal | None, status: Status) -> str | None:
+    if refusal and counts.kept:
+        kept = "1 order is kept and is" if counts.kept == 1 else f"{counts.kept:,} orders are kept and are"
+        return f"{refusal.reason}; {kept} sent then"
+    if status is Status.WITHDRAWN:
+        return f"the request of {named} was withdrawn: `feedfall submit --rerun` requests it again"
+    return f"{named} is no business day" if status is Status.SKIPPED else None
+
+
+__all__ = ["left_between", "pub", "span", "write"]

@@ -2,9 +2,9 @@
 
     request ─▶ known? ─▶ send ─┬─ rows       one message a row
                 │ yes:         ├─ empty      one message of kind `empty`: silence always means a fault
-                duplicate      ├─ refused    one message of kind `refused`; the run ends with 69
-                               └─ none now   deferred to a time in the ledger: the checkpoint moves on, the others are
-                                             answered, and a later run sends it again (`steps/partner/retries.py`)
+                │ duplicate    ├─ refused    one message of kind `refused`; the run ends with 69
+                └ withdrawn:   └─ none now   deferred to a time in the ledger: the checkpoint moves on, the others are
+                  superseded                 answered, and a later run sends it again (`steps/partner/retries.py`)
 
 Answers and bell are one Kafka transaction. The ledger knows it as a *batch* before it begins; the checkpoint follows.
 The run after one that died between the two looks in Kafka, and records the answers that are there
@@ -21,7 +21,7 @@ from ledger import request
 from ledger.chunk import ChunkResult, SetAside, recent_bad
 from steps.drain.drain import Patience, drain
 from steps.drain.headers import read_headers
-from steps.partner.deferral import Deferral
+from steps.partner.deferral import Deferral, Withdrawn
 from steps.partner.exchange import Exchange, Exchanger
 from steps.partner.messages import read_request, row_count
 from steps.partner.retries import retry_due
@@ -116,8 +116,10 @@ class Relay:
         if outcome.exit != Exit.OK:
             return told
         deferral = self._exchanger.deferral_words(counts["deferred"])
-        words = [*filter(None, [outcome.reason]), *report.errors[:3], *filter(None, [deferral])]
-        return replace(told, code=Exit.PARTNER if report.errors else None, reason="; ".join(words) or None)
+        overtaken = f"{report.overtaken} withdrawn requests were at the partner's, and are answered"
+        said = [outcome.reason, *report.errors[:3], overtaken if report.overtaken else None, deferral]
+        reason = "; ".join(words for words in said if words)
+        return replace(told, code=Exit.PARTNER if report.errors else None, reason=reason or None)
 
     def _read(self, message: Message) -> Exchange | None:
         try:
@@ -141,16 +143,18 @@ class Relay:
         self._exchanger.send(fresh, beat)
 
     def _own(self, exchanges: Sequence[Exchange]) -> Iterator[Exchange]:
-        """Those of this feed. What the ledger knows as answered, or as deferred to its time, is seen before."""
+        """Those of this feed. What the ledger knows as answered, deferred to its time or withdrawn is seen before."""
         ids = [each.request.correlation_id for each in exchanges]
         known = request.fetch_known(self._execution.connection, self._feed.name, ids)
-        self._exchanges.seen |= {each for each, feed in known.items() if feed == self._feed.name}
+        self._exchanges.seen |= {each for each, found in known.items() if found.feed == self._feed.name}
         for each in exchanges:
-            feed = known.get(each.request.correlation_id, self._feed.name)
-            if feed == self._feed.name:
-                yield each
-            else:
-                self._set_aside(each.origin, f"its correlation id belongs to a request of feed {feed}")
+            found = known.get(each.request.correlation_id)
+            if found and found.feed != self._feed.name:
+                self._set_aside(each.origin, f"its correlation id belongs to a request of feed {found.feed}")
+                continue
+            if found and found.withdrawn:
+                each.result = Withdrawn()
+            yield each
 
     def _check_budget(self, connection: Connection) -> None:
         """The database keeps them whole: the budget is of messages, and of their bytes. Raises DataRefused."""
@@ -170,6 +174,8 @@ class Relay:
             fates.read += 1
             if each.result is None:
                 fates.duplicate += 1
+            elif isinstance(each.result, Withdrawn):
+                fates.superseded += 1
             elif isinstance(each.result, Deferral):
                 fates.deferred += 1
             else:

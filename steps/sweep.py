@@ -10,20 +10,24 @@ to start no other feed, and Argo's outage none to hide an absence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from catalog import Policy
 from ledger import control, heartbeat, lease, quarantine, request
 from ledger.database import rollback
 from ledger.key import LeaseKey
+from ledger.run import last
 from steps.drain import checkpoint
 from steps.drain.kafka import Cluster
+from steps.pub import left_between
 from steps.run import calendars, gate
 from steps.run.execution import Execution, Outcome
 from steps.run.exits import Failure, Misconfigured
 from steps.run.status import Status
 from steps.watch.argo import Server
 from steps.watch.faults import Faults
+from steps.watch.pauses import PAUSES, rests
 from steps.watch.report import watch
 from steps.watch.webhook import deliver
 
@@ -50,13 +54,15 @@ class Start:
     lag: int
     at: datetime
     what: str = "offsets behind"
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Fixed by what is to be done and by five minutes: a second start is refused by the cluster itself.
 
         The five minutes are for a run that ended before it could take the lease (stopped, no image, no database): its
-        Workflow keeps the name for days, and no other run would raise the epoch.
+        Workflow keeps the name for days, and no other run would raise the epoch. A run that takes the lease and fails
+        raises it: until Argo has given that one up nothing is due (`watch.pauses`).
         """
         key = f"{self.key.feed}-{self.key.stage}"
         return f"{key}-epoch-{self.epoch}-{int(self.at.timestamp()) // AGAIN}"
@@ -85,7 +91,9 @@ def sweep(execution: Execution, feeds: Sequence[Feed], unusable: Mapping[str, st
 
 def start_due(execution: Execution, feeds: Sequence[Feed], faults: Faults) -> dict[str, int]:
     """Start each drain that has something to read and no run that reads it."""
-    starts = due(execution, _in_turn(feeds, execution.now()), faults)
+    lag: dict[str, int] = {}
+    starts = due(execution, _in_turn(feeds, execution.now()), faults, lag)
+    heartbeat.record_lag(execution.connection, lag)
     started = 0
     argo = execution.settings.argo
     if starts and argo:
@@ -134,8 +142,14 @@ PARTS = {
 }
 
 
-def due(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None) -> list[Start]:
-    """Find drains with something to read, an open gate and a free lease. Without `faults` the first one is raised."""
+def due(
+    execution: Execution, feeds: Sequence[Feed], faults: Faults | None = None, lag: dict[str, int] | None = None
+) -> list[Start]:
+    """Find drains with something to read, an open gate and a free lease. Without `faults` the first one is raised.
+
+    `lag` is given the offsets that wait for sub, of each feed whose topic was looked at: for the desk.
+    """
+    lag = {} if lag is None else lag
     faults = faults or Faults(execution, raising=True)
     cluster, prefix = Cluster(execution.settings), execution.settings.topic_prefix
     drains: list[tuple[Feed, str, str]] = []
@@ -153,15 +167,39 @@ def due(execution: Execution, feeds: Sequence[Feed], faults: Faults | None = Non
             if name in refused:
                 raise refused[name]
             if name in topics:
-                found += _drains(execution, cluster, feed, stage, topics[name], states)
+                found += _drains(execution, cluster, feed, stage, topics[name], states, lag)
             else:
                 print(f"MISSING topic {name} of feed {feed.name} does not exist: create it")  # noqa: T201 -- likewise
     with faults.turn("deferred requests"):
         found += _retries(execution, feeds, states, found)
     with faults.turn("releases"):
         found += _releases(execution, feeds, states)
+    with faults.turn("orders that were left"):
+        found += orders_left(execution, feeds)
+    found = [each for each in found if not _rests(execution, each)]
     rollback(execution.connection)
     return found
+
+
+def orders_left(execution: Execution, feeds: Sequence[Feed]) -> Iterable[Start]:
+    """Orders that were kept during a hold, or that a pub recorded and never sent, where the gate is open.
+
+    One pub sends all of a feed: it is told the first of them, which was judged by the calendar when it was ordered.
+    """
+    now, names = execution.now(), {feed.name for feed in feeds}
+    for each in request.fetch_left_feeds(execution.connection, *left_between(now)):
+        if each.feed not in names or gate.refusal(control.state(execution.connection, each.feed), "pub", now):
+            continue
+        what = "orders that were kept" if each.kept else "orders that were recorded and never sent"
+        first = {"base-date": each.base_date.isoformat(), "seq": str(each.seq), "policy": Policy.ANYWAY.value}
+        epoch = int(each.since.timestamp())
+        yield Start(LeaseKey(each.feed, "pub"), epoch, each.count, now, what, first)
+
+
+def _rests(execution: Execution, wanted: Start) -> bool:
+    """Did its last runs fail, so that it is too early for another?"""
+    runs = last(execution.connection, wanted.key, len(PAUSES))
+    return rests(wanted.key.stage, runs, execution.now())
 
 
 def _drains(
@@ -171,12 +209,17 @@ def _drains(
     stage: str,
     topic: Topic,
     states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]],
+    lags: dict[str, int],
 ) -> Iterable[Start]:
     """The drain of one topic, where the gate is open."""
     if gate.refusal(control.state(execution.connection, feed.name), stage, execution.now()):
         return
     key = LeaseKey(feed.name, stage)
     lag = _waiting(execution, cluster, key, topic, states.get(key, {}))
+    if lag is None:
+        return
+    if stage == "sub":
+        lags[feed.name] = lag
     if lag > 0:
         yield Start(key, _epochs(states, key), lag, execution.now())
 
@@ -214,11 +257,11 @@ def _retries(
 
 def _waiting(
     execution: Execution, cluster: Cluster, key: LeaseKey, topic: Topic, states: Mapping[int, lease.LeaseState]
-) -> int:
-    """How many offsets wait that no run has. Only sub shares: a relay at work has all of them."""
+) -> int | None:
+    """How many offsets wait that no run has; None: not looked at. Only sub shares: a relay at work has all of them."""
     free = [partition for partition in topic.partitions if _is_free(states, partition)]
     if not free or (key.stage == "relay" and len(free) < len(topic.partitions)):
-        return 0
+        return None
     behind = checkpoint.behind(execution.connection, cluster, key, topic)
     return sum(behind.get(partition, 0) for partition in free)
 
@@ -233,7 +276,7 @@ def _epochs(states: Mapping[LeaseKey, Mapping[int, lease.LeaseState]], key: Leas
 
 def submit(server: Server, wanted: Start) -> bool:
     """Start one; False when that very run is already there."""
-    if not server.submit(f"{wanted.key.feed}-{wanted.key.stage}", wanted.name, {}, {}):
+    if not server.submit(f"{wanted.key.feed}-{wanted.key.stage}", wanted.name, wanted.parameters, {}):
         return False
     print(f"STARTED {wanted.name}: {wanted.lag} {wanted.what}", flush=True)  # noqa: T201 -- the pod's log is what operators read
     return True

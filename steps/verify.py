@@ -22,6 +22,7 @@ def verify(execution: Execution, feed: Feed) -> Outcome:
         "rows": sum(line.read for line in account.lines if line.stage == "sub"),
         "skipped": sum(gap.offsets for gap in account.skipped),
         "deferred": account.deferred.count,
+        "withdrawn": account.withdrawn.count,
         "broken": len(account.broken),
     }
     if account.broken:

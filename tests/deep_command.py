@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def deep(bank: Bank, feed: str = "fx") -> dict[str, Any]:
     done = CliRunner().invoke(app, ["verify", feed, "--deep", "--json"], env=bank.environ)
+    assert done.stdout, done.exception
     found: dict[str, Any] = json.loads(done.stdout)
     assert (done.exception is None) == (found["broken"] == []), done.exception
     return found

@@ -4,20 +4,22 @@
     … --check              writes nothing; names the files that differ and exits 1
 
 FEEDFALL_FEEDS names the packages that hold the feeds, comma separated (default: feeds); FEEDFALL_TOPIC_PREFIX stands
-before the topics that ring, as it does in the pods' settings.
+before the topics that ring, as it does in the pods' settings. FEEDFALL_BOARD_URL and FEEDFALL_RUNBOOKS (where
+docs/operate.md can be read) stand in the alerts.
 """
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from catalog import find
-from workflows import Document, control_m, events, manifests
+from workflows import Document, alerts, control_m, dashboard, events, manifests
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("argo-workflows", "argo-events")
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="where the folders are (default: %(default)s)")
     options = parser.parse_args(argv)
     files = render(packages(os.environ.get("FEEDFALL_FEEDS", "")), os.environ.get("FEEDFALL_TOPIC_PREFIX", ""))
-    files |= control_m.files()
+    files |= control_m.files() | monitoring(os.environ)
     names = compare(options.root, files)
     if not options.check:
         write(options.root, files, names)
@@ -50,6 +52,16 @@ def render(names: Sequence[str], prefix: str = "") -> dict[str, str]:
     folders = dict(zip(FOLDERS, (manifests(feeds), events(feeds, prefix)), strict=True))
     return {
         f"{folder}/{name}": text(documents) for folder, files in folders.items() for name, documents in files.items()
+    }
+
+
+def monitoring(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the alert rules, what is scraped and the dashboard, likewise."""
+    runbooks, board = environ.get("FEEDFALL_RUNBOOKS"), environ.get("FEEDFALL_BOARD_URL")
+    documents = alerts.documents(runbooks or alerts.RUNBOOKS, board or alerts.BOARD)
+    drawn = json.dumps(dashboard.dashboard(board or alerts.BOARD), indent=1, ensure_ascii=False)
+    return {f"monitoring/{name}": text(each) for name, each in documents.items()} | {
+        "monitoring/dashboard.json": f"{drawn}\n"
     }
 
 

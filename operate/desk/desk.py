@@ -20,7 +20,7 @@ class State(StrEnum):
     """What an operator sees first of a feed's base date."""
 
     ABSENT = "absent"
-    """Due, not here, and nobody has accepted that (미도착)."""
+    """Not here, and due, or never to come by itself (an answer without rows); nobody has accepted that (미도착)."""
     BLOCKED = "blocked"
     """A fault stopped the feed: it needs a person (차단)."""
     UNKNOWN = "unknown"
@@ -129,6 +129,11 @@ class FeedState:
     last_arrival_at: datetime | None = None
     lag: int | None = None
     """Offsets between sub's checkpoints and the topic's end, as the last sweep saw it; None: not known."""
+    failures: int = 0
+    """Runs that failed in the last twelve hours."""
+    failed_at: datetime | None = None
+    failed_reason: str | None = None
+    """Of the newest of them."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +161,31 @@ class DatabaseState:
     name: str
     read_at: datetime | None
     failure: str | None = None
+    failure_code: int | None = None
+    """The exit code that the failure stands for."""
     sweep_ended_at: datetime | None = None
     sweep_good_at: datetime | None = None
     sweep_alarm: str | None = None
+    sweep_why: Why | None = None
+    """The same as a code; None: a sweep swept well within three minutes."""
+
+
+@dataclass(frozen=True)
+class LockLine:
+    """A run that waits for a lock, and the session that holds it. What that session ran is private."""
+
+    feed: str
+    database: str
+    run: str
+    waits_since: datetime | None
+    pid: int
+    role: str | None
+    application: str
+    """Its own name for itself."""
+    holder: str | None
+    """The Workflow's name, where that session is a run."""
+    open_since: datetime | None
+    """Since when its transaction is open; None: the reader's role may not see it."""
 
 
 @dataclass(frozen=True)
@@ -170,3 +197,4 @@ class Desk:
     feeds: Sequence[FeedState] = ()
     runs: Sequence[RunLine] = ()
     databases: Sequence[DatabaseState] = ()
+    locks: Sequence[LockLine] = ()

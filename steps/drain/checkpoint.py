@@ -31,11 +31,11 @@ def behind(connection: Connection, cluster: Cluster, key: LeaseKey, topic: Topic
     return {partition: lag for partition, lag in lags.items() if lag}
 
 
-def check(topic: Topic, source: Source, marks: Watermarks) -> None:
+def check(topic: Topic, source: Source, marks: Watermarks, feed: str) -> None:
     """Does Kafka still have what the checkpoint expects?"""
     where = f"{topic.name}[{source.partition}]"
-    if source.topic_id != topic.id:
-        raise made_anew(topic)
+    if not topic.is_that(source.topic_id, source.cluster_id):
+        raise another(topic, source, feed)
     if source.next_offset < marks.low:
         raise OffsetGap(
             f"{where}: offsets {source.next_offset} to {marks.low} are gone (retention); they were never read"
@@ -68,6 +68,20 @@ def no_messages(topic: Topic, feed: Feed, spans: Iterable[Span], partitions: Map
                 f"{feed.name}, then `feedfall free {feed.name}`"
             )
     return None
+
+
+def another(topic: Topic, source: Source, feed: str) -> OffsetGap:
+    """It is not the topic that was read: another cluster's, or a new one."""
+    if topic.is_that(topic.id, source.cluster_id):
+        return made_anew(topic)
+    same = (
+        "with the same topic id, as a copy of its disks has" if source.topic_id == topic.id else "with another topic id"
+    )
+    return OffsetGap(
+        f"the ledger's checkpoints of {topic.name} are of cluster {source.cluster_id}, and this is cluster "
+        f"{topic.cluster_id}, {same}. Where KAFKA_BOOTSTRAP_SERVERS is wrong: correct it, then `feedfall free`. Where "
+        f"the topic was moved, mirrored or copied: `feedfall rebind {feed}`"
+    )
 
 
 def made_anew(topic: Topic) -> OffsetGap:

@@ -144,11 +144,20 @@ class Drain:
             }
             for partition, end in marks.items():
                 if partition in known:
-                    checkpoint.check(topic, known[partition], end)
+                    checkpoint.check(topic, known[partition], end, self._feed.name)
                 else:
                     known[partition] = chunk.open_source(
-                        connection, held, topic.name, topic.id, partition, end.low, markers=self._markers
+                        connection,
+                        held,
+                        topic.name,
+                        topic.id,
+                        partition,
+                        end.low,
+                        markers=self._markers,
+                        cluster_id=topic.cluster_id,
                     )
+            if topic.cluster_id and not all(source.cluster_id for source in known.values()):
+                chunk.name_cluster(connection, held.key, topic.name, topic.id, topic.cluster_id)
             if self._markers and not all(source.markers for source in known.values()):
                 chunk.allow_markers(connection, held.key, topic.name)
             connection.commit()
@@ -226,7 +235,7 @@ class Drain:
         wrong = checkpoint.no_messages(topic, self._feed, intake.spans.values(), partitions)
         if wrong and not self._markers:
             raise wrong
-        if self._cluster.topic(topic.name).id != topic.id:
+        if not self._cluster.topic(topic.name).is_that(topic.id, topic.cluster_id):
             raise checkpoint.made_anew(topic)
 
     def _commit(self, held: Lease, spans: list[chunk.Span]) -> None:

@@ -59,6 +59,13 @@ class Topic:
     name: str
     id: str
     partitions: tuple[int, ...]
+    cluster_id: str | None = None
+    """None: this Kafka names none."""
+
+    def is_that(self, topic_id: str, cluster_id: str | None) -> bool:
+        """Is it that topic of that cluster? A cluster without a name, here or there, is not compared."""
+        there = self.cluster_id is None or cluster_id in (None, self.cluster_id)
+        return self.id == topic_id and there
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,15 @@ class Cluster:
                 refused[name] = self._translate(error)
                 continue
             partitions = tuple(sorted(partition.id for partition in description.partitions))
-            found[name] = Topic(name, str(description.topic_id), partitions)
+            found[name] = Topic(name, str(description.topic_id), partitions, self._cluster_id())
         return found
+
+    def _cluster_id(self) -> str | None:
+        """As librdkafka has it from metadata that it was given anyway: no request of its own."""
+        try:
+            return self._admin.cluster_id(0) or None
+        except KafkaException:
+            return None
 
     def topic(self, name: str) -> Topic:
         """Describe a topic that must exist."""

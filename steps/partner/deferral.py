@@ -49,6 +49,11 @@ class Deferral:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """A person took the request back before it was sent."""
+
+
+@dataclass(frozen=True)
 class Attempt:
     """What came before this one: how often the request was deferred, and since when."""
 

@@ -6,13 +6,15 @@ send ─▶ judge ─┬─ an answer ─▶ begin (the batch is committed) ─�
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ledger import control, request
+from ledger.database import rollback
 from steps.partner.batches import Batches
-from steps.partner.deferral import Attempt, Deferral, judge
+from steps.partner.deferral import Attempt, Deferral, Withdrawn, judge
 from steps.partner.messages import headers_for, row_count, write_answer
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from steps.run.execution import Execution
 
 
+#: Seconds between two looks whether a request was withdrawn meanwhile.
+LOOK = 1.0
+
+
 @dataclass
 class Exchange:
     """One request, where it came from, and what came back; None: it was not sent, for it is known."""
@@ -35,7 +41,7 @@ class Exchange:
     message: Message | None = None
     """None: it was deferred before, and comes from the ledger."""
     attempt: Attempt = field(default_factory=Attempt)
-    result: Answer | Deferral | None = None
+    result: Answer | Deferral | Withdrawn | None = None
 
     @property
     def origin(self) -> Message:
@@ -45,7 +51,7 @@ class Exchange:
 
     @property
     def answer(self) -> Answer | None:
-        return None if isinstance(self.result, Deferral) else self.result
+        return None if isinstance(self.result, Deferral | Withdrawn) else self.result
 
 
 @dataclass
@@ -55,6 +61,8 @@ class Report:
     retried: int = 0
     """Deferred requests that were sent again."""
     deferred_again: int = 0
+    overtaken: int = 0
+    """Answers to requests that were withdrawn while the partner was asked."""
     errors: list[str] = field(default_factory=list)
     """Answers that a person must look at."""
     next: Deferral | None = None
@@ -70,11 +78,29 @@ class Exchanger:
         self.report = Report()
 
     def send(self, exchanges: Sequence[Exchange], beat: Callable[[], None]) -> None:
-        """Send each; its result is an answer, or until when it is deferred."""
-        answers = self._sender.send([each.request for each in exchanges], beat)
+        """Send each that is not withdrawn meanwhile; its result is an answer, or until when it is deferred."""
+        look = self._withdrawals([each.request.correlation_id for each in exchanges])
+        answers = self._sender.send([each.request for each in exchanges], beat, look)
         now = self._execution.now()
         for each, answer in zip(exchanges, answers, strict=True):
-            each.result = judge(self._feed, each.request, each.attempt, answer, now)
+            if isinstance(answer, Withdrawn):
+                each.result = answer
+            else:
+                each.result = judge(self._feed, each.request, each.attempt, answer, now)
+
+    def _withdrawals(self, ids: Sequence[UUID]) -> Callable[[], set[UUID]]:
+        """Which of them are withdrawn: asked once a second, while others are at the partner's."""
+        found: set[UUID] = set()
+        asked_at = time.monotonic()
+
+        def look() -> set[UUID]:
+            nonlocal found, asked_at
+            if time.monotonic() - asked_at >= LOOK:
+                found, asked_at = request.fetch_withdrawn(self._execution.connection, ids), time.monotonic()
+                rollback(self._execution.connection)
+            return found
+
+        return look
 
     def begin(self, exchanges: Iterable[Exchange]) -> None:
         """Commit the batch of those that are answered, if there are any. Outside the chunk's transaction."""
@@ -91,6 +117,8 @@ class Exchanger:
             self.batches.write(responses)
             self.batches.close(connection, [(each, row_count(answer)) for each, answer in answered])
             self.report.errors += [response.error for response in responses if response.error]
+            ids = [each.correlation_id for each, _ in answered]
+            self.report.overtaken += len(request.fetch_withdrawn(connection, ids))
         self._defer(connection, exchanges)
 
     def _defer(self, connection: Connection, exchanges: Sequence[Exchange]) -> None:

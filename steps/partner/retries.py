@@ -15,7 +15,7 @@ from ledger.errors import translated
 from ledger.key import LeaseKey
 from steps.drain.kafka import Cluster
 from steps.drain.lease_keeper import exclusively
-from steps.partner.deferral import Attempt, Deferral
+from steps.partner.deferral import Attempt, Deferral, Withdrawn
 from steps.partner.exchange import Exchange
 from steps.run import gate
 from steps.run.execution import Execution, Outcome
@@ -95,7 +95,7 @@ class Retries:
                 return False
             self._exchanger.record(connection, exchanges)
         commit(connection)  # where the reply is lost the batch says what became of it
-        report.retried += len(exchanges)
+        report.retried += sum(not isinstance(each.result, Withdrawn) for each in exchanges)
         report.deferred_again += sum(isinstance(each.result, Deferral) for each in exchanges)
         return True
 

@@ -3,6 +3,7 @@
 a value of catalog.partner   what the adapter made of the answer
 Malformed                    an answer too large, encoded, or nested too deeply
 Unanswered                   no answer now: out of reach, late, or a server's own fault
+Withdrawn                    not sent: a person took it back meanwhile
 Transient                    this run was stopped
 
 After a quota, and after `AWAY` requests in a row without an answer, no other is sent: all have the same answer.
@@ -22,12 +23,14 @@ import stamina
 
 from calendar_client.deadline import LateAnswer
 from catalog.partner import Answer, Malformed, Partner, Quota, Request
-from steps.partner.deferral import Unanswered
+from steps.partner.deferral import Unanswered, Withdrawn
 from steps.run.exits import Misconfigured, Transient
 from steps.run.http_client import SECONDS, BoundedClient, ClientStopped, UnusableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+    from uuid import UUID
 
     from catalog import Feed
     from steps.run.execution import Execution
@@ -78,9 +81,18 @@ class RequestSender:
         self._unanswered = 0
         """In a row, up to now."""
         self._away: Quota | Unanswered | None = None
+        self._withdrawn: AbstractSet[UUID] = frozenset()
 
-    def send(self, requests: Sequence[Request], beat: Callable[[], None] | None = None) -> list[Answer | Unanswered]:
-        """Send each; answers in their order. Calls `beat` as they come. Raises Transient when the run is stopped."""
+    def send(
+        self,
+        requests: Sequence[Request],
+        beat: Callable[[], None] | None = None,
+        withdrawn: Callable[[], AbstractSet[UUID]] = frozenset,
+    ) -> list[Answer | Unanswered | Withdrawn]:
+        """Send each; answers in their order. Calls `beat` as they come. Raises Transient when the run is stopped.
+
+        `withdrawn` is asked again and again: what it names is not sent any more.
+        """
         futures = [self._pool.submit(self._send, each) for each in requests]
         pending = set(futures)
         while pending:
@@ -89,6 +101,7 @@ class RequestSender:
                 each.result()
             if beat and done:
                 beat()
+            self._withdrawn = withdrawn()
             if self._stop.is_set():
                 self._client.stop()
         return [each.result() for each in futures]
@@ -97,7 +110,9 @@ class RequestSender:
         self._client.stop()
         self._pool.shutdown(cancel_futures=True)
 
-    def _send(self, each: Request) -> Answer | Unanswered:
+    def _send(self, each: Request) -> Answer | Unanswered | Withdrawn:
+        if each.correlation_id in self._withdrawn:
+            return Withdrawn()
         if self._away:
             return self._away
         answer = self._try(each)

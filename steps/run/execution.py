@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ledger import run
+from ledger import run, run_log
 from ledger.database import check, connect
 from steps.run.exits import Exit, Failure, exit_of
 from steps.run.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ledger.database import Connection
     from ledger.key import LeaseKey
@@ -80,8 +80,13 @@ class Execution:
 
 
 @contextmanager
-def executing(settings: Settings, key: LeaseKey, stop: threading.Event) -> Iterator[Execution]:
-    """Open the ledger and record the run's beginning; at its end record its outcome, or the failure that ended it."""
+def executing(
+    settings: Settings, key: LeaseKey, stop: threading.Event, printed: Iterable[str] = ()
+) -> Iterator[Execution]:
+    """Open the ledger and record the run's beginning; at its end record its outcome, or the failure that ended it.
+
+    `printed`: the last lines of its log, kept where it failed.
+    """
     connection = connect(settings.database_url, settings.uid)
     execution = None
     try:
@@ -95,7 +100,10 @@ def executing(settings: Settings, key: LeaseKey, stop: threading.Event) -> Itera
         raise
     finally:
         if execution:
-            _finish(execution, execution.outcome or Outcome(Status.FAILED, Exit.BUG))
+            outcome = execution.outcome or Outcome(Status.FAILED, Exit.BUG)
+            _finish(execution, outcome)
+            if outcome.exit != Exit.OK:
+                _keep_log(execution, key.feed, printed)
             execution.connection.close()
         connection.close()
 
@@ -106,6 +114,17 @@ def _finish(execution: Execution, outcome: Outcome) -> None:
         if execution.connection.closed or execution.connection.broken:
             execution.reconnect()
         run.finish(execution.connection, execution.run, outcome.status, outcome.exit, outcome.reason, outcome.counts)
+    except Failure:
+        return
+
+
+def _keep_log(execution: Execution, feed: str, printed: Iterable[str]) -> None:
+    """Keep what it printed last; where that cannot be done the pod's log still has it."""
+    lines = list(printed)
+    if not lines or execution.connection.closed or execution.connection.broken:
+        return
+    try:
+        run_log.keep(execution.connection, execution.run, feed, lines)
     except Failure:
         return
 

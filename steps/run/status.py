@@ -40,6 +40,13 @@ class Status(StrEnum):
         "`feedfall submit --rerun` requests it again on purpose",
     )
     SKIPPED = "SKIPPED", Exit.OK, "the calendar closes that day", "", True
+    WITHDRAWN = (
+        "WITHDRAWN",
+        Exit.OK,
+        "a person withdrew the request",
+        "`feedfall submit --rerun` requests it again on purpose",
+        True,
+    )
     BUSY = "BUSY", Exit.OK, "another run drains this feed now, and will see what rang for this one", "", True
     HELD = "HELD", Exit.OK, "a person holds the feed: nothing of it moves", "`feedfall free`", True
     BLOCKED = (

@@ -4,6 +4,7 @@ a feed, its calendar, the time ──expected──▶ base dates that are due
 what the ledger says of one    ──finding───▶ None: its rows are here, or
 
 empty  refused  quarantined            an answer came, and gave no row
+withdrawn                              a person took the request back
 held   blocked  waiting  stuck-lease   something prevents an answer
 not-loaded  unanswered  unsent  no-request   how far it has come
 uncovered                              not known: the calendar ends before that day
@@ -47,6 +48,7 @@ class Situation(StrEnum):
     EMPTY = "empty"
     REFUSED = "refused"
     QUARANTINED = "quarantined"
+    WITHDRAWN = "withdrawn"
     HELD = "held"
     BLOCKED = "blocked"
     WAITING = "waiting"
@@ -56,8 +58,8 @@ class Situation(StrEnum):
 
 HINDERED = {Status.HELD: Situation.HELD, Status.WAITING: Situation.WAITING}
 """The gate's status → ours; any other status that stops a feed is BLOCKED."""
-#: An answer that came and gave no row: what prevents answers now did not cause it.
-ENDED = (Situation.EMPTY, Situation.REFUSED, Situation.QUARANTINED)
+#: An answer that came and gave no row, or none is wanted: what prevents answers now did not cause it.
+ENDED = (Situation.EMPTY, Situation.REFUSED, Situation.QUARANTINED, Situation.WITHDRAWN)
 
 
 @dataclass(frozen=True)
@@ -140,17 +142,29 @@ def _reached(feed: Feed, facts: Facts) -> Finding:
 
 
 def _requested(feed: Feed, newest: RequestFacts) -> Finding:
+    if newest.status in ("new", "sent"):
+        return _waiting(feed, newest)
     match newest.status:
-        case "new":
-            return Finding(Situation.UNSENT, f"its request was recorded at {_at(feed, newest.new_at)} and never sent")
-        case "sent":
-            sent = f"its request was sent at {_at(feed, newest.sent_at)} and is not answered"
-            return Finding(Situation.UNANSWERED, sent + _deferral(feed, newest))
+        case "withdrawn":
+            by = f"{newest.withdrawn_by}: {newest.withdrawn_reason}"
+            words = f"its request was withdrawn at {_at(feed, newest.withdrawn_at)} by {by}"
+            return Finding(Situation.WITHDRAWN, words)
         case "empty":
             return Finding(Situation.EMPTY, newest.reason or "the partner has nothing for this date")
         case "refused":
             return Finding(Situation.REFUSED, newest.reason or "the partner refused it")
     return _answered(feed, newest)
+
+
+def _waiting(feed: Feed, newest: RequestFacts) -> Finding:
+    """It has no end yet: kept until the feed is free, never sent, or not answered."""
+    if newest.status == "sent":
+        sent = f"its request was sent at {_at(feed, newest.sent_at)} and is not answered"
+        return Finding(Situation.UNANSWERED, sent + _deferral(feed, newest))
+    if newest.kept_at:
+        kept = f"its order is kept since {_at(feed, newest.kept_at)}, and is sent when the feed is free"
+        return Finding(Situation.UNSENT, kept)
+    return Finding(Situation.UNSENT, f"its request was recorded at {_at(feed, newest.new_at)} and never sent")
 
 
 def _deferral(feed: Feed, newest: RequestFacts) -> str:

@@ -222,7 +222,7 @@ def test_absent__lists_what_is_open(bank: Bank, door: Door, sweeps: Sweeps) -> N
     assert feedfall(bank, "absent") == "Nothing that was due is absent.\n"
     sweeps(at(17))
     shown = feedfall(bank, "absent")
-    assert all(word in shown for word in ("fx", "2026-10-30", "no-request", "no request sent", "KST"))
+    assert all(word in shown for word in ("fx", "2026-10-30", "no-request", "No request was", "KST"))
     bank.respond("fx", RATES, DAY)
     door("sub", "--feed=fx")
     sweeps(at(17, 1))

@@ -69,7 +69,7 @@ def test_act__has_its_intent_and_its_outcome_with_what_changed(bank: Bank) -> No
         ("rebind", "fx", "--yes"),
         ("replay", "fx", "--offsets=fx.response/0:0-1"),
         ("accept-repeat", "fx", "00000000-0000-0000-0000-000000000000"),
-        ("accept", "fx", "2026-10-30"),
+        ("accept", "fx", "--date=2026-10-30"),
         ("calendar", "declare", "BANK", "2026-12-24", "--closed", "--evidence=x"),
         ("calendar", "withdraw", "BANK", "2026-12-24"),
     ],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 from sweeps import at, journal
 
 DAY = date(2026, 10, 30)
-ACCEPT = ("accept", "fx", "2026-10-30", "--reason=the partner is closed")
+ACCEPT = ("accept", "fx", "--date=2026-10-30", "--reason=the partner is closed")
 AGREE = ("--reason=called the partner",)
 
 

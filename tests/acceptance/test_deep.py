@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 
 import pytest
@@ -185,10 +186,12 @@ def test_deep__many_differences_are_counted(bank: Bank, door: Door) -> None:
     assert (len(sentences), sentences[-1]) == (21, "… and 280 more like it")
 
 
+#: `make proof` looks at more.
+EXAMPLES = 50 if os.environ.get("STORMS") else 5
 RESPONSES = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(1, 3), st.integers(0, 2)), min_size=1, max_size=12)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(responses=RESPONSES, breaks=st.sets(st.integers(0, 11)), lost=st.sets(st.sampled_from("ABC")))
 def test_deep_and_replay__hold_for_any_order_of_rows(
     bank: Bank, door: Door, responses: list[tuple[str, int, int]], breaks: set[int], lost: set[str]

@@ -276,3 +276,16 @@ def test_clocks__may_be_five_seconds_apart(apart: float, state: str) -> None:
     now = datetime(2026, 11, 24, tzinfo=UTC)
     found, words = doctor_clocks.compare(now + timedelta(seconds=apart), now, now)
     assert (found, "ahead of" in words, "behind" in words) == (state, apart > 5, apart < -5)
+
+
+def test_doctor__names_a_calendar_that_there_is_not(fx: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "krxx_feeds").mkdir()
+    (tmp_path / "krxx_feeds/__init__.py").touch()
+    words = "from dataclasses import replace\nfrom feeds.fx import FX as fx\n"
+    (tmp_path / "krxx_feeds/gold.py").write_text(f"{words}G = replace(fx, name='gold', table='gold', calendar='KRXX')")
+    monkeypatch.syspath_prepend(tmp_path)
+    _, found = doctor(fx, "gold", FEEDFALL_FEEDS="krxx_feeds")
+    ((state, said),) = found["feed gold"]
+    assert state == "to do"
+    assert "KRXX" in said
+    assert "TARGET" in said  # and which there are

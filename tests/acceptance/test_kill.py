@@ -90,7 +90,7 @@ def test_submit__wait_for_an_accepted_base_date_ends(bank: Bank, desk: Desk) -> 
     desk.play(bells=False)
     waiting = desk.start("submit", "fx", f"--date={DAY}", "--wait")
     until(lambda: ordered(bank) == ["sent"])
-    by_hand(desk, "accept", "fx", DAY, "--reason=the partner is closed", "--break-glass", "--ticket=INC-7")
+    by_hand(desk, "accept", "fx", f"--date={DAY}", "--reason=the partner is closed", "--break-glass", "--ticket=INC-7")
     done = desk.end(waiting)
     assert (done.exit, done.status) == (0, "ACCEPTED")
     assert done.words["reason"] == "accepted by ci without its rows: the partner is closed"

@@ -26,7 +26,7 @@ from steps.sub import Sub
 if TYPE_CHECKING:
     from steps.run.settings import Settings
 
-STORMS = int(os.environ.get("STORMS") or 40)
+STORMS = int(os.environ.get("STORMS") or 15)
 SHARED = find.load("shared", PACKAGES)
 KEY = LeaseKey("shared", "sub")
 DAY, NOON = date(2026, 10, 30), 1_793_000_000_000

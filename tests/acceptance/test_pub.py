@@ -116,30 +116,19 @@ def test_pub__booked_but_never_sent_is_sent(bank: Bank, door: Door) -> None:
     assert bank.rows("SELECT status, sent_at IS NULL FROM feedfall.request") == [("sent", False)]
 
 
-def test_pub__a_held_feed_orders_nothing(bank: Bank, door: Door) -> None:
-    bank.create("fx")
-    connection = connect(bank.url, "test")
-    control.hold(connection, "fx", "kim", "the partner moves house")
-    connection.commit()
-    connection.close()
-    done = door("pub", "--feed=fx", f"--base-date={DAY}")
-    assert (done.exit, done.status) == (0, "HELD")
-    assert done.words["reason"].startswith("held by kim: the partner moves house")
-    assert bank.value("SELECT count(*) FROM feedfall.request") == 0
-
-
 def test_pub__a_missing_topic_books_nothing(bank: Bank, door: Door) -> None:
     assert door("pub", "--feed=fx", f"--base-date={DAY}").exit == 78
     assert bank.value("SELECT count(*) FROM feedfall.request") == 0
 
 
 def test_pub__a_hold_in_the_middle_of_a_range_stops_it(bank: Bank) -> None:
-    """When `hold` has returned no request is sent any more; the same run again continues where it stopped."""
+    """When `hold` has returned no request is sent any more; what is left is kept, and the next run sends it."""
     bank.create("fx")
     holding = Holding(bank, at=1500)
     first = _publish(bank, holding.feed, 3500)
     holding.thread.join()
-    assert (first.status, first.counts["ordered"], first.reason) == (Status.HELD, 2000, HELD_BY_KIM)
+    assert (first.status, first.counts["ordered"], first.counts["kept"]) == (Status.HELD, 2000, 1500)
+    assert first.reason == f"{HELD_BY_KIM}; 1,500 orders are kept and are sent then"
     assert len(committed(bank, bank.topic("fx", "request"))) == holding.sent_when_held == 2000
     assert bank.value("SELECT count(*) FROM feedfall.request WHERE status = 'sent'") == 2000
     assert _publish(bank, holding.feed, 3500).status is Status.HELD

@@ -181,3 +181,22 @@ def test_rebind__says_what_is_read_again(moved: Moved) -> None:
     moved.rebind("--yes")
     assert moved.sub().counts("loaded", "quarantined") == [0, 1]
     assert moved.bank.broken("tick") == []
+
+
+def test_rebind__away_and_back(moved: Moved) -> None:
+    """A failover to the mirror, and the return to the first topic, which the mirror fed meanwhile."""
+    bank, home = moved.bank, moved.bank.topic("tick")
+    send(bank, home, 0, 3)
+    moved.door("sub", "--feed=tick")
+    mirror(bank, committed(bank, home), moved.topic())
+    moved.rebind("--yes")
+    send(bank, moved.topic(), 3, 2)
+    assert moved.sub().counts("loaded") == [2]
+    mirror(bank, committed(bank, moved.topic())[3:], home)
+    back = CliRunner().invoke(app, ["rebind", "tick", *WHY, "--yes"], env=bank.environ)
+    assert "Rebound" in back.stdout, back.exception
+    send(bank, home, 5, 1)
+    assert moved.door("sub", "--feed=tick").counts("read", "loaded") == [1, 1]
+    assert volumes(bank) == [*range(6)]
+    assert bank.broken("tick") == []
+    assert deep(bank, "tick")["broken"] == []

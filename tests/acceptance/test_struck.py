@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from proof.scene import Stage
 
 #: The whole matrix has some 4,000 points; these are spread over every scene and fault, always the same.
-EVERY = 101
+EVERY = 211
 #: What the matrix has found once: each point, and what stood there.
 FOUND = (
     "relay:Producer.produce#6:before:SIGSTOP",  # fenced by its successor, its last flush raised: the feed was blocked

@@ -3,12 +3,18 @@
 import os
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bank import ROOT, Bank
-from submit_command import DAY, KEY, SECONDS, Desk, by_hand, ordered, until
+from bank import ROOT, Bank, as_role
+from catalog import find
+from ledger.database import connect
+from operate.argo import Argo
+from operate.order import Author, Order, rerun, start
+from steps.run.exits import Misconfigured
+from submit_command import DAY, DAY_BEFORE, KEY, SECONDS, Desk, by_hand, ordered, until
 
 SUNDAY = "2026-10-25"
 
@@ -52,9 +58,64 @@ def test_submit__a_held_feed_is_not_done_and_the_same_order_goes_on_when_it_is_f
     by_hand(desk, "hold", "fx", "--reason=late close")
     held = desk.submit("fx", f"--date={DAY}", "--wait")
     assert (held.exit, held.status, "late close" in held.words["reason"]) == (77, "HELD", True)
-    by_hand(desk, "free", "fx", "--reason=closed")
+    assert held.words["reason"].endswith("; 1 order is kept and is sent then")
+    again = desk.submit("fx", f"--date={DAY}", "--wait")  # it is kept already: nothing is started
+    assert (again.exit, "the order is kept since" in again.words["reason"], len(desk.runs("fx-pub"))) == (77, True, 1)
+    assert "1 order was kept" in by_hand(desk, "free", "fx", "--reason=closed")
     freed = desk.submit("fx", f"--date={DAY}", "--wait")
     assert (freed.exit, freed.status, freed.words["run"]) == (0, "SUCCEEDED", f"fx-pub-{KEY}-1-2")
+
+
+def test_submit__without_wait_a_held_feed_is_not_done_and_the_order_is_kept(bank: Bank, desk: Desk) -> None:
+    desk.play()
+    by_hand(desk, "hold", "fx", "--reason=late close")
+    held = desk.submit("fx", f"--date={DAY}")
+    assert (held.exit, held.status) == (77, "HELD")
+    assert held.words["reason"].endswith(f"; fx-pub-{KEY}-1 keeps the order, and it is sent then")
+    until(lambda: bank.value("SELECT count(kept_at) FROM feedfall.request") == 1)
+
+
+def test_submit__a_withdrawn_request_is_not_done_and_a_rerun_is(bank: Bank, desk: Desk) -> None:
+    desk.play(bells=False)
+    waiting = desk.start("submit", "fx", f"--date={DAY}", "--wait")
+    until(lambda: ordered(bank) == ["sent"])
+    by_hand(desk, "withdraw", "fx", f"--date={DAY}", "--reason=asked twice")
+    done = desk.end(waiting)
+    assert (done.exit, done.status) == (77, "WITHDRAWN")
+    assert done.words["reason"].startswith("withdrawn by ci: asked twice; ")
+    assert desk.submit("fx", f"--date={DAY}").status == "WITHDRAWN"
+    again = desk.submit("fx", f"--date={DAY}", "--rerun", "--reason=after all")
+    assert (again.exit, again.words["run"]) == (0, f"fx-pub-{KEY}-2")
+
+
+def test_submit__an_order_is_in_the_journal_and_a_reader_is_told_that_it_is_not(bank: Bank, desk: Desk) -> None:
+    desk.play(bells=False)
+    assert desk.submit("fx", f"--date={DAY}", "--policy=OrderAnyway").status == "STARTED"
+    journal = "SELECT who, verb, detail->>'base_date', detail->>'seq', detail->>'channel' FROM feedfall.journal"
+    assert bank.rows(journal) == [("ci", "order", DAY, "1", "command")]
+    reader = desk.submit("fx", f"--date={DAY_BEFORE}", DATABASE_URL=as_role(bank.url, "feedfall_reader"))
+    assert (reader.exit, "the journal does not have this order" in reader.stderr) == (0, True)
+    assert len(bank.rows(journal)) == 1
+
+
+def test_order__started_by_another_face_is_one_run_and_a_blank_reason_is_refused(bank: Bank, desk: Desk) -> None:
+    """As the web does it: a line in the journal, and a Workflow; a second click finds the first."""
+    desk.play(bells=False)
+    wanted, author = (
+        Order(find.load("fx", ("feeds",)), date.fromisoformat(DAY)),
+        Author("kim", "web", "corrected rates"),
+    )
+    with closing(connect(bank.environ["DATABASE_URL"], "web")) as connection, Argo(desk.here.environ) as argo:
+        for seq in (1, 2):
+            again = rerun(connection, wanted, author)
+            connection.commit()
+            assert again.seq == seq
+            assert start(argo, again) == start(argo, again) == f"fx-pub-{KEY}-{seq}"
+            until(lambda seq=seq: ("sent" in ordered(bank)) and len(ordered(bank)) == seq)
+        with pytest.raises(Misconfigured, match="needs --reason"):
+            rerun(connection, wanted, Author("kim", "web", " "))
+    channel = "SELECT verb, detail->>'seq', detail->>'channel' FROM feedfall.journal ORDER BY id"
+    assert bank.rows(channel) == [("rerun", "1", "web"), ("rerun", "2", "web")]
 
 
 def test_submit__a_feed_held_while_it_waits_is_not_done(desk: Desk) -> None:
@@ -96,8 +157,8 @@ def test_submit__a_rerun_asks_with_the_next_seq_and_a_reason(bank: Bank, desk: D
     again = desk.submit("fx", f"--date={DAY}", "--wait", "--rerun", "--reason=corrected rates")
     assert (again.exit, again.status, again.words["run"]) == (0, "SUCCEEDED", f"fx-pub-{KEY}-2")
     assert bank.rows("SELECT DISTINCT _seq FROM fx_rate") == [(2,)]
-    journal = bank.rows("SELECT who, verb, feed, reason, detail->>'seq' FROM feedfall.journal")
-    assert journal == [("ci", "rerun", "fx", "corrected rates", "2")]
+    journal = bank.rows("SELECT who, verb, feed, reason, detail->>'seq' FROM feedfall.journal ORDER BY id")
+    assert journal == [("ci", "order", "fx", "ordered", "1"), ("ci", "rerun", "fx", "corrected rates", "2")]
 
 
 def test_submit__killed_in_mid_wait_its_order_goes_on_and_is_found_again(bank: Bank, desk: Desk) -> None:

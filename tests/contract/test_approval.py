@@ -15,7 +15,7 @@ from ledger.rights import Roles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ACCEPT = ("accept", "fx", "2026-10-30", "--reason=the partner is closed")
+ACCEPT = ("accept", "fx", "--date=2026-10-30", "--reason=the partner is closed")
 AGREE = ("--reason=called the partner",)
 
 

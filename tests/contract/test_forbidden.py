@@ -30,6 +30,7 @@ FORBIDDEN = {
     "takes the epoch back": "UPDATE feedfall.source SET epoch = 0",
     "takes a lease's epoch back": "UPDATE feedfall.lease SET epoch = 0",
     "moves a source to another topic": "UPDATE feedfall.source SET topic_id = 'another'",
+    "moves a source to another cluster": "UPDATE feedfall.source SET cluster_id = 'another'",
     "changes what a run replaced": "UPDATE feedfall.replaced SET rows = 0",
     "removes a lease": "DELETE FROM feedfall.lease",
     # runs
@@ -46,6 +47,9 @@ FORBIDDEN = {
     "changes the fate it had first": "UPDATE feedfall.quarantine SET first_fate = 'deferred'",
     "says when it was set aside": "UPDATE feedfall.quarantine SET at = '2020-01-01'",
     "removes an entry": "DELETE FROM feedfall.quarantine",
+    "changes a correction": "UPDATE feedfall.correction SET value = '1'",
+    "removes a correction": "DELETE FROM feedfall.correction",
+    "changes what a failed run printed": "UPDATE feedfall.run_log SET lines = 'all went well'",
     # requests
     "makes an answered request a new one": "UPDATE feedfall.request SET sent_at = NULL, status = 'new'",
     "moves a request to another day": "UPDATE feedfall.request SET base_date = '2026-10-01'",
@@ -94,6 +98,11 @@ FOR_A_PERSON = {
     " WHERE row = -1",
     "discards a deferred entry": "UPDATE feedfall.quarantine SET settled_as = 'discarded', settled_at = now(),"
     " settled_by = 'x', settled_reason = 'y' WHERE row = 7",
+    "corrects a resolved entry": "INSERT INTO feedfall.correction"
+    ' (source, "offset", row, run, value, seq, sent_at, became, who, reason)'
+    " SELECT source, \"offset\", row, run, '1', 1, now(), 'loaded', 'kim', 'x' FROM feedfall.quarantine",
+    "withdraws a request": "UPDATE feedfall.request SET withdrawn_at = now(), withdrawn_by = 'kim',"
+    " withdrawn_reason = 'x', status = 'withdrawn'",
     "accepts a gap": "INSERT INTO feedfall.gap (source, from_offset, to_offset, run, who, reason)"
     " SELECT source, 90, 91, run, 'kim', 'x' FROM feedfall.span",
     "closes a source": "UPDATE feedfall.source SET closed_at = now()",

@@ -157,7 +157,7 @@ BOUND = """
 SELECT conrelid::regclass::text, contype, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace IN ('feedfall'::regnamespace, 'public'::regnamespace) ORDER BY 1, 2, 3"""
 INDEXED = "SELECT indexdef FROM pg_indexes WHERE schemaname IN ('feedfall', 'public') ORDER BY 1"
-TRIGGERS = "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
+TRIGGERS = "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
 VERSIONS = "SELECT version, oldest_code FROM feedfall.schema ORDER BY 1"
 
 

@@ -111,16 +111,27 @@ OPERATORS = {
     "approval.pending",
     "approval.standing",
     "approval.use",
+    "audit.lines",
     "calendar.declare",
     "calendar.withdraw",
     "control.free",
     "control.hold",
+    "correction.record",
     "gap.accept",
     "gap.close",
     "journal.sign",
     "quarantine.history",
+    "request.withdraw",
+    "totals.acts",
+    "totals.newest",
 }
 OWNERS = {"schema.applied"}
+BOARDS = {
+    *("acceptance.write", "approval.ask", "approval.decide", "approval.find", "approval.use"),
+    *("control.ensure", "control.free", "control.free_all", "control.held_with_all", "control.hold", "control.lock"),
+    *("control.share", "control.wait", "gap.unblock", "journal.sign", "journal.write", "request.hasten"),
+    "request.unsent",  # it locks rows, which needs the right of `hasten`, and changes none
+}
 SERVICES = {
     "calendar.declare",
     "calendar.history",
@@ -173,6 +184,7 @@ def test_statements__each_role_may_run_its_own(bank: Bank) -> None:
     assert allowed(bank, ROLES.operator) == set(PLAIN) - OWNERS
     assert allowed(bank, ROLES.reader) == set(PLAIN) - writing
     assert allowed(bank, ROLES.service) == SERVICES
+    assert allowed(bank, ROLES.board) == (set(PLAIN) - writing) | BOARDS
 
 
 # -- the printed rights --

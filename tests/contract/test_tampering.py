@@ -96,6 +96,15 @@ TAMPERING = {
         "UPDATE feedfall.request SET deferred_at = now()",
         "0 requests were deferred when they were read, and the ledger has 1",
     ),
+    "a correction that loaded nothing": (
+        (
+            'INSERT INTO feedfall.quarantine (source, "offset", row, run, fate, reason, headers)'
+            " SELECT source, 0, -1, run, 'quarantined', 'x', '{}' FROM feedfall.span;"
+            ' INSERT INTO feedfall.correction (source, "offset", row, run, value, seq, sent_at, became, who, reason)'
+            " SELECT source, 0, -1, run, '1', 1, now(), 'loaded', 'kim', 'x' FROM feedfall.span"
+        ),
+        "the ledger counts 3 of its rows in the table and 2 are there",
+    ),
     "a batch that answers what it did not carry": (
         BATCH.format(carries="'{}'"),
         "and its request says otherwise",

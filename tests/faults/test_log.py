@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from bank import Bank, Door, committed, eventually
+from deep_command import deep
 from faults.acts import allow, grant, needs_a_person, rate, ticks, transactional
 
 if TYPE_CHECKING:
@@ -46,6 +47,39 @@ def test_log__a_compacted_one_is_read_to_its_end(bank: Bank, door: Door) -> None
     assert bank.rows("SELECT currency, rate::int FROM fx_rate ORDER BY 1") == [("JPY", 1), ("USD", 199)]
     assert bank.value("SELECT sum(upper(r) - lower(r)) FROM feedfall.span, unnest(absent) AS r") >= 200 - expected
     assert bank.broken("fx") == []
+
+
+@pytest.mark.parametrize("how", ["one by one", "in transactions"])
+def test_log__compacted_while_it_is_read_gives_each_offset_one_fate(bank: Bank, door: Door, how: str) -> None:
+    """Kafka removes messages before the checkpoint, around it, and ahead of it, between runs and in them."""
+    bank.create("fx", partitions=1, **COMPACTED)
+    topic, producer = bank.topic("fx"), transactional(bank)
+    for turn in range(1, 7):
+        for number in range(turn * 100, turn * 100 + 40):
+            if how == "in transactions":
+                producer.begin_transaction()
+                producer.produce(topic, rate("USD", number), b"USD")
+                producer.commit_transaction(10)
+            else:
+                bank.send(topic, rate("USD", number), b"USD")
+        time.sleep(0.15)  # a segment's time
+        bank.send(topic, rate(f"XA{chr(64 + turn)}"), f"XA{turn}".encode())
+        if turn % 2:
+            assert door("sub", "--feed=fx").words["lag"] == "0"
+        eventually(lambda turn=turn: len(seen(bank)) < 10 + turn, 30)
+    assert door("sub", "--feed=fx").words["lag"] == "0"
+    [(end, records, absent)] = bank.rows(
+        "SELECT s.next_offset, sum(p.records), sum(p.to_offset - p.from_offset) - sum(p.records)"
+        " FROM feedfall.source s JOIN feedfall.span p ON p.source = s.id GROUP BY 1"
+    )
+    gaps = "SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM feedfall.span, unnest(absent) AS r"
+    assert (records + absent, bank.value(gaps)) == (end, absent)
+    assert absent > 100  # and some was read before Kafka removed it
+    assert records > len(seen(bank))
+    assert bank.value("SELECT rate::int FROM fx_rate WHERE currency = 'USD'") == 639
+    assert bank.value("SELECT count(*) FROM fx_rate") == 7
+    assert bank.broken("fx") == []
+    assert deep(bank)["broken"] == []
 
 
 COMPACTED = {

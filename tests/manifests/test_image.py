@@ -29,7 +29,7 @@ def test_dockerfile__has_one_base_with_a_full_version_or_a_digest() -> None:
 
 def test_dockerfile__builds_the_pods_image_last() -> None:
     """What `docker build .` makes; its pods bring no command of their own."""
-    assert DOCKERFILE.count("\nCMD ") == 1
+    assert DOCKERFILE.count("\nCMD ") == 2
     assert "CMD" not in DOCKERFILE.rpartition("\nFROM ")[2]
 
 
@@ -133,6 +133,17 @@ print(*(each["purl"] for each in sbom.read_dpkg(sys.stdin.read())))
     done = subprocess.run([sys.executable, "-c", code], input=status, capture_output=True, text=True, check=True)
     purls = "pkg:deb/debian/libc6@2.36-9?arch=amd64 pkg:deb/debian/bash@1%3A5.2?arch=amd64\n"
     assert done.stdout == purls
+
+
+def test_sbom__has_the_vendored_files_of_its_image_alone(folder: Any) -> None:  # noqa: ANN401 -- likewise
+    lock, licences = ROOT / "requirements/board.txt", ROOT / "requirements/licences.toml"
+    image = folder("board.txt")
+    without = run_sbom("feedfall-board", "0.1.0", image, lock, licences)
+    (image / "service").symlink_to(ROOT / "service")
+    done = run_sbom("feedfall-board", "0.1.0", image, lock, licences)
+    (htmx,) = [each for each in json.loads(done.stdout)["components"] if each["name"] == "htmx"]
+    assert (htmx["version"], htmx["licenses"]) == ("4.0.1", [{"expression": "0BSD"}])
+    assert "htmx" not in without.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="likewise")

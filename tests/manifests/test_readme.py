@@ -39,8 +39,9 @@ def blocks(text: str) -> list[str]:
 
 def commands() -> dict[str, set[str]]:
     """Command → its options."""
-    found = {}
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    found, root = {}, get_command(app)
+    for name in root.list_commands(None):  # type: ignore[attr-defined]
+        command = root.get_command(None, name)  # type: ignore[attr-defined]
         group = getattr(command, "commands", None)
         for part, each in group.items() if group else [("", command)]:
             options = {option for parameter in each.params for option in (*parameter.opts, *parameter.secondary_opts)}

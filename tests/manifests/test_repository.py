@@ -61,6 +61,7 @@ def test_repository__has_one_version() -> None:
     named = {
         "workflows/pod.py": r'IMAGE = ".*:(.*)"',
         "deploy/calendar/deployment.yaml": r"image: .*:(.*)",
+        "deploy/board/deployment.yaml": r"image: .*:(.*)",
         "deploy/overlays/production/kustomization.yaml": r"newTag: (\S+)",
     }
     found = {file: set(re.findall(form, (ROOT / file).read_text(encoding="utf-8"))) for file, form in named.items()}

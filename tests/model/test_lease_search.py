@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.parts import NO_EPOCH, NO_LOCK, NONE, RETRY, SHARED
+from model.parts import NO_LOCK, NONE, RETRY, SHARED
 from model.scenario import Scenario
 from model.search import search
 from model.storm import weather
@@ -29,13 +29,12 @@ ALONE = {"A": "one"}
 #: A scenario, at most how many unforced changes of pod, and an end that must be among those that were seen: where
 #: nothing happened, it is worth little that nothing broke.
 CALM = {
-    "two doorbells, and messages that come whenever it matters": (Scenario(), 2, {"SUCCEEDED", "BUSY"}),
+    "two doorbells, and messages that come whenever it matters": (Scenario(), 1, {"SUCCEEDED", "BUSY"}),
     "a retry beside the pod that it replaces": (RETRY, 1, {"SUCCEEDED", "Fenced"}),
     "a pause longer than the lease": (Scenario(there=3, messages=0, expiries=1), 1, {"SUCCEEDED", "Fenced"}),
     "a node that loses power": (Scenario(there=3, messages=0, crashes=1), 1, {"SUCCEEDED", "CRASHED"}),
     "a COMMIT whose reply is lost": (Scenario(there=3, messages=0, uids=ALONE, cuts=1), None, {"SUCCEEDED"}),
     "two runs that share two partitions": (SHARED, 1, {"SUCCEEDED"}),
-    "a node that loses power beside a run that shares": (replace(SHARED, messages=0, crashes=1), 1, {"CRASHED"}),
     "a pause of one of two that share": (replace(SHARED, messages=0, expiries=1), 1, {"SUCCEEDED", "Fenced"}),
     "a hold": (Scenario(there=3, messages=0, uids=ALONE, holds=1), None, {"HELD", "FREED"}),
 }
@@ -50,7 +49,7 @@ def test_protocol__keeps_its_promises_in_each_order(world: World, what: str) -> 
 
 
 def test_protocol__keeps_its_promises_in_a_storm(world: World) -> None:
-    weather(world, games=25, steps=30)
+    weather(world, games=10, steps=30)
 
 
 class LooksBeforeItReleases(Drain):
@@ -72,7 +71,6 @@ MUTANTS = {
         Scenario(there=1, messages=1, mutation={"lease.release": ("l.id = h.id AND", "false AND")}),
         "a lost wake-up: ",
     ),
-    "the epoch": (replace(RETRY, mutation=NO_EPOCH), "a zombie was not fenced: "),
     "the lock": (replace(RETRY, mutation=NO_LOCK), "BUG UniqueViolation("),  # both open the partition: exit 70
     "the lock, the epoch and the expected offset": (
         replace(RETRY, mutation=NONE),

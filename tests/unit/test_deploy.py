@@ -2,9 +2,10 @@
 
 import copy
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from cli.__main__ import main
 from operate import deploy
 from steps.run.exits import Misconfigured
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # Hera's own
 TOKEN = "sesame"  # noqa: S105 -- opens nothing
 
 
@@ -83,16 +87,32 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
-def run_deploy(
-    server: Server, *words: str, token: str = TOKEN, path: str | Path = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run the command. `path`: where it finds kubectl; by default nowhere."""
+Deploy = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_deploy(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Deploy:
+    """The command, in this process, for Hera takes a second to import. `path`: where kubectl is; nowhere, if absent."""
+
+    def run(*words: str, path: str | Path = "") -> subprocess.CompletedProcess[str]:
+        for name in list(os.environ):
+            monkeypatch.delenv(name)
+        for name, value in environment(server, TOKEN, path).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["feedfall", "deploy", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        print(printed.out, printed.err)
+        return subprocess.CompletedProcess(list(words), int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def environment(server: Server, token: str, path: str | Path = "") -> dict[str, str]:
     argo = {"ARGO_SERVER": f"http://127.0.0.1:{server.server_port}", "ARGO_NAMESPACE": "bank", "ARGO_TOKEN": token}
-    command = [sys.executable, "-m", "cli", "deploy", *words]
-    environ = {**argo, "NO_PROXY": "*", "PATH": str(path)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
-    print(done.stdout, done.stderr)
-    return done
+    return {**argo, "NO_PROXY": "*", "PATH": str(path)}
 
 
 def verbs(done: subprocess.CompletedProcess[str]) -> set[str]:
@@ -100,15 +120,15 @@ def verbs(done: subprocess.CompletedProcess[str]) -> set[str]:
     return {line[:14].strip() for line in lines}
 
 
-def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Server) -> None:
-    assert verbs(run_deploy(server, "--dry-run")) == {"would create"}
+def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Server, run_deploy: Deploy) -> None:
+    assert verbs(run_deploy("--dry-run")) == {"would create"}
     assert server.writes == []
-    first = run_deploy(server)
+    first = run_deploy()
     assert (first.returncode, verbs(first)) == (0, {"created"})
     assert "POST fx-pub" in server.writes
     server.writes.clear()
-    assert verbs(run_deploy(server)) == {"unchanged"}
-    newer = run_deploy(server, "--image=registry.bank/feedfall:2")
+    assert verbs(run_deploy()) == {"unchanged"}
+    newer = run_deploy("--image=registry.bank/feedfall:2")
     assert verbs(newer) == {"changed", "unchanged"}  # crons have no image
     assert 'container.image: "ghcr.io/feedfall/feedfall:0.1.0" -> "registry.bank/feedfall:2"' in newer.stdout
     assert {write.split()[0] for write in server.writes} == {"PUT"}
@@ -117,42 +137,46 @@ def test_deploy__creates_then_changes_nothing_then_only_what_differs(server: Ser
     assert kept["metadata"]["labels"]["workflows.argoproj.io/creator"] == "ci"
 
 
-def test_deploy__takes_what_an_overlay_made_and_names_what_is_left(server: Server, tmp_path: Path) -> None:
-    run_deploy(server)
+def test_deploy__takes_what_an_overlay_made_and_names_what_is_left(run_deploy: Deploy, tmp_path: Path) -> None:
+    run_deploy()
     every = [*deploy.render(["feeds"]), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}]
     some = [each for each in every if each["metadata"]["name"] != "fx-verify"]
     file = tmp_path / "all.yaml"
     file.write_text("---\n".join(json.dumps(each) + "\n" for each in some))
-    done = run_deploy(server, f"--file={file}")
+    done = run_deploy(f"--file={file}")
     assert verbs(done) == {"unchanged", "left alone"}
     assert ("fx-verify" in done.stdout, "Skipped: ConfigMap" in done.stderr) == (True, True)
 
 
 def test_deploy__without_a_right_is_78(server: Server) -> None:
-    refused = run_deploy(server, token="wrong")  # noqa: S106 -- likewise
+    """As a process of its own, as CI runs it."""
+    command = [sys.executable, "-m", "cli", "deploy"]
+    refused = subprocess.run(
+        command, env=environment(server, "wrong"), capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert (refused.returncode, "token not valid" in refused.stderr) == (78, True)
 
 
-def test_deploy__where_nobody_answers_is_75(server: Server) -> None:
+def test_deploy__where_nobody_answers_is_75(server: Server, run_deploy: Deploy) -> None:
     server.server_port = 9
-    assert run_deploy(server, "--patience=0s").returncode == 75
+    assert run_deploy("--patience=0s").returncode == 75
 
 
-def test_deploy__warns_where_the_controllers_setting_cannot_be_read(server: Server) -> None:
-    done = run_deploy(server, "--dry-run")
+def test_deploy__warns_where_the_controllers_setting_cannot_be_read(run_deploy: Deploy) -> None:
+    done = run_deploy("--dry-run")
     assert "WARNING: templateReferencing was NOT CHECKED: no kubectl on the PATH" in done.stderr
     assert done.returncode == 0  # a warning: a CI job may lack the right to look
 
 
 @pytest.mark.parametrize(("mode", "words"), [("Strict", "templateReferencing is Strict"), ("", "WARNING: template")])
 def test_deploy__checks_the_controllers_setting_with_kubectl(
-    server: Server, tmp_path: Path, mode: str, words: str
+    run_deploy: Deploy, tmp_path: Path, mode: str, words: str
 ) -> None:
     body = json.dumps({"data": {"workflowRestrictions": f'{{"templateReferencing": "{mode}"}}'}})
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(f"""#!/bin/sh\nif [ "$1" = config ]; then echo bank; else echo '{body}'; fi\n""")
     kubectl.chmod(0o755)
-    done = run_deploy(server, "--dry-run", path=tmp_path)
+    done = run_deploy("--dry-run", path=tmp_path)
     assert words in done.stderr
     assert "argo/workflow-controller-configmap, read with kubectl's context bank" in done.stderr
 

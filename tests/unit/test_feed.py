@@ -6,6 +6,7 @@ from datetime import time
 from typing import Any
 
 import pytest
+from typing_extensions import TypedDict
 
 from catalog import BaseDate, Code, Day, Feed, Row, Whole
 from feeds.fx import FX
@@ -23,6 +24,14 @@ class TwoDates(Price):
 
 class NoDate(Price):
     base_date: BaseDate | None
+
+
+class NullableKey(Row):
+    symbol: Code | None
+    price: Whole
+
+
+LongName = TypedDict("LongName", {"symbol": Code, "가" * 22: Whole})
 
 
 class Dated(Price):
@@ -77,6 +86,14 @@ RIGHT: dict[str, Any] = {
         ({"row": TwoDates}, "a row has one base date: give its other dates the type Day"),
         ({"row": NoDate}, "a base date is never null"),
         ({"zone": "../etc/passwd"}, "is not a time zone"),
+        ({"key": "symbol"}, 'key is a tuple: write key=("symbol",)'),
+        ({"key": ["symbol"]}, "key is a tuple"),
+        ({"due": "15:00"}, "due is '15:00': write a time such as time(15, 0)"),
+        ({"order": "15:00"}, "order is '15:00': write a time such as time(15, 0)"),
+        ({"policy": "SKIP"}, "policy is 'SKIP': write Policy.SKIP or Policy.NEXT"),
+        ({"row": "Price"}, "row is a class: write row=Name"),
+        ({"row": NullableKey}, "a column of the key ('symbol',) is never null"),
+        ({"row": LongName}, "a column's name is at most 63 bytes, as PostgreSQL keeps them"),
     ],
 )
 def test_feed__a_mistake_is_named(wrong: dict[str, Any], says: str) -> None:

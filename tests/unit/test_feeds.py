@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog import find
-from catalog.find import SharedFeed, UnknownFeed
+from catalog.find import BrokenFeed, SharedFeed, UnknownFeed
 
 SAMPLES = ("feeds", "sample_feeds")
 
@@ -40,8 +40,43 @@ def test_load__a_file_without_its_feed_is_unknown(tmp_path: Path, monkeypatch: p
     (package / "euro_gold.py").write_text("from feeds.fx import FX\n")  # another's feed under a file of its own
     monkeypatch.syspath_prepend(tmp_path)
     assert list(find.names(["team_feeds"])) == ["euro-gold"]
-    with pytest.raises(UnknownFeed, match="no feed 'euro-gold'"):
+    with pytest.raises(BrokenFeed, match=r"team_feeds.euro_gold holds the feed 'fx', .* write Feed\('euro-gold', …\)"):
         find.load("euro-gold", ["team_feeds"])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("from catalog import Feed\n\nFeed('gold')\n", ", line 3: TypeError: "),
+        (
+            "from feeds.fx import FX\nfrom dataclasses import replace\nreplace(FX, key='currency')\n",
+            ", line 3: feed 'fx'",
+        ),
+        ("import no_such_module\n", ", line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit(3)\n", ", line 1: SystemExit: 3"),
+        ("def broken(:\n", ": SyntaxError: "),
+    ],
+)
+def test_load__a_file_that_cannot_be_imported_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, says: str
+) -> None:
+    package = own_package(tmp_path, monkeypatch, gold=text)
+    with pytest.raises(BrokenFeed) as raised:
+        find.load("gold", [package])
+    assert str(raised.value).startswith(f"its file cannot be imported: {package}.gold{says}")
+    _, unusable = find.usable([package])
+    assert unusable == {"gold": str(raised.value)}
+
+
+def test_load__a_partner_that_is_no_module_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "from dataclasses import replace",
+        "from feeds.fx import FX",
+        "A = replace(FX, name='gold', partner='feeds.nn')",
+    )
+    package = own_package(tmp_path, monkeypatch, gold="\n".join(lines))
+    with pytest.raises(BrokenFeed, match=r"feed 'gold': partner='feeds\.nn' is no module here"):
+        find.load("gold", [package])
 
 
 def test_names__are_read_from_the_files_alone() -> None:

@@ -25,7 +25,14 @@ def test_status__is_the_word_itself(status: Status) -> None:
 
 def test_status__what_is_idle_exits_0() -> None:
     """A pod that found nothing to do is no failure for Argo; who waits for it learns 77 from `idle`."""
-    assert {status for status in Status if status.idle} == {"BUSY", "HELD", "BLOCKED", "SKIPPED", "WAITING"}
+    assert {status for status in Status if status.idle} == {
+        "BUSY",
+        "HELD",
+        "BLOCKED",
+        "SKIPPED",
+        "WAITING",
+        "WITHDRAWN",
+    }
     assert {status.code for status in Status if status.idle} == {Exit.OK}
 
 

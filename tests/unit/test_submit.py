@@ -10,9 +10,11 @@ from catalog import find
 from cli.options import seconds
 from ledger.request import RequestState
 from operate.argo import Argo, read
-from operate.ending import Ending, WorkflowState, of_pod, of_request, words
-from operate.follow import Late, Stopped, Tail, Watch
-from operate.submit import Progress, SubmitResult, of_error
+from operate.ending import Ending, WorkflowState, of_error, of_pod, of_request, words
+from operate.follow import Tail, Watch
+from operate.progress import Progress
+from operate.stopped import Late, Stopped
+from operate.submit import SubmitResult
 from steps.run.exits import Misconfigured, Transient
 from steps.run.gate import Refusal
 from steps.run.status import Status
@@ -82,6 +84,8 @@ HELD = Refusal(Status.HELD, "held by kim")
         ("complete", None, ("SUCCEEDED", 0)),
         ("empty", None, ("EMPTY", 77)),  # no rows: successors must not start
         ("refused", None, ("REFUSED", 69)),
+        ("withdrawn", None, ("WITHDRAWN", 77)),
+        ("withdrawn", HELD, ("WITHDRAWN", 77)),  # free would not send it
         ("sent", HELD, ("HELD", 77)),
         ("answered", Refusal(Status.BLOCKED, "sub ended with 65"), ("BLOCKED", 77)),
         ("complete", HELD, ("SUCCEEDED", 0)),  # the rows are there, whatever comes next

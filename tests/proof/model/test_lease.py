@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.parts import NO_FENCE, RETRY, SAME, SHARED
+from model.parts import NO_EPOCH, NO_FENCE, RETRY, SAME, SHARED
 from model.scenario import Scenario
 from model.search import search
 from model.storm import weather
@@ -25,6 +25,7 @@ ALL = {
     "a hold over two pods": (Scenario(there=3, messages=0, holds=1), 2),
     "two runs that share two partitions": (SHARED, 3),
     "a pause of one of two that share": (replace(SHARED, messages=0, expiries=1), 3),
+    "a node that loses power beside a run that shares": (replace(SHARED, messages=0, crashes=1), 1),
     "three doorbells": (Scenario(uids={"A": "one", "B": "two", "C": "three"}), 2),
 }
 
@@ -53,6 +54,11 @@ def test_protocol__keeps_its_promises_without(world: World, what: str) -> None:
     found = search(world, SPARE[what], switches=2)
     print(f"without {what}: {found.games} games, {found.states} states, {found.ends} ends")
     assert (found.broken, found.ends > 20) == (None, True)
+
+
+def test_search__finds_the_promise_that_breaks_without_the_epoch(world: World) -> None:
+    found = search(world, replace(RETRY, mutation=NO_EPOCH), switches=2, games=400)
+    assert "a zombie was not fenced: " in str(found.broken), found
 
 
 def test_protocol__keeps_its_promises_in_long_storms(world: World) -> None:
