@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -73,6 +74,7 @@ COMMANDS = (
     (("runs", "--limit", "3"), 0),
     (("absent",), 0),
     (("lag",), 0),
+    (("approvals",), 0),
     (("quarantine", "list", "fx"), 0),
     (("quarantine", "show", "fx", "0@1"), 78),  # there is none
 )
@@ -121,6 +123,36 @@ def test_viewer__may_look(service: DeskService) -> None:
 
 def test_approver__may_act(service: DeskService) -> None:
     assert service.run("hold", "fx", "--reason", "x", token=APPROVER)[0] == 0
+
+
+def test_accept__takes_two_people_from_outside_too(bank: Bank, service: DeskService) -> None:
+    ask = ("accept", "fx", "--date=2026-10-30", "--reason", "the partner is closed")
+    code, stdout, _ = service.run(*ask, token=APPROVER)
+    assert (code, stdout.split()[1]) == (77, "status=ASKED")
+    assert service.run("approve", "--reason", "sure", token=APPROVER)[0] == 77  # who asked
+    assert service.run("approve", "--reason", "sure")[0] == 78  # an operator
+    assert bank.rows("SELECT feed FROM feedfall.acceptance") == []
+    other = APPROVER[::-1]
+    (service.folder / "tokens" / "choi").write_text(f"{other}\nrole = approver\n")
+    assert service.run("approve", "--reason", "called them", token=other)[0] == 0
+    assert bank.rows("SELECT who, approval FROM feedfall.acceptance") == [("lee", 1)]
+    lines = bank.rows("SELECT asked_by, decided_by, asked_channel FROM feedfall.approval")
+    assert lines == [("lee", "choi", "api")]
+
+
+@pytest.mark.parametrize("words", [("today",), ("why", "fx"), ("audit",), ("handover",)])
+def test_question__of_the_desk_has_the_form_that_it_has_at_the_keyboard(
+    bank: Bank, service: DeskService, words: tuple[str, ...]
+) -> None:
+    there, here = service.run(*words, "--json", token=VIEWER), local(bank, *words, "--json")
+    assert (there[0], shape(json.loads(there[1]))) == (here[0], shape(json.loads(here[1])))
+
+
+def shape(found: object) -> object:
+    """Without what changes from moment to moment."""
+    if isinstance(found, dict):
+        return {name: shape(each) for name, each in found.items()}
+    return [shape(each) for each in found] if isinstance(found, list) else type(found)
 
 
 def test_act__of_a_database_that_is_away_is_75(bank: Bank, tmp_path: Path) -> None:
