@@ -8,16 +8,13 @@ import re
 import socket
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bank import ROOT, Bank
 from calendar_service import certificate
-from desk_service import APPROVER, OPERATOR, VIEWER, DeskService, desk_service
+from desk_service import APPROVER, VIEWER, DeskService, desk_service
 from local.servers.process import free_port
 
 if TYPE_CHECKING:
@@ -202,89 +199,6 @@ def test_service__of_another_certificate_is_not_trusted(bank: Bank, tmp_path: Pa
 def test_setting__that_is_wrong_is_78_and_named(nobody: DeskService, variable: str, value: str, said: str) -> None:
     code, _, stderr = nobody.run("runs", **{variable: value})
     assert (code, said in stderr, "secret" in stderr) == (78, True, False)
-
-
-# -- a service that is away, or another one than ours --
-
-
-@pytest.mark.parametrize("words", [("runs",), ("hold", "fx", "--reason", "x")])
-def test_service__that_is_away_is_75_and_says_what_is_not_known(nobody: DeskService, words: tuple[str, ...]) -> None:
-    code, stdout, stderr = nobody.run(*words)
-    assert (code, stdout, "FEEDFALL_URL does not answer" in stderr) == (75, "", True)
-    assert ("the same command again is safe" in stderr) == (words[0] == "hold")
-
-
-def test_rerun__whose_answer_is_lost_names_its_key(nobody: DeskService) -> None:
-    code, _, stderr = nobody.run("submit", "fx", "--rerun", "--reason", "x", FEEDFALL_KEY="k7")
-    assert (code, "FEEDFALL_KEY=k7 before the same command does it once" in stderr) == (75, True)
-
-
-def test_submit__waits_for_a_service_that_is_away_as_long_as_its_patience(nobody: DeskService) -> None:
-    code, _, stderr = nobody.run("submit", "fx", "--wait", "--patience=1s")
-    assert (code, "retrying for 1 s" in stderr) == (75, True)
-
-
-ESC = "\x1b[2J"
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "body", "code"),
-    [
-        (302, {"Location": "http://127.0.0.1:1/"}, b"", 78),  # the token does not follow it
-        (502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>", 75),
-        (200, {"Content-Type": "text/html"}, b"<h1>sign in</h1>", 75),
-        (200, {}, b"[]", 75),
-        (200, {}, b'{"exit": "none", "stdout": []}', 75),
-        (200, {}, b'{"exit": 700, "stdout": []}', 75),
-        (200, {}, b'{"exit": 0, "stdout": "text"}', 75),
-        (200, {"Content-Encoding": "gzip"}, b"x", 75),
-        (404, {}, b'{"detail": "\\u001b[2J"}', 78),
-        (500, {}, b'{"detail": "a bug"}', 70),
-        (200, {}, b'{"exit": 0, "stdout": ["a' + b"a" * 9_000_000 + b'"]}', 75),
-        (200, {}, b'{"exit": null, "stdout": [], "stderr": []}', 78),  # it waits, and was not told to
-    ],
-)
-def test_answer__that_is_not_ours_is_never_taken_for_one(
-    tmp_path: Path, status: int, headers: dict[str, str], body: bytes, code: int
-) -> None:
-    with stranger(status, headers, body) as url:
-        found, stdout, stderr = DeskService(url, tmp_path).run("hold", "fx", "--reason", "x")
-    assert (found, stdout, OPERATOR in stderr, ESC in stderr) == (code, "", False, False)
-
-
-def test_answer__is_shown_without_what_a_terminal_would_obey(tmp_path: Path) -> None:
-    with stranger(200, {}, b'{"exit": 0, "stdout": ["\\u001b[2J", "\\u202e"], "stderr": ["\\u0007"]}') as url:
-        assert DeskService(url, tmp_path).run("runs") == (0, "\\x1b[2J\n\\u202e\n", "\\x07\n")
-
-
-@contextmanager
-def stranger(status: int, headers: dict[str, str], body: bytes) -> Iterator[str]:
-    """A server that answers every request so."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = answer  # noqa: N815 -- the server's own names
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 # -- how it is started --
