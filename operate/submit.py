@@ -95,9 +95,11 @@ def submit(wanted: SubmitRequest, environ: Mapping[str, str], watch: Watch, out:
 
 
 def _stop(argo: Argo, progress: Progress, watch: Watch) -> None:
-    """A signal, received where somebody waits for a submission: its Workflow is stopped, where it follows one."""
+    """A signal, received where somebody waits for a submission: what it follows is stopped. Never a run of another."""
+    followed = watch.patiently(lambda: argo.running(MARK)) if progress.followed else []
+    own = any(each.name == progress.run for each in followed)
     words = "its `feedfall submit` received a signal"
-    raise Stopped(halt(argo, progress.run, watch, words).text if progress.followed else "")
+    raise Stopped(halt(argo, progress.run, watch, words).text if own else "")
 
 
 @dataclass(frozen=True)

@@ -144,13 +144,13 @@ DESK = (
     Verb(
         "accept",
         "완료처리: 데이터 없이 기준일자를 완료로 한다. 다른 사람의 승인이 필요하다",
-        f"accept '%%FEED' '%%$ODATE' {REASON} {BY}",
+        f"accept '%%FEED' {DATE} {REASON} {BY}",
         ("FEED", "REASON", "BY"),
     ),
     Verb(
         "accept-break-glass",
         "비상권한 완료처리: 승인 없이, 티켓 번호와 함께",
-        f"accept '%%FEED' '%%$ODATE' {REASON} {BY} --break-glass --ticket '%%TICKET'",
+        f"accept '%%FEED' {DATE} {REASON} {BY} --break-glass --ticket '%%TICKET'",
         ("FEED", "REASON", "BY", "TICKET"),
     ),
     Verb(

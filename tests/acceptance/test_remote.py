@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bank import ROOT, Bank
 from calendar_service import certificate
-from desk_service import APPROVER, OPERATOR, VIEWER, DeskService, desk_service
+from desk_service import APPROVER, VIEWER, DeskService, desk_service
 from local.servers.process import free_port
 
 if TYPE_CHECKING:
@@ -73,6 +71,7 @@ COMMANDS = (
     (("runs", "--limit", "3"), 0),
     (("absent",), 0),
     (("lag",), 0),
+    (("approvals",), 0),
     (("quarantine", "list", "fx"), 0),
     (("quarantine", "show", "fx", "0@1"), 78),  # there is none
 )
@@ -123,6 +122,36 @@ def test_approver__may_act(service: DeskService) -> None:
     assert service.run("hold", "fx", "--reason", "x", token=APPROVER)[0] == 0
 
 
+def test_accept__takes_two_people_from_outside_too(bank: Bank, service: DeskService) -> None:
+    ask = ("accept", "fx", "--date=2026-10-30", "--reason", "the partner is closed")
+    code, stdout, _ = service.run(*ask, token=APPROVER)
+    assert (code, stdout.split()[1]) == (77, "status=ASKED")
+    assert service.run("approve", "--reason", "sure", token=APPROVER)[0] == 77  # who asked
+    assert service.run("approve", "--reason", "sure")[0] == 78  # an operator
+    assert bank.rows("SELECT feed FROM feedfall.acceptance") == []
+    other = APPROVER[::-1]
+    (service.folder / "tokens" / "choi").write_text(f"{other}\nrole = approver\n")
+    assert service.run("approve", "--reason", "called them", token=other)[0] == 0
+    assert bank.rows("SELECT who, approval FROM feedfall.acceptance") == [("lee", 1)]
+    lines = bank.rows("SELECT asked_by, decided_by, asked_channel FROM feedfall.approval")
+    assert lines == [("lee", "choi", "api")]
+
+
+@pytest.mark.parametrize("words", [("today",), ("why", "fx"), ("audit",), ("handover",)])
+def test_question__of_the_desk_has_the_form_that_it_has_at_the_keyboard(
+    bank: Bank, service: DeskService, words: tuple[str, ...]
+) -> None:
+    there, here = service.run(*words, "--json", token=VIEWER), local(bank, *words, "--json")
+    assert (there[0], shape(json.loads(there[1]))) == (here[0], shape(json.loads(here[1])))
+
+
+def shape(found: object) -> object:
+    """Without what changes from moment to moment."""
+    if isinstance(found, dict):
+        return {name: shape(each) for name, each in found.items()}
+    return [shape(each) for each in found] if isinstance(found, list) else type(found)
+
+
 def test_act__of_a_database_that_is_away_is_75(bank: Bank, tmp_path: Path) -> None:
     away = bank.environment(DATABASE_URL=f"postgresql://feedfall@127.0.0.1:{free_port()}/none")
     with desk_service(away, tmp_path) as service:
@@ -170,89 +199,6 @@ def test_service__of_another_certificate_is_not_trusted(bank: Bank, tmp_path: Pa
 def test_setting__that_is_wrong_is_78_and_named(nobody: DeskService, variable: str, value: str, said: str) -> None:
     code, _, stderr = nobody.run("runs", **{variable: value})
     assert (code, said in stderr, "secret" in stderr) == (78, True, False)
-
-
-# -- a service that is away, or another one than ours --
-
-
-@pytest.mark.parametrize("words", [("runs",), ("hold", "fx", "--reason", "x")])
-def test_service__that_is_away_is_75_and_says_what_is_not_known(nobody: DeskService, words: tuple[str, ...]) -> None:
-    code, stdout, stderr = nobody.run(*words)
-    assert (code, stdout, "FEEDFALL_URL does not answer" in stderr) == (75, "", True)
-    assert ("the same command again is safe" in stderr) == (words[0] == "hold")
-
-
-def test_rerun__whose_answer_is_lost_names_its_key(nobody: DeskService) -> None:
-    code, _, stderr = nobody.run("submit", "fx", "--rerun", "--reason", "x", FEEDFALL_KEY="k7")
-    assert (code, "FEEDFALL_KEY=k7 before the same command does it once" in stderr) == (75, True)
-
-
-def test_submit__waits_for_a_service_that_is_away_as_long_as_its_patience(nobody: DeskService) -> None:
-    code, _, stderr = nobody.run("submit", "fx", "--wait", "--patience=1s")
-    assert (code, "retrying for 1 s" in stderr) == (75, True)
-
-
-ESC = "\x1b[2J"
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "body", "code"),
-    [
-        (302, {"Location": "http://127.0.0.1:1/"}, b"", 78),  # the token does not follow it
-        (502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>", 75),
-        (200, {"Content-Type": "text/html"}, b"<h1>sign in</h1>", 75),
-        (200, {}, b"[]", 75),
-        (200, {}, b'{"exit": "none", "stdout": []}', 75),
-        (200, {}, b'{"exit": 700, "stdout": []}', 75),
-        (200, {}, b'{"exit": 0, "stdout": "text"}', 75),
-        (200, {"Content-Encoding": "gzip"}, b"x", 75),
-        (404, {}, b'{"detail": "\\u001b[2J"}', 78),
-        (500, {}, b'{"detail": "a bug"}', 70),
-        (200, {}, b'{"exit": 0, "stdout": ["a' + b"a" * 9_000_000 + b'"]}', 75),
-        (200, {}, b'{"exit": null, "stdout": [], "stderr": []}', 78),  # it waits, and was not told to
-    ],
-)
-def test_answer__that_is_not_ours_is_never_taken_for_one(
-    tmp_path: Path, status: int, headers: dict[str, str], body: bytes, code: int
-) -> None:
-    with stranger(status, headers, body) as url:
-        found, stdout, stderr = DeskService(url, tmp_path).run("hold", "fx", "--reason", "x")
-    assert (found, stdout, OPERATOR in stderr, ESC in stderr) == (code, "", False, False)
-
-
-def test_answer__is_shown_without_what_a_terminal_would_obey(tmp_path: Path) -> None:
-    with stranger(200, {}, b'{"exit": 0, "stdout": ["\\u001b[2J", "\\u202e"], "stderr": ["\\u0007"]}') as url:
-        assert DeskService(url, tmp_path).run("runs") == (0, "\\x1b[2J\n\\u202e\n", "\\x07\n")
-
-
-@contextmanager
-def stranger(status: int, headers: dict[str, str], body: bytes) -> Iterator[str]:
-    """A server that answers every request so."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = answer  # noqa: N815 -- the server's own names
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 # -- how it is started --

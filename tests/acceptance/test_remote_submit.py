@@ -30,7 +30,7 @@ from acceptance.test_submit_interrupted import (
     test_submit__killed_its_run_goes_on_and_is_found_again,  # noqa: F401
 )
 from desk_service import OPERATOR, desk_service
-from submit_command import Desk
+from submit_command import DAY, SECONDS, Desk, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +59,14 @@ def desk(bank: Bank, tmp_path: Path) -> Iterator[Desk]:
     bank.create("fx")
     with ExitStack() as stack:
         yield RemoteDesk(bank, tmp_path, stack)
+
+
+def test_resume__stops_no_run_that_no_submit_has_started(desk: RemoteDesk) -> None:
+    desk.play(bells=False)
+    desk.done("fx-pub", **{"base-date": DAY})
+    desk.ecb.delay = SECONDS
+    name = desk.here.player.submit("fx-relay").name  # a doorbell's
+    until(lambda: desk.ecb.requests)
+    resume = {"feed": "fx", "stage": "relay", "run": name, "followed": True, "stop": True}
+    answer = desk.service.call("POST", "/api/acts/submit", json={"name": "fx", "wait": True, "resume": resume})
+    assert (answer.json()["exit"], [each.phase for each in desk.runs("fx-relay")]) == (143, ["Running"])

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from cli.__main__ import app
+from cli.commands import find
 from operate import controller
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "ci"
@@ -30,7 +29,7 @@ def test_example__has_the_form_of_its_schema(name: str, schema: str) -> None:
 def test_example__gives_only_options_that_exist(name: str) -> None:
     used = 0
     for command, words in orders((FOLDER / name).read_text()):
-        own = get_command(app).commands[command]  # type: ignore[attr-defined]
+        own = find(command)
         known = {form for each in own.params for form in each.opts}
         assert {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known
         used += 1

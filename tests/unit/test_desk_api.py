@@ -14,11 +14,9 @@ from calendar_requests import Client
 from cli.verbs import ACTS, QUESTIONS, arguments, find, verbs
 from ledger.errors import Misconfigured
 from operate.act import Role
-from service.desk_api.repeats import Repeats
 from service.desk_api.routes import WAITING, api
 from service.desk_api.tokens import DeskTokens
 from service.desk_api.verbs import Answer, Caller, Kind, Parameter, Verb
-from service.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,48 +202,6 @@ def test_key__of_an_act_that_met_an_outage_is_tried_anew(bench: Bench) -> None:
     assert bench.post("hold", {"feed": "fx"}, Idempotency_Key="k1").status_code == 503
     bench.answer = Answer(0)
     assert bench.post("hold", {"feed": "fx"}, Idempotency_Key="k1").status_code == 200
-
-
-def test_repeats__a_second_one_waits_for_the_first() -> None:
-    repeats, began, go, done = Repeats(), threading.Event(), threading.Event(), list[str]()
-
-    def slow() -> Answer:
-        began.set()
-        assert go.wait(10)
-        done.append("once")
-        return Answer(0)
-
-    threads = [threading.Thread(target=repeats.once, args=("kim", "k", "hold", slow)) for _ in range(3)]
-    for each in threads:
-        each.start()
-    assert began.wait(10)
-    go.set()
-    for each in threads:
-        each.join(10)
-    assert done == ["once"]
-
-
-def test_repeats__forget_after_a_day_and_beyond_their_number() -> None:
-    now = [0.0]
-    repeats, done = Repeats(lambda: now[0]), list[int]()
-
-    def act() -> Answer:
-        done.append(1)
-        return Answer(0)
-
-    for number in range(2_001):
-        repeats.once("kim", f"k{number}", "hold", act)
-    repeats.once("kim", "k0", "hold", act)  # the oldest one had to go
-    assert len(done) == 2_002
-    now[0] = 86_401.0
-    assert repeats.once("kim", "k2000", "hold", act) == (Answer(0), False)
-
-
-def test_repeats__refuse_a_key_of_another_request() -> None:
-    repeats = Repeats()
-    repeats.once("kim", "k", "hold", lambda: Answer(0))
-    with pytest.raises(Problem, match="take a new one"):
-        repeats.once("kim", "k", "free", lambda: Answer(0))
 
 
 # -- the commands as verbs --
