@@ -169,11 +169,11 @@ def test_accept__undo_needs_no_second_person_and_opens_the_absence_again(bank: B
     assert "ACCEPTED fx 2026-10-30: accepted by kim without its rows: the partner is closed" in sweeps.log
     assert bank.value("SELECT who FROM feedfall.journal WHERE verb = 'accepted'") == "sweep"
     assert "Nothing that was due is absent" in feedfall(bank, "absent").stdout
-    taken_back = feedfall(bank, "accept", "fx", "2026-10-30", "--undo", "--reason=it comes after all")
+    taken_back = feedfall(bank, "accept", "fx", "--date=2026-10-30", "--undo", "--reason=it comes after all")
     assert "no longer accepted: its rows are expected again" in taken_back.stdout
     assert [each[2] for each in accepted(bank)] == [True, False]
     assert "fx" in feedfall(bank, "absent").stdout
-    again = feedfall(bank, "accept", "fx", "2026-10-30", "--undo", "--reason=again")
+    again = feedfall(bank, "accept", "fx", "--date=2026-10-30", "--undo", "--reason=again")
     assert "is not accepted: there is nothing to take back" in str(again.exception)
 
 

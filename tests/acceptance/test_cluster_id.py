@@ -109,7 +109,7 @@ def test_skip_gap__in_another_cluster_says_that_rows_may_come_twice(tick: Bank, 
     elsewhere(tick)
     [gap] = json.loads(command(tick, "skip-gap", "--json").stdout)["gaps"]
     assert all(word in gap["why"] for word in ("another cluster", "a second time", "rebind"))
-    assert command(tick, "skip-gap", "--yes").exit_code == 0
+    assert command(tick, "skip-gap", "--yes", "--break-glass", "--ticket=INC-7").exit_code == 0
     assert door("sub", "--feed=tick").counts("loaded") == [1]
     assert tick.broken("tick") == []
     assert deep(tick, "tick")["broken"] == []
