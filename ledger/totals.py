@@ -41,7 +41,7 @@ class Totals:
     durations: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
     """By stage: runs in each bucket of BOUNDS and beyond, and the sum of their seconds."""
     notices_pending: int = 0
-    approvals_pending: int | None = None
+    approvals_pending: int = 0
     break_glass_at: datetime | None = None
 
 
@@ -80,7 +80,7 @@ class Count:
         return self._runs.after
 
     def read(self, connection: Connection) -> Totals:
-        """What was counted until now: five statements, no transaction of its own. Raises Transient."""
+        """What was counted until now: six statements, no transaction of its own. Raises Transient."""
         with translated():
             newest = one(connection, "totals.newest")
             if any(now < tally.after for now, tally in zip(newest, (self._runs, self._rows, self._acts), strict=True)):
@@ -92,10 +92,11 @@ class Count:
             lines = rows(connection, "totals.acts", after=self._acts.after)
             acts = self._acts.add(((verb, phase), *more) for verb, phase, *more, _ in lines)
             self._tickets = [at for *_, at in lines if at] or self._tickets
-            pending = one(connection, "notice.undelivered")[0]
+            notices = one(connection, "notice.undelivered")[0]
+            approvals = one(connection, "totals.approvals")[0]
         glass = max(self._tickets, default=None)
         return Totals(
-            self._database, _statuses(runs), dict(fates), dict(acts), _durations(runs), pending, break_glass_at=glass
+            self._database, _statuses(runs), dict(fates), dict(acts), _durations(runs), notices, approvals, glass
         )
 
 

@@ -44,3 +44,7 @@ WITH fresh AS MATERIALIZED (
 SELECT verb, coalesce(phase, 'recorded'), id <= edge.at AS over, edge.at AS edge, count(*),
     max(fresh.at) FILTER (WHERE ticket IS NOT NULL)
 FROM fresh CROSS JOIN edge GROUP BY 1, 2, 3, 4
+
+-- name: approvals
+-- Acts that wait for a second person.
+SELECT count(*) FROM feedfall.approval WHERE decision IS NULL AND expires_at > clock_timestamp()

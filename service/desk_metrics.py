@@ -189,8 +189,7 @@ def of_totals(totals: Iterable[Totals]) -> Iterator[Sample]:
     for each in totals:
         database = (variable(each.database),)
         yield "feedfall_notices_pending", database, each.notices_pending
-        if each.approvals_pending is not None:
-            yield "feedfall_approvals_pending", database, each.approvals_pending
+        yield "feedfall_approvals_pending", database, each.approvals_pending
         yield from _least("feedfall_break_glass_timestamp_seconds", database, [each.break_glass_at])
         for name, counted in (
             ("feedfall_runs_total", each.runs),

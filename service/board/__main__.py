@@ -21,7 +21,6 @@ import ipaddress
 import os
 import secrets
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,21 +32,20 @@ from service.board.connect import connect
 from service.board.guard import FormTokens
 from service.board.html import Pages
 from service.board.local_sessions import LocalSessions
-from service.board.numbers import counting, metrics
 from service.board.oidc import read_issuer
 from service.board.picture import Current
 from service.board.sign_in import ByCookie, ByToken
 from service.board.view import Board
+from service.desk_side import desk_side
 from service.server import Endpoint, Limits, listen, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
-    from operate.desk.totals import Numbers
+    from catalog import Feed
     from service.board.sign_in import SignIn
-    from service.repeated import Repeated
 
 #: Behind a proxy all connections are of a few addresses.
 CLIENTS = Limits(connections=200, peer=100)
@@ -58,11 +56,11 @@ IMAGE = {"FEEDFALL_BOARD_PLACE": "production", "FEEDFALL_METRICS_PORT": "8081"}
 
 @dataclass(frozen=True)
 class Built:
-    """A board that can be served: its application, what it reads, and what it counts."""
+    """A board that can be served: its application, what it reads, and its feeds."""
 
     app: ASGIApp
     current: Current
-    numbers: Repeated[Numbers]
+    feeds: Sequence[Feed]
 
 
 def serve(host: str, port: int, environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = print) -> None:
@@ -70,11 +68,10 @@ def serve(host: str, port: int, environ: Mapping[str, str] = os.environ, say: Ca
     place, tls, side_port = place_of(environ), tls_of(environ), port_of(environ)
     built = build(environ, sign_in_of(environ, place, host, port, say), place)
     main = Endpoint(built.app, listen(host, port, CLIENTS), CLIENTS, tls)
-    side = None
-    if side_port:
-        side = Endpoint(metrics(built.current, built.numbers), listen(host, side_port, PLATFORM), PLATFORM)
-    with built.numbers.follow() if side else nullcontext():
-        run(main, side)
+    if not side_port:
+        return run(main, None)
+    with desk_side(lambda: built.current.picture.desk, built.feeds, environ) as app:
+        return run(main, Endpoint(app, listen(host, side_port, PLATFORM), PLATFORM))
 
 
 def build(environ: Mapping[str, str], sign_in: SignIn, place: str) -> Built:
@@ -83,7 +80,7 @@ def build(environ: Mapping[str, str], sign_in: SignIn, place: str) -> Built:
     current = Current(sources.desk)
     sources = replace(sources, handover=ledgers.handover(current))
     board = Board(sources, current, sign_in, place, Pages())
-    return Built(application(board, FormTokens(key_of(environ))), current, counting(ledgers.feeds, environ))
+    return Built(application(board, FormTokens(key_of(environ))), current, ledgers.feeds)
 
 
 def place_of(environ: Mapping[str, str]) -> str:

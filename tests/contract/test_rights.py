@@ -123,6 +123,7 @@ OPERATORS = {
     "quarantine.history",
     "request.withdraw",
     "totals.acts",
+    "totals.approvals",
     "totals.newest",
 }
 OWNERS = {"schema.applied"}

@@ -122,6 +122,20 @@ def test_notices__that_wait(bank: Bank, database: Connection) -> None:
     assert read(Count(""), database).notices_pending == 1
 
 
+def test_approvals__that_wait_for_a_second_person(bank: Bank, database: Connection) -> None:
+    bank.rows(
+        "INSERT INTO feedfall.approval (verb, feed, arguments, preview, digest, reason, asked_by, asked_signed_in,"
+        " asked_channel, asked_address) VALUES ('accept', 'fx', '{}', 'p', 'd', 'r', 'kim', 'kim', 'board', '-'),"
+        " ('accept', 'gold', '{}', 'p', 'd', 'r', 'kim', 'kim', 'board', '-')"
+    )
+    assert read(Count(""), database).approvals_pending == 2
+    bank.rows(
+        "UPDATE feedfall.approval SET decision = 'rejected', decided_by = 'lee', decided_signed_in = 'lee',"
+        " decided_reason = 'y' WHERE feed = 'gold'"
+    )
+    assert read(Count(""), database).approvals_pending == 1
+
+
 def test_restore__counting_begins_anew(bank: Bank, database: Connection) -> None:
     count = Count("")
     runs(bank, "FAILED", many=5)
