@@ -58,6 +58,10 @@ class Lifted:
         return [each for each, since in there.items() if since and self.only in (None, each)]
 
 
+#: The first number of the advisory locks of this table ("hold" in ASCII); the second is of the feed's name.
+SPACE = 0x686F6C64
+
+
 @dataclass(frozen=True)
 class LiftedBlock:
     """A block that was lifted, and the hold that stays."""
@@ -80,6 +84,7 @@ def still_open(connection: Connection, feed: str, *, though_blocked: bool = Fals
 
     `though_blocked`: a person works on what a fault stopped, and only another person's hold stops that.
     """
+    maybe(connection, "control.enter", space=SPACE, feed=feed)
     found = maybe(connection, "control.share", feed=feed)
     return found is None or not (found[0] or (found[1] and not though_blocked))
 
@@ -101,6 +106,7 @@ def kept_open(connection: Connection, feed: str) -> Iterator[bool]:
 def lock(connection: Connection, feed: str) -> Control:
     """The feed's control row, which stays as it is until the caller's transaction ends. May wait for a chunk."""
     with translated():
+        maybe(connection, "control.turn", space=SPACE, feed=feed)
         run(connection, "control.ensure", feed=feed)  # a row that is not there cannot be locked
         return fetch_one(connection, Control, "control.lock", feed=feed) or Control()
 
@@ -118,6 +124,7 @@ def hold(
     """Hold a feed. When the caller's commit returns, nothing of it commits any more. False: another person holds it."""
     about = {"who": who, "signed_in": signed_in or who, "reason": reason, "with_all": with_all, "take_over": take_over}
     with translated():
+        maybe(connection, "control.turn", space=SPACE, feed=feed)
         return run(connection, "control.hold", feed=feed, **about) == 1
 
 

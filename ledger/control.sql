@@ -2,6 +2,14 @@
 -- The row that `share` locks.
 INSERT INTO feedfall.feed_control (feed) VALUES (%(feed)s) ON CONFLICT DO NOTHING
 
+-- name: enter
+-- Chunks side by side, and behind whoever waits for his turn: row locks that are shared pass a waiting UPDATE for ever.
+SELECT pg_advisory_xact_lock_shared(%(space)s, hashtext(%(feed)s))
+
+-- name: turn
+-- Waits for the chunks in flight, and lets no other one begin.
+SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(feed)s))
+
 -- name: share
 -- Held until the chunk commits, so that `hold` returns only when nothing commits any more.
 SELECT held_reason, blocked_reason, wait_until FROM feedfall.feed_control WHERE feed = %(feed)s FOR SHARE

@@ -15,7 +15,7 @@ from confluent_kafka.admin import NewPartitions
 
 from bank import PACKAGES, Bank, Door, ended, eventually
 from catalog import find
-from ledger import lease, run
+from ledger import control, lease, run
 from ledger.database import connect
 from ledger.key import LeaseKey
 from quarantine_command import command
@@ -250,26 +250,23 @@ def test_redrive__needs_only_the_partitions_of_its_entries(bank: Bank, door: Doo
     assert (bank.value("SELECT max(price) FROM shared"), bank.broken("shared")) == (7, [])
 
 
+def hold(bank: Bank) -> None:
+    with closing(connect(bank.url, "kim")) as connection:
+        control.hold(connection, "shared", "kim", "x")
+        connection.commit()
+
+
 def test_hold__in_mid_way_stops_all(bank: Bank, pods: Pods) -> None:
     filled(bank, 4, stuck=4)
     with shut(bank):
         pods.start("w", 0)
         pods.start("w", 1)
         eventually(lambda: waiting(bank) == 2)
-        holding = threading.Thread(target=bank.rows, args=[HOLD])
+        holding = threading.Thread(target=hold, args=[bank])
         holding.start()
-        blocked = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%feed_control AS c%'"
-        )
-        eventually(lambda: bank.value(blocked) == 1)
+        eventually(lambda: waiting(bank) == 3)
     holding.join()
     before = bank.value("SELECT sum(next_offset) FROM feedfall.source")
     assert [done.status for done in pods.results()] == ["HELD", "HELD"]
     assert bank.value("SELECT sum(next_offset) FROM feedfall.source") == before
     assert bank.broken("shared") == []
-
-
-HOLD = (
-    "INSERT INTO feedfall.feed_control AS c (feed, held_at, held_by, held_reason) VALUES ('shared', now(), 'kim', 'x') "
-    "ON CONFLICT (feed) DO UPDATE SET held_at = excluded.held_at, held_by = 'kim', held_reason = 'x'"
-)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FIGURES: Figures = []
 FAILED: list[str] = []
 ORDER = (
-    *("test_doorbell", "test_fixed_costs", "test_rights", "test_policy", "test_calendar"),
+    *("test_doorbell", "test_fixed_costs", "test_rights", "test_doctor", "test_policy", "test_calendar"),
     *("test_faults", "test_starts", "test_outages", "test_tidy"),
 )
 """What is measured comes first, alone; rights and calendar while the lanes run; what is left over is seen last."""

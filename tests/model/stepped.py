@@ -40,9 +40,9 @@ STEPS = (
     "chunk.is_recorded",
 )
 #: Steps only where an operator is there to be noticed.
-CONTROL = ("control.state", "control.share", "control.hold")
+CONTROL = ("control.state", "control.enter", "control.turn")
 #: Noted, for a pod goes on with what they return.
-READ = ("chunk.sources",)
+READ = ("chunk.sources", "control.share", "control.hold")
 NAMES = {sql(name): name for name in (*STEPS, *CONTROL, *READ)}
 #: The whole of their transaction.
 ALONE = ("lease.leases", "lease.take", "lease.release", "control.state")

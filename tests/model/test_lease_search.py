@@ -64,6 +64,11 @@ class LooksBeforeItReleases(Drain):
         return self._seen
 
 
+#: A hold that waits for no chunk: neither in its turn nor for the row.
+HOLD_AT_ONCE = {
+    "control.enter": ("pg_advisory_xact_lock_shared(%(space)s, hashtext(%(feed)s))", "%(space)s::int, %(feed)s::text"),
+    "control.share": ("FOR SHARE", ""),
+}
 #: What is taken out of the protocol, and the promise that the same search then finds broken.
 MUTANTS = {
     "the last look after the release": (Scenario(drain=LooksBeforeItReleases), "a lost wake-up: "),
@@ -85,7 +90,7 @@ MUTANTS = {
         "two writers, or a gap: ",
     ),
     "that a hold waits for the chunk in flight": (
-        Scenario(there=3, messages=0, uids=ALONE, holds=1, mutation={"control.share": ("FOR SHARE", "")}),
+        Scenario(there=3, messages=0, uids=ALONE, holds=1, mutation=HOLD_AT_ONCE),
         "a chunk was committed after `hold` had returned",
     ),
 }
