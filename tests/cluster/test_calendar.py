@@ -86,8 +86,8 @@ def service(cluster: Cluster, publisher: Partner, tmp_path_factory: pytest.TempP
 
 def grant(lane: Lane, role: str, password: str) -> None:
     """A role with what `feedfall schema --calendar-role` prints for it, and no more."""
-    printed = lane.feedfall("schema", "--calendar-role", role).splitlines()
-    grants = [line for line in printed if line.endswith(f'TO "{role}";')]
+    printed = lane.feedfall("schema", "--calendar-role", role).split(";\n")
+    grants = [each for each in printed if each.endswith(f'TO "{role}"')]
     assert grants
     for statement in (f"CREATE ROLE {role} LOGIN PASSWORD '{password}'", *grants):
         lane.cluster.bank.rows(statement)

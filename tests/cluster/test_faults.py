@@ -132,7 +132,7 @@ def test_feed__that_is_held_in_mid_drain_moves_no_row_until_it_is_freed(lane: La
         lane.in_mid_chunk()
         began = time.time()
         hold = lane.begin("hold", "tick", "--reason", "a test")
-        locks = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+        locks = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple', 'advisory')"
         until("the hold waits for the chunk", lambda: lane.cluster.bank.rows(locks), 25)
         assert hold.poll() is None
     said, errors = hold.communicate(timeout=120)
