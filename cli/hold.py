@@ -23,7 +23,6 @@ from cli.options import (
     open_ledger,
     ticket_of,
 )
-from ledger import request
 from ledger.control import Lift, Lifted
 from ledger.errors import Misconfigured
 from operate import previews
@@ -131,7 +130,7 @@ def _free_one(feed: str, by: str, reason: str, only: Lift | None, *, others: boo
     with open_ledger(wanted, needs_kafka=False) as (_, connection):
         lifted = operate.hold.free(connection, wanted, actor(by), reason, only=only, others=others)
         left = operate.hold.state(connection, wanted)
-        kept = request.count_kept(connection, wanted.name)
+        kept = operate.hold.count_kept(connection, wanted)
     if not lifted:
         show.say(f"{operate.hold.nothing_to_lift(feed, only)}.")
     for line in _lines(lifted):

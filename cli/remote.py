@@ -45,8 +45,7 @@ def redirect(environ: Mapping[str, str]) -> None:
     """Let each command that the service has go there. The others stay as they are."""
     for name in (*verbs.QUESTIONS, *verbs.ACTS):
         command = find(name)
-        if command is not None:
-            command.invoke = _invocation(name, command, environ)
+        command.invoke = _invocation(name, command, environ)
 
 
 def _invocation(name: str, command: Any, environ: Mapping[str, str]) -> Callable[[Any], None]:  # noqa: ANN401 -- likewise

@@ -39,10 +39,8 @@ QUESTIONS = (
     "quarantine show",
 )
 ACTS = {
-    **dict.fromkeys(
-        ("submit", "rerun", "hold", "free", "kill", "accept", "withdraw", "quarantine discard"), Role.OPERATOR
-    ),
-    **dict.fromkeys(("approve", "reject"), Role.APPROVER),
+    **dict.fromkeys(("submit", "hold", "free", "kill", "accept", "withdraw", "quarantine discard"), Role.OPERATOR),
+    "approve": Role.APPROVER,
 }
 #: Seconds that one request for a command that waits takes: a proxy allows that, and a place is free again soon.
 SLICE = 5.0
@@ -54,9 +52,7 @@ RESUME = TypeAdapter(Resume)
 def verbs() -> Iterator[Verb]:
     """The verbs that this command line has."""
     for name in (*QUESTIONS, *ACTS):
-        command = find(name)
-        if command is not None:
-            yield verb_of(name, command)
+        yield verb_of(name, find(name))
 
 
 def verb_of(name: str, command: Any) -> Verb:  # noqa: ANN401 -- likewise

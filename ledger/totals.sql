@@ -32,11 +32,7 @@ FROM fresh CROSS JOIN edge JOIN feedfall.source ON source.id = fresh.source GROU
 
 -- name: acts
 -- Lines of the journal beyond `after`, by verb and phase, and when the newest with a ticket was written: break-glass.
--- By name out of the whole line: a ledger before approvals has no such columns.
-WITH fresh AS MATERIALIZED (
-    SELECT id, verb, at, to_jsonb(j) ->> 'phase' AS phase, to_jsonb(j) ->> 'ticket' AS ticket
-    FROM feedfall.journal j WHERE id > %(after)s
-), open AS (
+WITH fresh AS MATERIALIZED (SELECT id, verb, at, phase, ticket FROM feedfall.journal WHERE id > %(after)s), open AS (
     SELECT min(id) AS first FROM fresh WHERE at > clock_timestamp() - interval '10 min'
 ), edge AS (
     SELECT coalesce(max(id), %(after)s) AS at FROM fresh CROSS JOIN open WHERE coalesce(id < first, true)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger import control, databases, heartbeat
+from ledger import control, databases, heartbeat, request
 from ledger.control import Lift, Lifted, LiftedBlock
 from ledger.database import session
 from ledger.errors import Failure, Refused, Transient
@@ -195,6 +195,11 @@ def whose(state: Control) -> str:
 def state(connection: Connection, feed: Feed) -> Control:
     """How a feed stands."""
     return control.state(connection, feed.name)
+
+
+def count_kept(connection: Connection, feed: Feed) -> int:
+    """How many orders were kept meanwhile: the sweep sends them once the feed is free."""
+    return request.count_kept(connection, feed.name)
 
 
 def what_stays(state: Control) -> str:

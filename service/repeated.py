@@ -1,4 +1,4 @@
-"""The newest of what a question gives, asked again and again in a thread: whoever shows it waits for nobody."""
+"""What is done again and again in a thread, and the newest answer of a question: whoever shows it waits for nobody."""
 
 from __future__ import annotations
 
@@ -8,8 +8,32 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
+
+
+@contextmanager
+def repeating(act: Callable[[], None], every: float, name: str) -> Iterator[None]:
+    """Do it now, and again every so many seconds, until the block ends; the first time is not waited for.
+
+    `act` raises nothing: what fails is its own to say.
+    """
+    stopped = threading.Event()
+
+    def until_stopped() -> None:
+        while True:
+            act()
+            if stopped.wait(every):
+                return
+
+    thread = threading.Thread(target=until_stopped, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(every)
 
 
 class Repeated(Generic[T]):
@@ -17,26 +41,12 @@ class Repeated(Generic[T]):
 
     def __init__(self, ask: Callable[[], T], every: float, name: str) -> None:
         self._ask, self._every, self._name = ask, every, name
-        self._stopped = threading.Event()
         self._said = ""
         self.newest: T | None = None
 
-    @contextmanager
-    def follow(self) -> Iterator[None]:
+    def follow(self) -> AbstractContextManager[None]:
         """Ask now, and again until the block ends; the first answer is not waited for."""
-        thread = threading.Thread(target=self._until_stopped, name=self._name, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join(self._every)
-
-    def _until_stopped(self) -> None:
-        while True:
-            self._try()
-            if self._stopped.wait(self._every):
-                return
+        return repeating(self._try, self._every, self._name)
 
     def _try(self) -> None:
         try:

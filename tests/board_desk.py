@@ -70,8 +70,30 @@ def day(feed: str, state: State, why: Why, now: datetime = NOW, **more: object) 
 
 def night(now: datetime = NOW, *, hostile: bool = True) -> Desk:
     """One of each state, and more that arrived."""
+    days, runs = [*pressing(now), *quiet(now)], runs_of_a_night(now)
+    if hostile:
+        days.append(day("evil", State.ABSENT, Why("hostile", {"words": EVIL}), now, verbs=("rerun",)))
+        days.append(day("huge", State.WAITING, Why("hostile", {"words": "A" * 1_000_000}), now, due_at=at(3, now)))
+        runs.append(
+            RunLine(85, "evil", "", "relay", "evil-relay-1", "FAILED", 65, EVIL, TODAY, at(-1, now), at(-0.9, now))
+        )
+    feeds = [
+        FeedState("fx", "", unanswered=2, oldest_unanswered_at=at(-3, now), lag=0, last_arrival_at=at(-24, now)),
+        FeedState("loan", "", held_by="kim", held_at=at(-1, now), held_reason="월말 정합성 점검"),
+        FeedState("bond", "", blocked_code=78, blocked_at=at(-0.7, now), blocked_reason="password expired"),
+    ]
+    swept = at(-0.005, now)
+    databases = [
+        DatabaseState("", now, sweep_ended_at=swept, sweep_good_at=swept),
+        DatabaseState("stk", at(-0.14, now), "connection refused", sweep_ended_at=swept, sweep_good_at=swept),
+    ]
+    return Desk(now, days, feeds, runs, databases)
+
+
+def pressing(now: datetime) -> list[FeedDay]:
+    """What needs a person, or is under way."""
     verbs = ("rerun", "accept", "hold", "kill")
-    days = [
+    return [
         day(
             "fx",
             State.ABSENT,
@@ -96,6 +118,12 @@ def night(now: datetime = NOW, *, hostile: bool = True) -> Desk:
         day("loan", State.HELD, Why("held"), now, verbs=("free",), due_at=at(1.5, now)),
         day("rate", State.RUNNING, Why("runs"), now, loaded=84_211, verbs=("kill", "hold"), due_at=at(0.8, now)),
         day("swap", State.WAITING, Why("asked", {"at": "03:15"}), now, due_at=at(0.4, now), verbs=("hold", "withdraw")),
+    ]
+
+
+def quiet(now: datetime) -> list[FeedDay]:
+    """What is still to come, and what is over."""
+    return [
         *(
             day(
                 f"dawn-{n}",
@@ -123,15 +151,10 @@ def night(now: datetime = NOW, *, hostile: bool = True) -> Desk:
         day("curve", State.ACCEPTED, Why("accepted"), now, due_at=at(-6, now), order_at=at(-9, now)),
         day("ecb", State.CLOSED, Why("closed"), now, order_at=None, due_at=None, seq=None),
     ]
-    if hostile:
-        days.append(day("evil", State.ABSENT, Why("hostile", {"words": EVIL}), now, verbs=("rerun",)))
-        days.append(day("huge", State.WAITING, Why("hostile", {"words": "A" * 1_000_000}), now, due_at=at(3, now)))
-    feeds = [
-        FeedState("fx", "", unanswered=2, oldest_unanswered_at=at(-3, now), lag=0, last_arrival_at=at(-24, now)),
-        FeedState("loan", "", held_by="kim", held_at=at(-1, now), held_reason="월말 정합성 점검"),
-        FeedState("bond", "", blocked_code=78, blocked_at=at(-0.7, now), blocked_reason="password expired"),
-    ]
-    runs = [
+
+
+def runs_of_a_night(now: datetime) -> list[RunLine]:
+    return [
         RunLine(
             81,
             "fx",
@@ -148,18 +171,7 @@ def night(now: datetime = NOW, *, hostile: bool = True) -> Desk:
         RunLine(
             84, "rate", "", "sub", "rate-sub-p2k1a", "RUNNING", None, None, None, at(-0.2, now), None, at(0.02, now)
         ),
-        *(
-            [RunLine(85, "evil", "", "relay", "evil-relay-1", "FAILED", 65, EVIL, TODAY, at(-1, now), at(-0.9, now))]
-            if hostile
-            else []
-        ),
     ]
-    swept = at(-0.005, now)
-    databases = [
-        DatabaseState("", now, sweep_ended_at=swept, sweep_good_at=swept),
-        DatabaseState("stk", at(-0.14, now), "connection refused", sweep_ended_at=swept, sweep_good_at=swept),
-    ]
-    return Desk(now, days, feeds, runs, databases)
 
 
 def calm(now: datetime = NOW) -> Desk:

@@ -5,9 +5,7 @@ fresh ──10 s──▶ aging (amber) ──60 s──▶ stale: shown as of i
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from ledger import printable
 from ledger.errors import Failure
+from service.repeated import repeating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from operate.desk.desk import Desk
     from service.board.sources import ReadDesk
@@ -69,7 +69,7 @@ class Current:
         self._read, self._clock = read, clock
         self._desk: Desk | None = None
         self._read_at, self._tried_at = float("-inf"), clock()
-        self._failure, self._stopped = "", threading.Event()
+        self._failure = ""
 
     @property
     def picture(self) -> Picture:
@@ -96,19 +96,6 @@ class Current:
             print(printable.escaped(text), flush=True)  # noqa: T201 -- the pod's log
         self._failure, self._tried_at = words, self._clock()
 
-    @contextmanager
-    def follow(self) -> Iterator[None]:
+    def follow(self) -> AbstractContextManager[None]:
         """Read now and then every two seconds, in a thread, until the block ends."""
-        thread = threading.Thread(target=self._read_until_stopped, name="desk", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join(READ_EVERY)
-
-    def _read_until_stopped(self) -> None:
-        while True:
-            self.refresh()
-            if self._stopped.wait(READ_EVERY):
-                return
+        return repeating(self.refresh, READ_EVERY, "desk")
