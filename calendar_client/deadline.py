@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,10 +26,11 @@ class Deadline:
         """False once `send` has returned. Before that a body that ends is a redirect's, and the time goes on."""
         self._error: httpx.TransportError | None = None
         self._socket: socket.socket | None = None
-        late = LateAnswer(f"the answer was not complete after {seconds:g} s") if seconds else None
-        self._timer = threading.Timer(seconds or 0, self.end, [late])
+        self._late = LateAnswer(f"the answer was not complete after {seconds:g} s") if seconds else None
+        self._until = time.monotonic() + (seconds or 0)
+        self._timer = threading.Timer(seconds or 0, self.end, [self._late])
         self._timer.daemon = True
-        if late:
+        if self._late:
             self._timer.start()
 
     def __enter__(self) -> Self:
@@ -46,7 +48,12 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        return self._error is not None
+        return self._ending is not None
+
+    @property
+    def _ending(self) -> httpx.TransportError | None:
+        """What ended it. The clock decides: a read's own timeout may come before the timer's thread has its turn."""
+        return self._error or (self._late if time.monotonic() >= self._until else None)
 
     def end(self, error: httpx.TransportError) -> None:
         self._error = self._error or error
@@ -54,8 +61,9 @@ class Deadline:
 
     def check(self, cause: Exception | None = None) -> None:
         """Raise what ended it. Where it was ended a clean end of the body means nothing."""
-        if self._error and self._error is not cause:
-            raise self._error from cause
+        ending = self._ending
+        if ending and ending is not cause:
+            raise ending from cause
 
     def cancel(self) -> None:
         self._timer.cancel()
